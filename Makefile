@@ -1,0 +1,64 @@
+# Two commands: `make demo` and `make test`. Each first makes .venv, which takes no time when nothing changed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A pip that is there already (23 or newer) serves the new environment too: unpacking another takes three seconds.
+HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.split(".")[0]) >= 23))' 2>/dev/null)
+PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
+LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
+
+.PHONY: help setup demo test lint format lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/runtime.stamp  ## .venv with what prober needs to run
+
+demo: setup  ## the incident on this machine's own kernel: break, see, heal; Ctrl-C leaves nothing behind
+	@exec $(BIN)/prober lab demo
+
+test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can't run here is counted in the last lines
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/test.stamp  ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp  ## write files the way `make lint` wants them
+	@$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/test.stamp  ## both locks, from pyproject.toml, with the newest versions it admits
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	uv pip compile $(LOCK) --upgrade --group build pyproject.toml -o requirements.lock
+	uv pip compile $(LOCK) --upgrade --group build --all-extras -c requirements.lock pyproject.toml -o requirements-test.lock
+
+clean:  ## .venv and everything that was built
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@PYTHON=$(PYTHON) .ci/packages runtime
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(if $(HAS_PIP),--without-pip) $(VENV)
+
+# Compiling is left to the first import: a demo imports less than half of what is installed.
+$(VENV)/runtime.stamp: requirements.lock pyproject.toml | $(BIN)/python
+	@PYTHON=$(PYTHON) .ci/packages runtime
+	echo "installing prober into $(VENV) …" >&2
+	$(PIP) --no-compile --no-deps --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/test.stamp: requirements-test.lock $(VENV)/runtime.stamp
+	@echo "installing what the tests need …" >&2
+	$(PIP) --no-compile --no-deps --require-hashes -r requirements-test.lock
+	touch $@

@@ -1,0 +1,59 @@
+"""Prober: which way did the handshake die, who is the culprit, and the packets that prove it.
+
+One way through for the data; each name is a file or a folder beside this one::
+
+    targets.yaml > targets > plan > probe > handshake <> wire             on the agent
+                                              v
+                                          sighting > report > agent/outbox > agent/uplink
+                                                                v
+    surfaces < slo, flip < matrix < classify < joiner < store < controller/intake
+    (api page metrics chat)                                               on the controller
+
+The nouns, in the order data meets them. All are pure: values in, values out, `now` and seeds handed in.
+
+=============  ==========================================================================
+segment        a batch of TCP/IP header fields, one numpy row a packet; no bytes, no scapy
+document       YAML text -> a tree in which every value knows its line and column
+fields         what each key of the document may hold; the parser and the JSON schema come from one table
+declared       zones, agents, targets, probes, objectives, policy: what a document declares
+crosscheck     what no single key can show: names that exist, addresses inside zones and policy
+targets        ``targets.yaml`` -> `declared`, or every mistake with its line and what would be right
+plan           who asks whom, how often, and what that costs in packets a second
+probe          a probe's identity: how it rides in ISN and TSval and is recognised again
+handshake      the transition table: segments in, segments and outcomes out
+sighting       who saw which segment of which probe, where, which way; no opinion
+report         what an agent and the controller say to each other, in columns
+observation    both ends of one probe: each place seen, not seen while watched, or not watched
+vantage        what one agent said of its own watching: covered when, silent since when, counters
+joiner         reports in, observations out, joined by the probe's identity and never by a clock
+verdict        the words: label, cause, culprit, confidence, next step
+classify       the rules in order: observation -> verdict; rules_forward and rules_return hold them by direction
+facts          what the rules read off an observation, and the one door through which a verdict is said
+ladder         an observation drawn as arrows between the prober, the responder, a witness
+matrix         verdicts folded into cells, source x target; freshness is part of a cell
+slo            counts -> attainment, budget left, burn rate
+flip           a cell's changes worth telling
+replay         recorded reports judged again, without a network
+pcapng         captured frames and what was made of them -> a file Wireshark opens
+=============  ==========================================================================
+
+The edges are folders named for what they touch:
+
+=============  ==========================================================================
+wire/          the network: the only door to scapy and raw sockets
+host/          this machine's own answers: routes, counters
+store/         the database: the only door to SQLAlchemy
+agent/         the process in each subnet
+controller/    the process in the middle
+surfaces/      what people and machines read: handed values, they fetch nothing
+lab/           the real kernel in throw-away, closed network namespaces
+cli/           arguments -> one call -> print
+settings       how this process runs: flags, environment; reads ``targets.yaml`` from disk
+logs           one line an event, on stderr
+errors         the few exceptions raised, each with the sentence the operator reads
+=============  ==========================================================================
+
+A file imports only what stands below it; ``pyproject.toml`` holds the contract import-linter keeps.
+"""
+
+__version__ = "0.1.0"

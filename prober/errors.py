@@ -1,0 +1,38 @@
+"""The few exceptions that prober raises; each carries the sentence the operator reads.
+
+``exit_code`` is what the command line leaves with: 2 usage, 3 could not measure, 4 configuration invalid.
+"""
+
+from __future__ import annotations
+
+
+class ProberError(Exception):
+    """Something that a person can mend. ``str(error)`` is the whole sentence: what, where, what would be right."""
+
+    exit_code = 2
+
+
+class ConfigInvalid(ProberError):
+    """``targets.yaml`` or a setting is wrong; the message lists every mistake with file, line and path."""
+
+    exit_code = 4
+
+
+class CannotMeasure(ProberError):
+    """No permission, no agent, no controller, no database: nothing was measured, so nothing is said of the network."""
+
+    exit_code = 3
+
+
+class Refused(ProberError):
+    """The controller or the policy said no."""
+
+    exit_code = 2
+
+
+class StoreUnavailable(CannotMeasure):
+    """The database does not answer or refused; what was not stored was not acknowledged, and can be sent again."""
+
+
+class StoreFull(StoreUnavailable):
+    """The database has no room left; what it holds can still be read."""

@@ -1,0 +1,55 @@
+"""What every test gets: PROBER_STRICT=1 makes a skip a failure, and the last lines count the skips by reason."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+STRICT = os.environ.get("PROBER_STRICT") == "1"
+
+
+def _strict(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if STRICT and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which PROBER_STRICT=1 does not allow: {reason(report)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _strict(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _strict(report)
+    return report
+
+
+def reason(report: Any) -> str:
+    """Why a report was skipped, without pytest's prefix."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(said).removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, None, None]:
+    """After pytest's own last line: the count is what a person reads at the end."""
+    yield
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or config.option.collectonly:
+        return
+    for line in skipped_lines(reporter.stats.get("skipped", [])):
+        reporter.write_line(line)
+
+
+def skipped_lines(reports: list[Any]) -> list[str]:
+    """``skipped N: reason`` for each reason, or ``skipped 0``."""
+    reasons = Counter(reason(report) for report in reports)
+    return [f"skipped {count}: {why}" for why, count in reasons.most_common()] or ["skipped 0"]
