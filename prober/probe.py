@@ -1,0 +1,157 @@
+"""A probe's identity: how it rides in a SYN and is recognised in whatever comes back.
+
+The id is 32 bits, ``agent number (12) | serial (20)``, and *is* the initial sequence number: it returns as
+``ack - 1`` in the SYN-ACK and in a quoted SYN-ACK, through SNAT and DNAT (RFC 9293, 3.4). A serial is not used
+again for a million probes, so a late answer never counts for a later question.
+
+TSval carries a 32-bit seal over the id (SipHash-2-4 under the fleet's key) and returns as TSecr (RFC 7323, 3.2):
+any agent knows a stray reply for the fleet's own without a table, and nobody forges one blindly (2**-32 a try).
+A segment without timestamps (a kernel's RST, a quote cut short) is *unsealed*: it counts only where the
+four-tuple of a known probe agrees.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from prober import segment
+from prober.segment import ACK, FIN, RST, SYN, Batch
+
+SERIAL_BITS = 20
+AGENTS = 1 << (32 - SERIAL_BITS)
+SERIALS = 1 << SERIAL_BITS
+
+PORTS: tuple[int, ...] = tuple(range(20480, 20544)) + tuple(range(61440, 61504))
+"""Source ports of every agent, a low and a high band outside Linux's ephemeral range 32768-60999.
+
+128 of them, so that a target probed once a second is not asked from the same four-tuple within the 63 s
+for which its kernel keeps a half-open socket (``tcp_synack_retries`` = 5)."""
+
+PORT_BANDS: tuple[int, ...] = (20480, 61440)
+PORT_BAND_SIZE = 64
+"""Each band is aligned to its size, so that one mask and two compares in a kernel filter find a probe."""
+
+
+class Kind(IntEnum):
+    """What a segment is in the life of a probe."""
+
+    NONE = 0
+    SYN = 1
+    SYN_ACK = 2
+    ACK = 3
+    RST = 4
+    """The prober's own RST, which closes what it opened."""
+    REFUSAL = 5
+    """An RST (or RST,ACK) towards the prober."""
+    ICMP_SYN = 6
+    """An ICMP error that quotes the prober's segment."""
+    ICMP_SYN_ACK = 7
+    """An ICMP error that quotes the answer: the return path speaks."""
+
+
+def identity(agent: int, serial: int) -> int:
+    """The id of one agent's `serial`-th probe."""
+    return (agent % AGENTS) << SERIAL_BITS | serial % SERIALS
+
+
+def is_probe_port(ports: Batch) -> Batch:
+    """A mask: which of these ports belong to the fleet's bands."""
+    base = np.asarray(ports) & ~np.uint16(PORT_BAND_SIZE - 1)
+    return np.isin(base, np.array(PORT_BANDS, np.uint16))
+
+
+def seal(ids: Batch, key: bytes) -> Batch:
+    """SipHash-2-4 of each id (as 8 little-endian bytes) under a 16-byte key, its low 32 bits; never 0.
+
+    Column-wise after Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), section 2.
+    """
+    low, high = (np.uint64(int.from_bytes(key[i : i + 8], "little")) for i in (0, 8))
+    state = [
+        np.full(len(ids), word ^ half, np.uint64)
+        for word, half in (
+            (np.uint64(0x736F6D6570736575), low),
+            (np.uint64(0x646F72616E646F6D), high),
+            (np.uint64(0x6C7967656E657261), low),
+            (np.uint64(0x7465646279746573), high),
+        )
+    ]
+    for word in (np.asarray(ids).astype(np.uint64), np.full(len(ids), np.uint64(8 << 56))):
+        state[3] ^= word
+        _rounds(state, 2)
+        state[0] ^= word
+    state[2] ^= np.uint64(0xFF)
+    _rounds(state, 4)
+    digest = (state[0] ^ state[1] ^ state[2] ^ state[3]).astype(np.uint32)
+    return np.where(digest == 0, np.uint32(1), digest)
+
+
+def _rotate(column: Batch, bits: int) -> Batch:
+    rotated: Batch = (column << np.uint64(bits)) | (column >> np.uint64(64 - bits))
+    return rotated
+
+
+def _rounds(v: list[Batch], count: int) -> None:
+    for _ in range(count):
+        v[0] += v[1]
+        v[2] += v[3]
+        v[1] = _rotate(v[1], 13) ^ v[0]
+        v[3] = _rotate(v[3], 16) ^ v[2]
+        v[0] = _rotate(v[0], 32)
+        v[2] += v[1]
+        v[0] += v[3]
+        v[1] = _rotate(v[1], 17) ^ v[2]
+        v[3] = _rotate(v[3], 21) ^ v[0]
+        v[2] = _rotate(v[2], 32)
+
+
+def kinds(batch: Batch) -> Batch:
+    """The `Kind` of each captured row, from flags and ports alone.
+
+    A SYN or SYN-ACK may have any port: behind a NAT that found the probe's own port taken only its seal tells.
+    """
+    flags = batch["flags"] & np.uint8(SYN | ACK | RST | FIN)
+    asking = is_probe_port(batch["sport"]) | (flags == SYN)
+    answering = is_probe_port(batch["dport"]) | (flags == SYN | ACK)
+    error = batch["icmp_type"] != 0
+    reset = (flags & RST) != 0
+    rules = [
+        (error & asking, Kind.ICMP_SYN),
+        (error & answering, Kind.ICMP_SYN_ACK),
+        (error, Kind.NONE),
+        (asking & (flags == SYN), Kind.SYN),
+        (answering & (flags == SYN | ACK), Kind.SYN_ACK),
+        (asking & reset, Kind.RST),
+        (answering & reset, Kind.REFUSAL),
+        (asking & (flags == ACK), Kind.ACK),
+    ]
+    return np.select([mask for mask, _ in rules], [np.uint8(kind) for _, kind in rules], np.uint8(0))
+
+
+def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batch]:
+    """``(ids, kinds, sealed)`` of captured rows, each a column as long as the batch.
+
+    `keys` are the fleet's current key and the one before. ``sealed`` is true where the timestamp proves the
+    id; a row whose timestamp is there and *wrong* is a forgery and gets `Kind.NONE`. A host with
+    ``tcp_timestamps=0`` answers without one: such a row is kept, unsealed, where its port is a probe's.
+    """
+    kind = kinds(batch)
+    asking = np.isin(kind, (Kind.SYN, Kind.ACK, Kind.RST, Kind.ICMP_SYN))
+    past_syn = (batch["flags"] != 0) & (batch["flags"] & SYN == 0)  # a quote cut after 8 bytes shows no flags
+    ids = np.where(asking, batch["seq"] - past_syn, batch["ack"] - np.uint32(1)).astype(np.uint32)
+    stamp = np.where(asking, batch["tsval"], batch["tsecr"])
+    sealed = np.zeros(len(batch), bool)
+    for key in keys:
+        sealed |= (stamp != 0) & (seal(ids, key) == stamp)
+    ours = np.where(asking, is_probe_port(batch["sport"]), is_probe_port(batch["dport"]))
+    unstamped = (stamp == 0) & ours
+    return ids, np.where(sealed | unstamped, kind, np.uint8(Kind.NONE)), sealed
+
+
+def ask(ids: Batch, key: bytes, rows: Batch) -> Batch:
+    """`rows` (addresses and ports filled in) made SYNs that carry `ids`."""
+    rows["flags"], rows["ttl"] = segment.SYN, 64
+    rows["seq"], rows["ack"] = ids, 0
+    rows["tsval"], rows["tsecr"] = seal(ids, key), 0
+    return rows

@@ -1,0 +1,161 @@
+"""What an agent and the controller say to each other: msgpack, columns as bytes.
+
+An agent posts a `Report` a few times a second and reads `Orders` in the answer. Times in a report are
+nanoseconds of the agent's *own* clock, and the report says what that clock showed when it was written: the
+controller uses differences only (ages), so a clock that is an hour wrong changes nothing.
+
+A report is named by ``(agent, epoch, sequence)``; taking it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from prober.segment import Batch
+from prober.sighting import SIGHTING
+
+OUTCOME = np.dtype(
+    [
+        ("probe", "<u4"), ("target", "<u2"), ("run", "<u2"), ("state", "u1"), ("error", "<i4"),
+        ("src_hi", "<u8"), ("src_lo", "<u8"), ("dst_hi", "<u8"), ("dst_lo", "<u8"),
+        ("sport", "<u2"), ("dport", "<u2"), ("sent_ns", "<i8"), ("done_ns", "<i8"), ("rtt_ns", "<i8"),
+    ]
+)  # fmt: skip
+"""How one probe ended for its prober. ``target`` and ``run`` are indexes into the report's names (run 0 is
+continuous probing); ``state`` is a `handshake.State`; ``error`` an errno of the send, or 0; times on the agent's
+clock; ``rtt_ns`` between the kernel's own timestamps, 0 where there is none."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """The controller asks an agent for its own routing table's answer (``ip route get``)."""
+
+    dst: str
+    src: str = ""
+    iif: str = ""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What the FIB answers to a `Question`: the matched prefix, next hop, device, table and type of the route.
+
+    ``dst``, ``src`` and ``iif`` repeat the question; ``type`` is ``unicast``, ``blackhole`` … as ``ip route`` says it.
+
+    ``error`` is the errno's name where there is no usable route (``ENETUNREACH``, ``EINVAL`` for a blackhole …).
+    """
+
+    agent: str = ""
+    dst: str = ""
+    src: str = ""
+    iif: str = ""
+    prefix: str = ""
+    via: str = ""
+    dev: str = ""
+    type: str = "unicast"
+    table: str = "main"
+    error: str = ""
+
+    def text(self) -> str:
+        """The route as ``ip route`` writes it."""
+        kind = "" if self.type in ("unicast", "") else f"{self.type} "
+        hop = f" via {self.via}" if self.via else f" dev {self.dev}" if self.dev else ""
+        return f"{kind}{self.prefix or 'no route'}{hop}"
+
+
+class Report(msgspec.Struct):
+    """What an agent saw and did since its last report.
+
+    ``since_ns .. until_ns`` is the coverage statement: its taps were capturing throughout, and the kernel dropped
+    ``dropped`` frames of them meanwhile. ``tap`` is false where it may not capture (no CAP_NET_RAW).
+    """
+
+    agent: str
+    epoch: int
+    sequence: int
+    clock_ns: int
+    since_ns: int
+    until_ns: int
+    dropped: int = 0
+    tap: bool = True
+    interfaces: list[str] = []
+    targets: list[str] = []
+    runs: list[str] = []
+    outcomes: bytes = b""
+    sightings: bytes = b""
+    frames: list[bytes] = []
+    answers: list[Route] = []
+    counters: dict[str, int] = {}
+    notes: list[str] = []
+
+    def outcome_rows(self) -> Batch:
+        """The outcomes as an `OUTCOME` array. Raises ValueError where the bytes are no whole number of rows."""
+        return np.frombuffer(self.outcomes, OUTCOME)
+
+    def sighting_rows(self) -> Batch:
+        """The sightings as a `SIGHTING` array; ``frames[i]`` is row i's frame. Raises ValueError as above."""
+        return np.frombuffer(self.sightings, SIGHTING)
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One thing to probe: `flows` handshakes with a target every `every` seconds (0: once)."""
+
+    target: str
+    address: str
+    port: int
+    every: float
+    flows: int
+    timeout: float
+    attempts: int = 1
+    run: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What an agent does until it hears otherwise. It stops by itself `expires_after` seconds after it last heard.
+
+    ``allow`` is the policy, ``[network, first port, last port]`` each: the agent refuses whatever is outside it.
+    ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
+    """
+
+    version: str
+    number: int
+    keys: list[bytes]
+    allow: list[tuple[str, int, int]]
+    tasks: list[Task]
+    addresses: list[str]
+    pods: list[str]
+    listen: int = 0
+    syns_per_second: float = 1.0
+    expires_after: float = 600.0
+
+
+class Orders(msgspec.Struct):
+    """The controller's answer to a report: what it has taken, and what it wants."""
+
+    acknowledged: int
+    report_every: float
+    plan: Plan | None = None
+    plan_version: str = ""
+    questions: list[Question] = []
+    once: list[Task] = []
+
+
+def encode(message: Report | Orders) -> bytes:
+    """The bytes on the wire (msgpack)."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_report(body: bytes) -> Report:
+    """Raises `msgspec.ValidationError` or `msgspec.DecodeError`, both `msgspec.MsgspecError`."""
+    return msgspec.msgpack.decode(body, type=Report)
+
+
+def decode_orders(body: bytes) -> Orders:
+    """Raises `msgspec.MsgspecError`."""
+    return msgspec.msgpack.decode(body, type=Orders)
+
+
+def plain(report: Report) -> dict[str, Any]:
+    """A report as values that JSON takes (bytes become base64), for recordings."""
+    value: dict[str, Any] = msgspec.to_builtins(report)
+    return value

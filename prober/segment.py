@@ -1,0 +1,86 @@
+"""A batch of TCP/IP header fields: one row of a numpy structured array a packet.
+
+One packet is a batch of one. An address is two unsigned 64-bit columns (``_hi``, ``_lo``), IPv4 as the
+mapped ``::ffff:a.b.c.d``, so that the family is data and never another function.
+
+Columns that only a captured segment has (``time_ns``, ``interface``, ``way`` …) are zero in a batch to send.
+A row with ``icmp_type`` set is an ICMP error: the other columns then hold the header that it *quotes*,
+``icmp_hi/lo`` who sent the error. Units: ``time_ns`` nanoseconds of the agent's own realtime clock.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Batch = npt.NDArray[Any]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+"""TCP flag bits (RFC 9293, section 3.1)."""
+
+IN, OUT = 1, 2
+"""Which way a captured segment went, seen from the host that captured it."""
+
+FIELDS: list[tuple[str, str]] = [
+    ("src_hi", "<u8"), ("src_lo", "<u8"), ("dst_hi", "<u8"), ("dst_lo", "<u8"),
+    ("sport", "<u2"), ("dport", "<u2"), ("flags", "u1"), ("ttl", "u1"),
+    ("seq", "<u4"), ("ack", "<u4"), ("tsval", "<u4"), ("tsecr", "<u4"),
+    ("time_ns", "<i8"), ("interface", "<u4"), ("way", "u1"), ("neighbour", "<u8"),
+    ("icmp_type", "u1"), ("icmp_code", "u1"), ("icmp_hi", "<u8"), ("icmp_lo", "<u8"),
+]  # fmt: skip
+"""``interface`` is an ifindex; ``neighbour`` the other end's MAC as an integer (the sender on the way in,
+the next hop on the way out), 0 where the link has none."""
+
+SEGMENT = np.dtype(FIELDS)
+
+_MAPPED = 0xFFFF << 32
+
+
+def empty(rows: int = 0) -> Batch:
+    """`rows` zeroed segments."""
+    return np.zeros(rows, SEGMENT)
+
+
+def pair(address: Address | str) -> tuple[int, int]:
+    """An address as its two columns ``(hi, lo)``; IPv4 is mapped into ``::ffff:0:0/96`` (RFC 4291, 2.5.5.2)."""
+    value = ipaddress.ip_address(address)
+    if isinstance(value, ipaddress.IPv4Address):
+        return 0, _MAPPED | int(value)
+    return int(value) >> 64, int(value) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def address(hi: int, lo: int) -> Address:
+    """The address that two columns stand for."""
+    hi, lo = int(hi), int(lo)
+    if hi == 0 and lo >> 32 == 0xFFFF:
+        return ipaddress.IPv4Address(lo & 0xFFFF_FFFF)
+    return ipaddress.IPv6Address(hi << 64 | lo)
+
+
+def columns(addresses: Iterable[Address | str]) -> tuple[Batch, Batch]:
+    """Many addresses as two arrays ``(hi, lo)``."""
+    pairs = np.array([pair(one) for one in addresses], dtype=np.uint64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def is_ipv4(batch: Batch) -> Batch:
+    """A mask: the rows whose destination is IPv4."""
+    result: Batch = (batch["dst_hi"] == 0) & (batch["dst_lo"] >> np.uint64(32) == 0xFFFF)
+    return result
+
+
+def mac_text(value: int) -> str:
+    """A link-layer address as people write it, or '' for none."""
+    return ":".join(f"{int(value):012x}"[i : i + 2] for i in range(0, 12, 2)) if value else ""
+
+
+def flags_text(flags: int) -> str:
+    """``SYN,ACK`` and the like, in the order people say them."""
+    names = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
+    return ",".join(name for bit, name in names if int(flags) & bit)

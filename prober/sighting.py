@@ -1,0 +1,44 @@
+"""What one agent saw of one segment of one probe: a flat fact, no opinion.
+
+Sightings travel in columns: a `SIGHTING` array, one row each, beside a list of the captured frames. A place is
+``where`` (the NIC, a pod's veth, or the host's own stack) and ``way``. On a NIC the way is the host's: in or out.
+On a pod's veth it is the *pod's*: ``IN`` went into the pod, ``OUT`` came out of it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from prober import probe
+from prober.segment import FIELDS, IN, OUT, SEGMENT, Batch
+
+
+class Where(IntEnum):
+    """What kind of place an interface is."""
+
+    NIC = 1
+    POD = 2
+    STACK = 3
+
+
+SIGHTING = np.dtype([("probe", "<u4"), ("kind", "u1"), ("where", "u1"), ("sealed", "?"), ("name", "<u2"), *FIELDS])
+"""``name`` is an index into the report's list of interface names; the rest are the segment's own columns."""
+
+
+def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tuple[Batch, Batch]:
+    """Captured segments -> ``(sightings, rows)``: the recognised ones, and which rows of the batch they were.
+
+    `pods` are the ifindexes of pods' veths; a frame that *leaves* the host through one goes *into* the pod.
+    """
+    ids, kinds, sealed = probe.recognise(batch, keys)
+    rows = np.flatnonzero(kinds != probe.Kind.NONE)
+    seen = np.zeros(len(rows), SIGHTING)
+    for field in SEGMENT.names or ():
+        seen[field] = batch[field][rows]
+    seen["probe"], seen["kind"], seen["sealed"] = ids[rows], kinds[rows], sealed[rows]
+    at_pod = np.isin(seen["interface"], np.fromiter(pods, np.uint32, len(pods)))
+    seen["where"] = np.where(at_pod, Where.POD, Where.NIC)
+    seen["way"] = np.where(at_pod, np.where(seen["way"] == OUT, IN, OUT), seen["way"])
+    return seen, rows

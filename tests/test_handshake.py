@@ -1,0 +1,341 @@
+"""Handshakes as packet traces: ``>>`` what arrived, ``<<`` what we did, ``==`` what came of it.
+
+A trace is played against the real table and written out again by it; the two texts must be the same. Times are
+milliseconds. Understood: ``<< SYN 7`` opens probe 7 (10.0.0.1:61440 > 10.0.0.2:80, 1 s), ``>> left 7`` its own SYN
+seen at the NIC, ``>> SYN-ACK 7``, ``>> RST 7``, ``>> ICMP 7``, ``>> EPERM 7`` the send failed, ``>> clock`` nothing
+but time. After a segment: ``from`` and ``to`` an address, ``port`` the prober's, ``way out``, ``at pod``, ``unsealed``.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prober import handshake, probe, segment
+from prober.handshake import TABLE, Event, Handshakes, State
+from prober.probe import Kind
+from prober.segment import IN, OUT, RST
+from prober.sighting import SIGHTING, Where
+
+US, THEM = "10.0.0.1", "10.0.0.2"
+KEY = bytes(16)
+MS = 1_000_000
+KINDS = {"left": Kind.SYN, "SYN-ACK": Kind.SYN_ACK, "RST": Kind.REFUSAL, "ICMP": Kind.ICMP_SYN}
+
+
+def syn(number, port=61440):
+    """The SYN of one probe."""
+    rows = segment.empty(1)
+    rows["src_hi"], rows["src_lo"] = segment.pair(US)
+    rows["dst_hi"], rows["dst_lo"] = segment.pair(THEM)
+    rows["sport"], rows["dport"] = port, 80
+    return probe.ask(np.array([number], np.uint32), KEY, rows)
+
+
+def sighted(kind, number, at_ns, words):
+    """One sighting, as the trace's words say it differs from the plain one."""
+    said = dict(re.findall(r"(from|to|port|way|at) (\S+)", words))
+    row = np.zeros(1, SIGHTING)
+    own = kind == Kind.SYN
+    ends = (US, said.get("to", THEM)) if own else (said.get("from", THEM), said.get("to", US))
+    for name, address in zip(("src", "dst"), ends, strict=True):
+        row[f"{name}_hi"], row[f"{name}_lo"] = segment.pair(address)
+    port = int(said.get("port", 61440))
+    row["sport"], row["dport"] = (port, 80) if own else (80, port)
+    row["probe"], row["kind"], row["time_ns"], row["sealed"] = number, kind, at_ns, "unsealed" not in words
+    row["way"] = {"in": IN, "out": OUT}[said.get("way", "out" if own else "in")]
+    row["where"] = Where.POD if said.get("at") == "pod" else Where.NIC
+    return row
+
+
+class Stage:
+    """Plays a trace's inputs and writes down everything, inputs and what followed."""
+
+    def __init__(self):
+        self.table = Handshakes()
+        self.written = []
+
+    def play(self, line):
+        at, mark, what, *rest = line.split(maxsplit=4)
+        now, number = round(float(at) * MS), int(rest[0]) if rest else 0
+        self.written.append(line)
+        nothing = segment.empty(), np.zeros(0)
+        if (mark, what) == ("<<", "SYN"):
+            self.table.open(syn(number), np.array([4]), np.array([2]), 1000 * MS, now)
+            closing, ended = nothing
+        elif what.startswith("E"):
+            closing, ended = nothing[0], self.table.fail(np.array([number]), np.array([getattr(errno, what)]), now)
+        elif what == "clock":
+            closing, ended = self.table.expire(now)
+        else:
+            closing, ended = self.table.hear(sighted(KINDS[what], number, now, " ".join(rest[1:])), now)
+        self._write(at, closing, ended)
+
+    def _write(self, at, closing, ended):
+        for one in closing:
+            assert (one["flags"], one["ttl"], one["ack"], one["tsecr"]) == (RST, 64, 0, 0)
+            assert one["tsval"] == probe.seal(np.array([int(one["seq"]) - 1]) % 2**32, KEY)[0]
+            ends = f"{segment.address(one['src_hi'], one['src_lo'])}:{one['sport']}"
+            to = f"{segment.address(one['dst_hi'], one['dst_lo'])}:{one['dport']}"
+            self.written.append(f"{at} << RST seq {one['seq']} {ends} > {to}")
+        for one in ended:
+            assert (one["target"], one["run"]) == (4, 2)
+            extra = f" {errno.errorcode[one['error']]}" if one["error"] else ""
+            took = f" in {one['rtt_ns'] / MS:g} ms" if one["rtt_ns"] else ""
+            self.written.append(f"{at} == {State(one['state']).name} {one['probe']}{extra}{took}")
+
+
+TRACES = {
+    "an answer is closed and told": """
+        0 << SYN 7
+        12 >> SYN-ACK 7
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == ANSWERED 7 in 12 ms
+        2000 >> clock""",
+    "the round trip is between the kernel's own stamps": """
+        0 << SYN 7
+        3 >> left 7
+        12 >> SYN-ACK 7
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == ANSWERED 7 in 9 ms""",
+    "a refusal ends it and there is nothing to close": """
+        0 << SYN 7
+        5 >> RST 7 unsealed
+        5 == REFUSED 7 in 5 ms
+        9 >> SYN-ACK 7""",
+    "at the deadline the responder's half-open socket is closed all the same": """
+        0 << SYN 7
+        999.999 >> clock
+        1000 >> clock
+        1000 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1000 == TIMED_OUT 7
+        1001 >> clock""",
+    "a late answer is closed again and changes no outcome": """
+        0 << SYN 7
+        1000 >> clock
+        1000 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1000 == TIMED_OUT 7
+        1200 >> SYN-ACK 7
+        1200 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1300 >> RST 7""",
+    "an answer retransmitted because our RST was lost is closed again": """
+        0 << SYN 7
+        12 >> SYN-ACK 7
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == ANSWERED 7 in 12 ms
+        1012 >> SYN-ACK 7
+        1012 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80""",
+    "after three and a half seconds a finished handshake is forgotten": """
+        0 << SYN 7
+        12 >> SYN-ACK 7
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == ANSWERED 7 in 12 ms
+        3513 >> clock
+        3514 >> SYN-ACK 7""",
+    "an answer from another address is told, and what was asked is closed": """
+        0 << SYN 7
+        12 >> SYN-ACK 7 from 10.9.9.9
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == REWRITTEN 7 in 12 ms""",
+    "an unsealed answer from another address could be anybody's": """
+        0 << SYN 7
+        12 >> SYN-ACK 7 from 10.9.9.9 unsealed
+        1000 >> clock
+        1000 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1000 == TIMED_OUT 7""",
+    "other ports, other probes and refusals from elsewhere are not ours": """
+        0 << SYN 7
+        1 >> SYN-ACK 7 port 61441 unsealed
+        2 >> SYN-ACK 8
+        3 >> RST 7 from 10.9.9.9
+        4 >> RST 7 to 10.0.0.3
+        5 >> RST 7 port 61441
+        6 >> SYN-ACK 7
+        6 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        6 == ANSWERED 7 in 6 ms""",
+    "an answer that leaves this host is not one that arrives": """
+        0 << SYN 7
+        1 >> SYN-ACK 7 way out
+        2 >> SYN-ACK 7 way in at pod
+        3 >> SYN-ACK 7 way out at pod
+        3 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        3 == ANSWERED 7 in 3 ms""",
+    "an icmp error is evidence and ends nothing": """
+        0 << SYN 7
+        4 >> ICMP 7
+        12 >> SYN-ACK 7
+        12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        12 == ANSWERED 7 in 12 ms""",
+    "an answer on another port is ours if it is sealed, for a NAT may have taken another": """
+        0 << SYN 7
+        6 >> SYN-ACK 7 port 1024
+        6 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        6 == ANSWERED 7 in 6 ms""",
+    "an answer from where this host's own NAT had sent the SYN is the right one": """
+        0 << SYN 7
+        1 >> left 7 to 10.4.76.34 port 1024
+        6 >> SYN-ACK 7 from 10.4.76.34 port 1024
+        6 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        6 == ANSWERED 7 in 5 ms""",
+    "a refusal from there is one too": """
+        0 << SYN 7
+        1 >> left 7 to 10.4.76.34 port 1024
+        6 >> RST 7 from 10.4.76.34 unsealed
+        7 >> RST 7 from 10.4.76.34 port 1024 unsealed
+        7 == REFUSED 7 in 6 ms""",
+    "a send that failed is told with its errno": """
+        0 << SYN 7
+        0 >> EPERM 7
+        0 == NOT_SENT 7 EPERM
+        1000 >> clock""",
+    "the last id wraps": """
+        0 << SYN 4294967295
+        1 >> SYN-ACK 4294967295
+        1 << RST seq 0 10.0.0.1:61440 > 10.0.0.2:80
+        1 == ANSWERED 4294967295 in 1 ms""",
+}
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_the_trace_in_which(name):
+    wanted = dedent(TRACES[name]).strip()
+    stage = Stage()
+    for line in wanted.splitlines():
+        if re.match(r"\S+ (>>|<< SYN)", line):
+            stage.play(line)
+    assert "\n".join(stage.written) == wanted
+
+
+INPUTS = {
+    Event.ANSWER: ">> SYN-ACK 7",
+    Event.STRANGE_ANSWER: ">> SYN-ACK 7 from 10.9.9.9",
+    Event.REFUSAL: ">> RST 7",
+    Event.DEADLINE: ">> clock",
+    Event.SEND_FAILED: ">> EPERM 7",
+}
+WAYS = {step.state: event for (state, event), step in TABLE.items() if state == State.SENT}
+
+
+@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("state", State)
+def test_the_table_is_what_happens_and_whatever_is_not_in_it_changes_nothing(state, event):
+    stage = Stage()
+    stage.play("0 << SYN 7")
+    if state != State.SENT:
+        stage.play(f"1000 {INPUTS[WAYS[state]]}")
+    before = len(stage.written)
+    stage.play(f"1001 {INPUTS[event]}")
+    step = TABLE.get((state, event))
+    after = [line.split()[2] for line in stage.written[before + 1 :]]
+    expected = [] if step is None else ["RST"] * step.closes + [step.state.name] * (step.state != state)
+    assert after == expected
+
+
+def test_the_same_frame_seen_on_a_bridge_and_on_its_port_is_one_answer():
+    table = Handshakes()
+    table.open(syn(7), np.array([0]), np.array([0]), MS, 0)
+    twice = np.concatenate([sighted(Kind.SYN_ACK, 7, 9, ""), sighted(Kind.SYN_ACK, 7, 5, "")])
+    closing, ended = table.hear(twice, 10)
+    assert (len(closing), ended["rtt_ns"].tolist()) == (1, [5])
+
+
+def test_an_answer_and_its_syn_in_one_batch_are_told_by_their_stamps():
+    table = Handshakes()
+    table.open(syn(7), np.array([0]), np.array([0]), MS, 0)
+    both = np.concatenate([sighted(Kind.SYN_ACK, 7, 900, ""), sighted(Kind.SYN, 7, 400, "")])
+    assert table.hear(both, 1000)[1]["rtt_ns"].tolist() == [500]
+
+
+def test_the_next_deadline_is_the_earliest_of_those_that_wait():
+    table = Handshakes()
+    assert table.next_deadline() is None
+    for number, timeout in ((1, 500), (2, 300), (3, 400)):
+        table.open(syn(number), np.array([0]), np.array([0]), timeout, 0)
+    assert table.next_deadline() == 300
+    table.hear(sighted(Kind.SYN_ACK, 2, 9, ""), 9)
+    assert (table.next_deadline(), len(table)) == (400, 2)
+    table.expire(500)
+    assert (table.next_deadline(), len(table)) == (None, 0)
+
+
+def test_an_id_still_in_the_table_is_refused_and_the_table_stays_as_it_was():
+    table = Handshakes()
+    table.open(syn(7), np.array([0]), np.array([0]), MS, 0)
+    with pytest.raises(ValueError, match="probe 0x00000007 is still open"):
+        table.open(syn(7), np.array([0]), np.array([0]), MS, 0)
+    assert len(table) == 1
+
+
+def test_each_row_may_have_a_timeout_of_its_own():
+    table = Handshakes()
+    rows = np.concatenate([syn(1), syn(2)])
+    table.open(rows, np.zeros(2), np.zeros(2), np.array([10, 20]), 0)
+    assert table.expire(15)[1]["probe"].tolist() == [1]
+
+
+def test_failures_of_unknown_probes_are_nobodys():
+    assert len(Handshakes().fail(np.array([1, 2], np.uint32), np.array([1, 1]), 0)) == 0
+
+
+HAPPENINGS = st.lists(
+    st.tuples(st.sampled_from([*INPUTS.values(), ">> left 7", ">> ICMP 7"]), st.integers(0, 4000)), max_size=12
+)
+
+
+@settings(deadline=None)
+@given(HAPPENINGS)
+def test_whatever_happens_and_how_often_one_probe_has_one_outcome(happenings):
+    stage = Stage()
+    stage.play("0 << SYN 7")
+    for what, at in sorted(happenings, key=lambda one: one[1]):
+        stage.play(f"{at} {what}")
+    stage.play("9000 >> clock")
+    assert sum(" == " in line for line in stage.written) == 1
+
+
+@pytest.mark.parametrize("kind", [Kind.REFUSAL, Kind.SYN_ACK])
+def test_of_a_million_forged_unsealed_answers_that_know_every_id_none_ends_a_handshake(kind):
+    table = Handshakes()
+    rows = np.concatenate([syn(number) for number in range(1000)])
+    table.open(rows, np.zeros(1000), np.zeros(1000), MS, 0)
+    random = np.random.default_rng(3)
+    forged = np.repeat(sighted(kind, 0, 5, "unsealed"), 1_000_000)
+    forged["probe"] = random.integers(0, 1000, len(forged))
+    wrong = random.integers(0, 4, len(forged))  # each has one thing wrong, by at least one bit
+    for number, (name, bits) in enumerate((("src_lo", 32), ("dst_lo", 32), ("sport", 16), ("dport", 16))):
+        which = wrong == number
+        flip = random.integers(1, 2**bits, int(which.sum()))
+        forged[name][which] ^= flip.astype(forged[name].dtype)
+    closing, ended = table.hear(forged, 6)
+    assert (len(closing), len(ended), len(table)) == (0, 0, 1000)
+    assert len(table.hear(sighted(kind, 999, 7, "unsealed"), 7)[1]) == 1
+
+
+def test_sixty_five_thousand_handshakes_take_well_under_a_second():
+    count = 65_536
+    rows = np.repeat(syn(0), count)
+    rows["seq"] = np.arange(count)
+    heard = np.repeat(sighted(Kind.SYN_ACK, 0, 5, ""), count)
+    heard["probe"] = rows["seq"]
+    table = Handshakes()
+    started = time.perf_counter()
+    for part in range(0, count, 4096):
+        several = slice(part, part + 4096)
+        table.open(rows[several], np.zeros(4096), np.zeros(4096), 1000 * MS, 0)
+        _, ended = table.hear(heard[several], 6)
+        assert (ended["state"] == State.ANSWERED).all()
+    assert time.perf_counter() - started < 2
+    assert len(table) == 0
+
+
+def test_the_picture_in_the_docs_is_the_tables_own():
+    page = Path(__file__).parents[1] / "docs" / "handshake.md"
+    assert handshake.picture() in page.read_text()
