@@ -1,0 +1,180 @@
+"""Settings: flags before environment before defaults; every mistake is a sentence and no secret is shown."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+import pytest
+
+from prober.errors import ConfigInvalid
+from prober.settings import default_state, effective, listener, load, pin_hostnames, read_document, read_targets
+from prober.targets import parse
+
+DEMO = Path(__file__).parents[1] / "targets.yaml"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.upper().startswith(("PROBER_", "OTEL_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def came_from(**flags: object) -> dict[str, tuple[str, str]]:
+    return {name: (value, source) for name, value, source in effective(load(**flags))}
+
+
+def test_without_anything_the_defaults_are_those_of_the_manual(tmp_path: Path) -> None:
+    settings = load()
+    assert settings.targets == Path("targets.yaml")
+    assert settings.listen == ("127.0.0.1:8080",)
+    assert settings.controller == "http://127.0.0.1:8080"
+    assert settings.slack_response_hosts == ("hooks.slack.com",)
+    assert settings.anonymous == "auto"
+    assert settings.bearer() is None
+    assert {source for _, source in came_from().values()} == {"default"}
+    if not Path("/var/lib/prober").is_dir():
+        assert settings.database_url == f"sqlite:///{tmp_path}/state/prober/prober.sqlite"
+
+
+def test_a_flag_wins_over_the_environment_and_each_value_says_where_it_came_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PROBER_LISTEN", "127.0.0.1:9000, unix:/run/prober.sock")
+    monkeypatch.setenv("PROBER_LOG_LEVEL", "debug")
+    monkeypatch.setenv("PROBER_NAME", "node1")
+    shown = came_from(log_level="error", name=None)
+    assert shown["listen"] == ("127.0.0.1:9000, unix:/run/prober.sock", "environment PROBER_LISTEN")
+    assert shown["log_level"] == ("error", "--log-level")
+    assert shown["name"] == ("node1", "environment PROBER_NAME")
+    assert shown["targets"] == ("targets.yaml", "default")
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_CONTROLLER", "")
+    monkeypatch.setenv("PROBER_STATE", "")
+    assert came_from()["controller"] == ("http://127.0.0.1:8080", "default")
+    assert load().state is None
+
+
+def test_the_standard_otlp_variable_is_read_and_ours_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/")
+    assert came_from()["otlp_endpoint"] == ("http://collector:4318", "environment OTEL_EXPORTER_OTLP_ENDPOINT")
+    monkeypatch.setenv("PROBER_OTLP_ENDPOINT", "http://ours:4318")
+    assert came_from()["otlp_endpoint"] == ("http://ours:4318", "environment PROBER_OTLP_ENDPOINT")
+    assert came_from(otlp_endpoint="http://flag:4318")["otlp_endpoint"] == ("http://flag:4318", "--otlp-endpoint")
+
+
+def test_secrets_and_passwords_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_TOKEN", "s3cret")
+    monkeypatch.setenv("PROBER_SLACK_SIGNING_SECRET", "s3cret")
+    shown = came_from(database="postgresql://prober:s3c@ret@db/prober")
+    assert shown["token"] == ("********", "environment PROBER_TOKEN")
+    assert shown["database"] == ("postgresql://prober:********@db/prober", "--database")
+    assert "s3c" not in str(shown) + repr(load())
+    assert load().bearer() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"listen": "8080"}, "--listen: 8080 is not an address to listen on; write HOST:PORT or unix:PATH"),
+        ({"listen": ("a:99999",)}, "--listen: a:99999 is not an address to listen on; write HOST:PORT or unix:PATH"),
+        ({"listen": ()}, "--listen: is empty; write HOST:PORT or unix:PATH"),
+        ({"controller": "ftp://x"}, "--controller: ftp://x is not an address; write http://HOST:PORT"),
+        ({"log_level": "loud"}, "--log-level: loud does not fit; write 'debug', 'info', 'warning' or 'error'"),
+        (
+            {"anonymous": "admin"},
+            "--anonymous: admin does not fit; write 'auto', 'none', 'monitor', 'viewer' or 'operator'",
+        ),
+    ],
+)
+def test_a_bad_setting_is_told_in_a_sentence_with_its_source(flags: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(**flags)
+    assert str(caught.value) == said
+
+
+def test_every_bad_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_LOG_FORMAT", "xml")
+    with pytest.raises(ConfigInvalid) as caught:
+        load(listen="x", no_such_flag=1)
+    lines = str(caught.value).splitlines()
+    assert any(line.startswith("environment PROBER_LOG_FORMAT: xml does not fit") for line in lines)
+    assert any(line.startswith("--listen: x is not") for line in lines)
+    assert any(line.startswith("no_such_flag is not a setting; there are: targets, state") for line in lines)
+
+
+def test_a_listener_is_a_host_and_port_or_a_socket_path() -> None:
+    assert listener("127.0.0.1:8080") == ("127.0.0.1", 8080)
+    assert listener("[::1]:0") == ("::1", 0)
+    assert listener("unix:/run/p.sock") == Path("/run/p.sock")
+    for bad in ("", "unix:", ":80", "::1:80", "a b:80", "h:80x"):
+        with pytest.raises(ValueError, match="write HOST:PORT or unix:PATH"):
+            listener(bad)
+
+
+def test_a_token_file_holds_the_token_alone(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("id.secret\n")
+    assert load(token_file=file).bearer() == "id.secret"
+    file.write_text("two words\n")
+    with pytest.raises(ConfigInvalid, match="holds 2 words; a token file holds the token alone"):
+        load(token_file=file).bearer()
+    with pytest.raises(ConfigInvalid, match="No such file or directory; name a token file that can be read"):
+        load(token_file=tmp_path / "none").bearer()
+
+
+def test_state_is_kept_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if Path("/var/lib/prober").is_dir():
+        assert default_state() == Path("/var/lib/prober")
+        return
+    assert default_state() == tmp_path / "state/prober"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")  # the XDG specification: relative paths are ignored
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_state() == tmp_path / ".local/state/prober"
+    assert load(state=tmp_path).state_folder == tmp_path
+
+
+def test_the_document_is_read_from_disk_with_its_name_in_the_messages(tmp_path: Path) -> None:
+    assert read_targets(DEMO) == parse(DEMO.read_text(encoding="utf-8"))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("zones: 7\n")
+    with pytest.raises(ConfigInvalid, match=r"bad.yaml:1:8  zones  7 stands here; write a list"):
+        read_targets(bad)
+
+
+def test_a_file_that_is_no_document_gets_one_sentence(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"zones:\n\xff\xfe")
+    big = tmp_path / "big"
+    big.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
+    for path, said in (
+        (tmp_path / "none", "No such file or directory; name a document that can be read"),
+        (tmp_path, "Is a directory; name a document that can be read"),
+        (binary, "binary:2: byte 7 is not UTF-8 text; save the document as UTF-8"),
+        (big, "is larger than 4194304 bytes; this is no document"),
+        (Path("/dev/zero"), "is larger than 4194304 bytes; this is no document"),
+    ):
+        with pytest.raises(ConfigInvalid) as caught:
+            read_document(path)
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_host_names_are_pinned_once_to_an_address_that_policy_permits() -> None:
+    text = DEMO.read_text(encoding="utf-8").replace("address: 10.4.76.34", "hostname: ingress.example.org")
+    answers = [ipaddress.ip_address(one) for one in ("2001:db8::1", "192.0.2.1", "10.4.76.34")]
+    assert pin_hostnames(parse(text), lambda name: list(answers)).target("ingress").address == answers[2]
+    with pytest.raises(ConfigInvalid, match="ingress.example.org is 2001:db8::1, port 8080, which lies outside"):
+        pin_hostnames(parse(text), lambda name: list(answers[:2]))
+    with pytest.raises(ConfigInvalid, match="target ingress: ingress.example.org has no address"):
+        pin_hostnames(parse(text), lambda name: [])
+
+
+def test_a_name_that_resolves_to_loopback_is_refused_by_the_real_resolver() -> None:
+    text = DEMO.read_text(encoding="utf-8").replace("address: 10.4.76.34", "hostname: localhost")
+    with pytest.raises(ConfigInvalid, match="target ingress: localhost is .*, which is a loopback address"):
+        pin_hostnames(parse(text))
