@@ -1,0 +1,223 @@
+"""Rules in order: an `Observation` -> exactly one `Verdict`.
+
+The first rule that speaks wins; the last one always does. A rule looks at facts only. *Not watched* is never taken
+for *not seen*, and a culprit is named only where a packet, a route or an ICMP error names it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+
+from prober import facts, rules_forward, rules_return
+from prober.facts import INFERRED, LIKELY, PROVEN
+from prober.handshake import State
+from prober.observation import Observation, Place, Seen, Sight, exits
+from prober.probe import Kind
+from prober.segment import IN, OUT
+from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
+
+Rule = Callable[[Observation], Verdict | None]
+
+
+def classify(observation: Observation) -> Verdict:
+    """What is said of this probe, with the evidence that decided."""
+    for rule in RULES:
+        verdict = rule(observation)
+        if verdict is not None:
+            return verdict
+    raise AssertionError("the last rule always speaks")
+
+
+# -- the prober's own side ---------------------------------------------------------------------------------------
+
+
+def not_sent(o: Observation) -> Verdict | None:
+    """L1, L2: the send itself failed; the errno says why (ip(7), netfilter's NF_DROP in OUTPUT gives EPERM)."""
+    if o.asked.state != State.NOT_SENT:
+        return None
+    name = errno.errorcode.get(o.asked.error, str(o.asked.error))
+    route = o.route_of(o.source)
+    cause, kind, what = None, "host", f"the kernel refuses to send it ({name})"
+    if o.asked.error == errno.EPERM:
+        cause, kind, what = Cause.L2, "rule", "the OUTPUT chain refuses the SYN (EPERM)"
+    elif o.asked.error in NO_ROUTE:
+        cause, kind = Cause.L1, "route"
+        what = (
+            route.text() if route and facts.refuses(route) and route.prefix else f"no route to {o.asked.dst} ({name})"
+        )
+    sentence = f"The SYN never left {o.source}: {what}."
+    step = f"On {o.source}: `ip route get {o.asked.dst}`, `ip rule`, and the OUTPUT chain (`nft list ruleset`)."
+    return facts.say(o, Label.LOCAL, LIKELY, sentence, cause, Culprit(kind, o.source, what), step, (Place.A_SENT,))
+
+
+NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
+"""What sending fails with where there is no route, or an unreachable, blackhole or prohibit one."""
+
+
+def never_on_the_wire(o: Observation) -> Verdict | None:
+    """L3: sent, and its own NIC was watched, and no SYN left: the next hop's neighbour entry failed."""
+    if o.at(Place.A_NIC_OUT) != Sight.NOT_SEEN or o.saw(Kind.SYN):
+        return None
+    route = o.route_of(o.source)
+    hop = (route.via or o.asked.dst) if route else "its next hop"
+    sentence = f"The SYN was sent but never left {o.source}'s interface: {hop} does not answer ARP."
+    step = f"On {o.source}: `ip neigh show`; is {hop} up and in the right subnet?"
+    culprit = Culprit("hop", o.source, f"next hop {hop}" if route else hop)
+    return facts.say(o, Label.LOCAL, LIKELY, sentence, Cause.L3, culprit, step, (Place.A_NIC_OUT,))
+
+
+# -- it works ----------------------------------------------------------------------------------------------------
+
+
+def completed(o: Observation) -> Verdict | None:
+    """Healthy, or a detour: the same handshake, but the reply took another way than it used to."""
+    if o.asked.state != State.ANSWERED:
+        return None
+    out = Place.B_POD_OUT if o.source in o.responders else Place.B_NIC_OUT
+    arrived = o.at(Place.A_NIC_IN) == Sight.SEEN or o.source in o.responders
+    both = facts.syn_arrived(o) and o.at(out) == Sight.SEEN and arrived
+    took = f" in {o.asked.rtt_ms:.2f} ms" if o.asked.rtt_ms is not None else ""
+    changes = list(_changes(o))
+    if not changes:
+        sentence = f"{_pair(o)} answers{took}."
+        return facts.say(o, Label.HEALTHY, PROVEN if both else INFERRED, sentence)
+    strays, route = _newcomers(o), facts.way_back(o)
+    culprit = None
+    if strays:
+        culprit = Culprit("node", strays[-1].agent, f"carried the SYN-ACK for {strays[-1].dst}")
+    if route and route.prefix and route.via:
+        culprit = Culprit("route", route.agent, facts.describe(o, route))
+    sentence = f"{_pair(o)} still answers{took}, but the reply takes another way than it used to: {'; '.join(changes)}."
+    step = f"Look at the way back on {facts.names(o.responders)}: `ip route get {facts.asked_from(o)}`."
+    confidence = INFERRED if not both else PROVEN if culprit and strays else LIKELY
+    cause = Cause.R1D if strays else None
+    return facts.say(o, Label.DETOUR, confidence, sentence, cause, culprit, step, (Place.A_NIC_IN,))
+
+
+def _newcomers(o: Observation) -> list[Seen]:
+    """Who carried the reply and did not when the cell was first healthy; the furthest last."""
+    met = [one for one in o.witnesses(Kind.SYN_ACK) if facts.irregular(o, one.agent)]
+    return sorted(met, key=lambda one: (-one.ttl, one.agent))
+
+
+def _changes(o: Observation) -> Iterator[str]:
+    if o.usual is None:
+        return
+    for agent in dict.fromkeys(one.agent for one in _newcomers(o)):
+        yield f"{agent} carried it"
+    arrived = o.saw(Kind.SYN_ACK, by=o.source, way=IN)
+    if arrived and all(one.ttl != o.usual.ttl for one in arrived):
+        yield f"its TTL is {arrived[0].ttl}, it was {o.usual.ttl}"
+    left = exits(o)
+    if o.usual.exits and left - set(o.usual.exits):
+        yield f"it leaves by {', '.join(sorted(left))}, it left by {', '.join(o.usual.exits)}"
+
+
+# -- somebody refused --------------------------------------------------------------------------------------------
+
+
+def rewritten(o: Observation) -> Verdict | None:
+    """R4: the right acknowledgement and ports from another address."""
+    if o.asked.state != State.REWRITTEN:
+        return None
+    stray = next((s for s in o.saw(Kind.SYN_ACK, by=o.source, way=IN) if s.src != o.asked.dst), None)
+    address = stray.src if stray else "another address"
+    sentence = (
+        f"{o.target} answered, but the SYN-ACK came from {address} and not from {o.asked.dst}: a real connection fails."
+    )
+    step = "Find the NAT that rewrites the reply's source, or that translated the SYN and did not see the reply."
+    culprit = Culprit("rule", o.name(address), f"source rewritten to {address}")
+    confidence = LIKELY if facts.syn_arrived(o) and stray else INFERRED
+    return facts.say(o, Label.RETURN_PATH_LOSS, confidence, sentence, Cause.R4, culprit, step, (Place.A_NIC_IN,))
+
+
+def refused(o: Observation) -> Verdict | None:
+    """T1, T2: the target's own RST. F2: a middlebox's, if the responder watched and never saw the SYN."""
+    if o.asked.state != State.REFUSED:
+        return None
+    sent = [s for s in o.saw(Kind.REFUSAL, way=OUT) if s.agent in o.responders]
+    if sent and facts.syn_arrived(o):
+        return _refused_there(o, sent[0].agent)
+    where, who = f"{o.pod or o.asked.dst}:{facts.port(o)}", facts.names(o.responders)
+    if facts.never_arrived(o):
+        sentence = (
+            f"An RST came back in the name of {where}, but {who} never saw the SYN: something on the way refuses it."
+        )
+        step = f"Find the filter between {o.source} and {who} that answers with an RST."
+        return facts.say(o, Label.INGRESS_DROP, LIKELY, sentence, Cause.F2, None, step, (Place.B_NIC_IN,))
+    return _refused_by_somebody(o, where)
+
+
+def _refused_there(o: Observation, node: str) -> Verdict:
+    where = f"{o.pod or o.asked.dst}:{facts.port(o)}"
+    evidence = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_NIC_OUT)
+    if o.pod and o.at(Place.B_POD_IN) == Sight.NOT_SEEN:
+        sentence = f"{node} itself answered the SYN for {where} with an RST, and no pod saw it: a rule there."
+        step = f"On {node}: policies and REJECT rules for {where}, and whether the pod is there."
+        culprit = Culprit("rule", node, f"answers for {where} with an RST")
+        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T2, culprit, step, evidence)
+    sentence = (
+        f"The SYN reached {where} and was refused: an RST left {node}. Nothing listens there, or a rule there says so."
+    )
+    step = f"Is the application up? On the target: `ss -ltn sport = :{facts.port(o)}`, then its REJECT rules."
+    culprit = Culprit("host", node, f"{where} answers with an RST")
+    return facts.say(o, Label.TARGET, PROVEN, sentence, Cause.T1, culprit, step, evidence)
+
+
+def _refused_by_somebody(o: Observation, where: str) -> Verdict:
+    """Whose RST it is was not watched: its TTL against that of the target's answers when it was healthy."""
+    heard = o.saw(Kind.REFUSAL, by=o.source, way=IN)
+    if o.usual is None or not heard:
+        missing = (*o.missing, f"whose RST it is that answers for {where}: the target's or a filter's")
+        sentence = f"{_pair(o)}: an RST came in the name of {where}, and who sent it was not watched."
+        step = f"Is something listening on {where}? Run an agent there to know whose RST it is."
+        return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=missing, next_step=step)
+    evidence = (f"RST ttl {heard[0].ttl}, the target's answers had {o.usual.ttl}",)
+    if heard[0].ttl == o.usual.ttl:
+        sentence = (
+            f"{where} answers {o.source} with an RST, from as far away as it used to answer: nothing listens there."
+        )
+        step = f"Is the application up? On the target: `ss -ltn sport = :{facts.port(o)}`."
+        return facts.say(
+            o, Label.TARGET, INFERRED, sentence, Cause.T1, None, step, (Place.A_NIC_IN,), evidence
+        )  # fmt: skip
+    ttl = f"ttl {heard[0].ttl}, where its answers had {o.usual.ttl}"
+    sentence = f"An RST came in the name of {where} with {ttl}: something on the way refuses the SYN."
+    step = f"Find the filter between {o.source} and {o.target} that answers with an RST."
+    return facts.say(
+        o, Label.INGRESS_DROP, INFERRED, sentence, Cause.F2, None, step, (Place.A_NIC_IN,), evidence
+    )  # fmt: skip
+
+
+# -- and when nothing else can be said ---------------------------------------------------------------------------
+
+
+def not_enough(o: Observation) -> Verdict:
+    """Unknown is a good answer; it says what was missing."""
+    missing = o.missing
+    if facts.syn_arrived(o) and facts.way_back(o) is None and o.source not in o.responders:
+        missing += (f"the route back, which {facts.names(o.responders)} has not told",)
+    missing = missing or ("the places that were watched fit several stories",)
+    sentence = f"{_pair(o)} does not answer, and what was seen does not say where it is lost: {'; '.join(missing)}."
+    step = f"Bring an agent up at {o.target}: {facts.names(o.responders) or 'none covers it'}."
+    if not o.missing:
+        step = f"`prober why {o.source} {o.target}` shows what was seen; probe it the other way round."
+    return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=missing, next_step=step)
+
+
+def _pair(o: Observation) -> str:
+    return f"{o.source} → {o.target}"
+
+
+RULES: tuple[Rule, ...] = (
+    not_sent, completed, rewritten, refused, never_on_the_wire,
+    rules_return.caught_elsewhere, rules_return.kept_at_home, rules_return.wrong_next_hop,
+    rules_return.answered_by_an_impostor, rules_return.told_on_the_way_back, rules_return.too_late,
+    rules_return.lost_on_the_way_back, rules_return.held_for_the_way_back,
+    rules_forward.held_by_the_node, rules_forward.lost_in_the_stack, rules_forward.swallowed_at_target,
+    rules_forward.astray_on_the_way_in, rules_forward.told_on_the_way_in, rules_forward.lost_behind_the_balancer,
+    rules_forward.never_arrived,
+    not_enough,
+)  # fmt: skip
+"""From the prober's own side outwards; the first that speaks wins."""

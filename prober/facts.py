@@ -1,0 +1,222 @@
+"""Facts read off an observation, in the words that the rules use, and the one door through which a verdict is said.
+
+Agents' clocks are never compared here: what lies further along a way is told by its TTL, never by its time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+
+from prober.observation import ANSWERS, Observation, Place, Seen, Sight
+from prober.probe import Kind
+from prober.report import Route
+from prober.segment import IN, OUT
+from prober.sighting import Where
+from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
+
+PROVEN, LIKELY, INFERRED = Confidence.PROVEN, Confidence.LIKELY, Confidence.INFERRED
+
+REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
+_NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EACCES")
+_NEIGHBOUR_MS = 300.0
+"""An ICMP host unreachable at once is a route's; one that took longer is a neighbour that did not answer (3 s, ARP)."""
+
+
+class Error(StrEnum):
+    """What an ICMP error means to a handshake; the two families number the same things differently."""
+
+    NO_ROUTE = "it has no route there"
+    REFUSES = "its route there says unreachable"
+    NO_HOST = "nobody answers there for that address"
+    REJECTED = "a rule rejects it"
+    LOOP = "it goes round in a loop"
+    OTHER = "it says nothing of where it is lost"
+
+
+def say(
+    o: Observation, label: Label, confidence: Confidence, sentence: str, cause: Cause | None = None,
+    culprit: Culprit | None = None, step: str = "", evidence: tuple[Place, ...] = (), more: tuple[str, ...] = (),
+) -> Verdict:  # fmt: skip
+    """A verdict with the evidence as it was. *Proven* needs packets at both ends, and a culprit where it failed."""
+    if confidence == PROVEN and not (both_ends(o) and (culprit or label.passes)):
+        confidence = LIKELY
+    facts = tuple(f"{place}: {o.at(place)}" for place in evidence)
+    text = " ".join(sentence.split())
+    return Verdict(label, confidence, text, cause, culprit, o.missing, step, facts + more)
+
+
+def both_ends(o: Observation) -> bool:
+    """True where a packet of this probe was seen at the prober *and* at the responder."""
+    here = Sight.SEEN in (o.at(Place.A_NIC_OUT), o.at(Place.A_NIC_IN)) or o.source in o.responders
+    return here and (syn_arrived(o) or answer_left(o) is not None)
+
+
+def syn_arrived(o: Observation) -> bool:
+    """True where the SYN was seen at the responder."""
+    return Sight.SEEN in (o.at(Place.B_NIC_IN), o.at(Place.B_POD_IN))
+
+
+def never_arrived(o: Observation) -> bool:
+    """True where the responders captured throughout and saw no SYN."""
+    return o.at(Place.B_NIC_IN) == Sight.NOT_SEEN and o.at(Place.B_POD_IN) != Sight.SEEN
+
+
+def answer_left(o: Observation) -> Seen | None:
+    """The answer where it was seen last on its way out of the responder: its NIC, else its pod."""
+    left = [s for s in o.saw(*ANSWERS, way=OUT) if s.agent in o.responders]
+    return min(left, key=lambda s: (s.where != Where.NIC, s.kind, s.agent), default=None)
+
+
+def word(answer: Seen) -> str:
+    """What an answer is called."""
+    return "RST" if answer.kind == Kind.REFUSAL else "SYN-ACK"
+
+
+def way_back(o: Observation) -> Route | None:
+    """The responder's own route to whom it saw asking."""
+    return next((r for name in o.responders if (r := o.route_of(name)) and name != o.source), None)
+
+
+def asked_from(o: Observation) -> str:
+    """The prober's address as the responder saw it: behind a NAT that is the one whose way back matters."""
+    arrived = [s for s in o.saw(Kind.SYN, way=IN) if s.agent in o.responders]
+    return arrived[-1].src if arrived else o.asked.src
+
+
+def is_default(route: Route) -> bool:
+    """True for a default route, and where no prefix is known."""
+    return route.prefix in ("default", "0.0.0.0/0", "::/0", "")
+
+
+def refuses(route: Route) -> Cause | None:
+    """R6 for a route that refuses, R2 for none at all; None for a usable one, and for an answer that says neither."""
+    if route.type in REFUSING:
+        return Cause.R6
+    return Cause.R2 if route.error in _NO_ROUTE else None
+
+
+def owners(o: Observation, route: Route) -> tuple[str, ...]:
+    """The agents that the route's next hops are (a multipath route has several)."""
+    return tuple(name for hop in route.via.split(",") if (name := o.name(hop)))
+
+
+def describe(o: Observation, route: Route) -> str:
+    """The route as ``ip route`` writes it, with the name of its next hop."""
+    named = ", ".join(owners(o, route))
+    return route.text() + (f" ({named})" if named else "")
+
+
+def entry(o: Observation) -> str:
+    """The NIC by which the SYN came to the responder, or ''."""
+    came = [s for s in o.saw(Kind.SYN, way=IN, where=Where.NIC) if s.agent in o.responders]
+    return came[0].interface if came else ""
+
+
+def wider_than_home(o: Observation, route: Route) -> bool:
+    """True where the route covers more than the network in which the prober is declared to live."""
+    home, asked = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src), asked_from(o)
+    if is_default(route) or home.prefixlen == home.max_prefixlen or ipaddress.ip_address(asked) not in home:
+        return False
+    block = ipaddress.ip_network(route.prefix)
+    return block.version == home.version and block.prefixlen < home.prefixlen
+
+
+def overlap(o: Observation, route: Route) -> str:
+    """The address plan's part of the story: who lies inside the wrong route. Empty for a default route."""
+    if is_default(route):
+        return ""
+    owner, address = ", ".join(owners(o, route)) or route.agent, ipaddress.ip_address(asked_from(o))
+    block = ipaddress.ip_network(route.prefix)
+    home = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src)
+    inside = home.version == block.version and home.subnet_of(block) and address in home  # type: ignore[arg-type]
+    who = o.subnet if o.subnet and inside else str(address)
+    return f"{who[:1].upper()}{who[1:]} lies inside {owner}'s block {route.prefix}."
+
+
+def regular(o: Observation, agent: str) -> bool:
+    """True where this agent carried the cell's packets, either way, when it was healthy."""
+    return o.usual is not None and agent in (*o.usual.witnesses, *o.usual.forwarders)
+
+
+def irregular(o: Observation, agent: str) -> bool:
+    """True where this agent was watching when the cell was healthy, and carried none of its packets."""
+    return o.usual is not None and agent in o.usual.watched and not regular(o, agent)
+
+
+def passed_on(o: Observation, agent: str, *kinds: Kind) -> bool:
+    """True where the packet was also seen leaving that agent's NIC."""
+    return bool(o.saw(*kinds, by=agent, way=OUT, where=Where.NIC))
+
+
+def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
+    """Packets in the hands of whoever is not on their way, the furthest (lowest TTL) last.
+
+    An agent is on the way where it carried the cell's packets when all was well, where it carried this very probe's
+    SYN to the responder, or, where no healthy probe of the cell says otherwise, where it passed the packet on.
+    """
+    met = [one for one in o.witnesses(*kinds) if one.where != Where.STACK and not _on_the_way(o, one.agent, kinds)]
+    return tuple(sorted(met, key=lambda one: (-one.ttl, one.agent)))
+
+
+def _on_the_way(o: Observation, agent: str, kinds: tuple[Kind, ...]) -> bool:
+    carried = Kind.SYN not in kinds and syn_arrived(o) and bool(o.saw(Kind.SYN, by=agent, way=IN))
+    return regular(o, agent) or carried or (not irregular(o, agent) and passed_on(o, agent, *kinds))
+
+
+def last_carrier(o: Observation, *kinds: Kind) -> str:
+    """Who on the declared or usual way saw the packet last, or ''."""
+    met = [s for s in o.saw(*kinds) if s.agent not in (o.source, *o.responders) and s.where == Where.NIC]
+    return min(met, key=lambda s: (s.ttl, s.agent)).agent if met else ""
+
+
+def dead_end(o: Observation, stray: Seen) -> Route | None:
+    """The stray's own route where it shows that the packet ends there: refused, or taken for a local one."""
+    fate = o.route_of(stray.agent)
+    if fate is None or fate.dst != stray.dst or is_default(fate):
+        return None
+    claimed = not fate.via and fate.dev != "" and wider_than_home(o, fate)
+    return fate if fate.type in (*REFUSING, "local") or claimed else None
+
+
+def meaning(o: Observation, one: Seen) -> Error:
+    """What an ICMP error says (RFC 792; RFC 1812, 5.2.7; RFC 4443, 3): types 1 and 3 differ between the families."""
+    six = ":" in one.icmp_from
+    if (one.icmp_type, one.icmp_code) == ((3, 0) if six else (11, 0)):
+        return Error.LOOP
+    if one.icmp_type != (1 if six else 3):
+        return Error.OTHER
+    if one.icmp_code in ((3,) if six else (1, 7)):
+        return Error.NO_HOST if _waited(o, one) > _NEIGHBOUR_MS else Error.REFUSES
+    if one.icmp_code in ((0,) if six else (0, 6, 11)):
+        return Error.NO_ROUTE
+    return Error.REJECTED if one.icmp_code in ((1, 4, 5, 6) if six else (2, 3, 9, 10, 13)) else Error.OTHER
+
+
+def _waited(o: Observation, error: Seen) -> float:
+    """Milliseconds between the quoted packet and the error, on the clock of the agent that saw both."""
+    kinds = (Kind.SYN,) if error.kind == Kind.ICMP_SYN else ANSWERS
+    before = [s.after_ms for s in o.saw(*kinds, by=error.agent)]
+    return error.after_ms - min(before) if before else error.after_ms
+
+
+def hop(o: Observation, address: str) -> str:
+    """An address, with its agent's name where it is one's."""
+    name = o.name(address)
+    return f"{name} ({address})" if name else address
+
+
+def names(agents: tuple[str, ...]) -> str:
+    """Several agents in words."""
+    return ", ".join(agents)
+
+
+def host(o: Observation) -> str:
+    """Where the SYN was to go: the pod, else the responders."""
+    return f"pod {o.pod}" if o.pod else names(o.responders)
+
+
+def port(o: Observation) -> int:
+    """The target's port as the responder saw it."""
+    arrived = [s for s in o.saw(Kind.SYN, way=IN) if s.agent in o.responders]
+    return arrived[-1].dport if arrived else o.asked.dport

@@ -1,0 +1,343 @@
+"""Reports in, observations out: the sightings of one probe from every agent, joined by the probe's id.
+
+The joiner never compares clocks. An agent's times are mapped by what its clock showed when it wrote the report, and
+only to know whether it was *capturing* while a probe was under way. `now` and ``received`` are the controller's
+monotonic seconds, handed in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from prober import observation as ob
+from prober import segment
+from prober.handshake import State
+from prober.observation import Asked, Observation, Seen, Usual
+from prober.probe import Kind
+from prober.report import Question, Report, Route
+from prober.segment import IN
+from prober.sighting import SIGHTING, Where
+from prober.targets import Targets
+from prober.vantage import Vantage
+
+HOLD = 6.0
+"""Seconds for which a judged probe may still gain evidence: ICMP for a failed ARP comes 3.05-3.07 s after."""
+GRACE = 1.2
+"""Seconds to wait for the other agents' coverage statements once the prober has said how its probe ended."""
+PATIENCE = 0.8
+"""Seconds to wait for routing tables' answers before judging without them."""
+SILENT = 2.0
+"""Seconds without a report after which an agent is silent and nobody waits for it."""
+UNCLAIMED = 75.0
+"""Seconds for which sightings wait for the outcome they belong to: the longest timeout is 60 s."""
+MOST_UNCLAIMED = 50_000
+"""Probes with sightings and no outcome; beyond that the oldest go, and are not known any more."""
+MOST_ROWS = 256
+"""Sightings of one probe; beyond that somebody is sending it again and again."""
+_PROBE, _NAME, _TIME = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns"))  # type: ignore[union-attr]
+
+
+Wanted = tuple[str, Question]
+"""Whose routing table is asked, and what."""
+
+Row = tuple[str, tuple[Any, ...]]
+"""An agent and a row of its sightings."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """One probe until nothing more can come: its outcome, its sightings, what was asked about it."""
+
+    first: float
+    source: str = ""
+    target: str = ""
+    run: str = ""
+    asked: Asked | None = None
+    sent: float = 0.0
+    done: float = 0.0
+    known: float = 0.0
+    rows: dict[Row, tuple[str, bytes, float]] = field(default_factory=dict)
+    full: bool = False
+    routes: dict[Wanted, Route] = field(default_factory=dict)
+    judged: bool = False
+    fresh: bool = False
+    asked_at: float | None = None
+    asked_for: set[Wanted] = field(default_factory=set)
+    wanted: set[Wanted] = field(default_factory=set)
+
+    def see(self, row: Row, interface: str, frame: bytes, at: float) -> None:
+        """One sighting; the same one again is nothing new."""
+        if row in self.rows:
+            return
+        if len(self.rows) >= MOST_ROWS:
+            self.full = True
+            return
+        self.rows[row] = (interface, frame, at)
+        self.fresh = True
+
+
+class Joiner:
+    """Holds what is known of the probes under way. One a controller, or one a replay.
+
+    ``usual`` is how each cell went when it was healthy, by source, target and which responder answered: a load
+    balancer's backends are not the same way. ``unclaimed`` counts probes whose outcome never came.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self.vantages: dict[str, Vantage] = {}
+        self.pending: dict[int, Pending] = {}
+        self.usual: dict[tuple[str, str, str], Usual] = {}
+        self.unclaimed = 0
+        self.faults: list[str] = []
+        self._waiting: dict[int, None] = {}
+        self._let_go = float("-inf")
+        self._questions: dict[str, dict[Question, None]] = {}
+        self._answers: dict[Wanted, tuple[float, Route]] = {}
+        self._wanting: dict[Wanted, set[int]] = {}
+        self.adopt(targets)
+
+    def adopt(self, targets: Targets) -> None:
+        """Another document; what is pending is judged by it."""
+        self.targets = targets
+        self._names = {str(a): agent.name for agent in targets.agents for a in agent.addresses}
+
+    def take(self, report: Report, received: float) -> None:
+        """One report. Taking it again changes nothing but the time at which the agent was last heard."""
+        vantage = self.vantages.setdefault(report.agent, Vantage())
+        vantage.hear(report, received)
+        for row in report.outcome_rows():
+            self._outcome(report, row, vantage, received)
+        rows = report.sighting_rows().tolist()
+        for row, frame in zip(rows, report.frames or [b""] * len(rows), strict=True):
+            at = (row[_TIME] + vantage.offset_ns) / 1e9
+            self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
+        for route in report.answers:
+            self._answer(report.agent, route, received)
+
+    def _probe(self, number: int, received: float) -> Pending:
+        """The probe of this id. Of those whose outcome nobody has told, only so many are kept, the newest."""
+        known = self.pending.get(number)
+        if known is None:
+            known = self.pending[number] = Pending(received)
+            self._waiting[number] = None
+            while len(self._waiting) > MOST_UNCLAIMED:
+                oldest = next(iter(self._waiting))
+                self._let_go = self.pending[oldest].first
+                self._forget(oldest)
+        return known
+
+    def _outcome(self, report: Report, row: Any, vantage: Vantage, received: float) -> None:
+        number = int(row["probe"])
+        probe = self._probe(number, received)
+        if probe.asked is not None:
+            return
+        self._waiting.pop(number, None)
+        probe.source, probe.target = report.agent, report.targets[int(row["target"])]
+        probe.run = report.runs[int(row["run"])] if report.runs else ""
+        probe.asked = Asked(
+            src=str(segment.address(row["src_hi"], row["src_lo"])),
+            dst=str(segment.address(row["dst_hi"], row["dst_lo"])), sport=int(row["sport"]), dport=int(row["dport"]),
+            state=State(int(row["state"])), error=int(row["error"]), rtt_ms=int(row["rtt_ns"]) / 1e6 or None,
+        )  # fmt: skip
+        # Nothing ends after it was told: a clock set meanwhile must not make a probe the newest for an hour.
+        probe.sent = min((int(row["sent_ns"]) + vantage.offset_ns) / 1e9, received)
+        probe.done = min((int(row["done_ns"]) + vantage.offset_ns) / 1e9, received)
+        probe.known = received
+
+    def _answer(self, agent: str, route: Route, received: float) -> None:
+        """An answer serves every probe that wants it and ended before it came."""
+        key = (agent, Question(route.dst, route.src, route.iif))
+        self._answers.pop(key, None)  # the newest last
+        self._answers[key] = (received, msgspec.structs.replace(route, agent=agent))
+        for number in self._wanting.pop(key, ()):
+            if number in self.pending:
+                self._give(self.pending[number], key)
+
+    def _give(self, probe: Pending, key: Wanted) -> bool:
+        received, route = self._answers.get(key, (float("-inf"), None))
+        if route is None or received < probe.known:
+            return False
+        probe.routes[key] = route
+        probe.wanted.discard(key)
+        probe.fresh = True
+        return True
+
+    def due(self, now: float) -> list[Observation]:
+        """The probes to judge: those whose vantages have spoken, and those already judged that gained evidence."""
+        self._prune(now)
+        result = []
+        for number, probe in list(self.pending.items()):
+            if now - max(probe.first, probe.known) > (HOLD + GRACE if probe.asked else UNCLAIMED):
+                self._forget(number)
+            elif probe.asked and (probe.fresh if probe.judged else self._ready(probe, now)):
+                observed = self._observed(number, probe, now)
+                if observed is None:
+                    continue
+                probe.fresh = False
+                asking = self._still_asking(observed, probe, now)
+                if probe.judged or not asking:
+                    probe.judged = True
+                    result.append(observed)
+        return result
+
+    def _prune(self, now: float) -> None:
+        """Answers older than any probe that is still held serve nobody; the oldest stand first."""
+        for key, (received, _) in list(self._answers.items()):
+            if received >= now - HOLD - GRACE:
+                break
+            del self._answers[key]
+
+    def _observed(self, number: int, probe: Pending, now: float) -> Observation | None:
+        """The observation; a probe of which none can be made is let go and told in ``faults``, and stops no other."""
+        try:
+            return self._observe(number, probe, now)
+        except Exception as error:  # noqa: BLE001  # whatever was wrong with this one
+            self._forget(number)
+            self.faults.append(f"probe {number:#010x} {probe.source} → {probe.target}: {type(error).__name__}: {error}")
+            return None
+
+    def _forget(self, number: int) -> None:
+        probe = self.pending.pop(number)
+        self._waiting.pop(number, None)
+        self.unclaimed += probe.asked is None
+        for key in probe.wanted:
+            wanting = self._wanting.get(key, set())
+            wanting.discard(number)
+            if not wanting:
+                self._wanting.pop(key, None)
+
+    def _still_asking(self, observed: Observation, probe: Pending, now: float) -> bool:
+        """A failed probe first asks the agents on its way for their routes, and waits a little for the answers."""
+        if not observed.failed:
+            return False
+        for wanted in _questions(observed):
+            if wanted not in probe.asked_for:
+                probe.asked_for.add(wanted)
+                self._ask(observed.probe, probe, wanted, now)
+        if probe.asked_at is None:
+            probe.asked_at = now
+            return bool(probe.wanted or probe.routes)  # once more, now with the answers that were there already
+        return bool(probe.wanted) and now - probe.asked_at < PATIENCE
+
+    def _ask(self, number: int, probe: Pending, wanted: Wanted, now: float) -> None:
+        agent, question = wanted
+        vantage = self.vantages.get(agent)
+        if vantage is not None and now - vantage.heard < SILENT and not self._give(probe, wanted):
+            probe.wanted.add(wanted)
+            self._wanting.setdefault(wanted, set()).add(number)
+            self._questions.setdefault(agent, {})[question] = None
+
+    def questions(self, agent: str) -> list[Question]:
+        """What this agent is to answer; handed out once."""
+        return list(self._questions.pop(agent, {}))
+
+    def _ready(self, probe: Pending, now: float) -> bool:
+        if now >= probe.known + GRACE:
+            return True
+        live = (v for v in self.vantages.values() if now - v.heard < SILENT)
+        return all(v.reaches(probe.done) for v in live)
+
+    def _observe(self, number: int, probe: Pending, now: float) -> Observation:
+        asked = probe.asked
+        assert asked is not None
+        agents = self.targets.responders(probe.target)
+        responders = tuple(agent.name for agent in agents)
+        target = self.targets.target(probe.target)
+        cover = self.targets.covering(target.address) if target.address else None
+        through = (cover.name,) if cover and cover.name not in responders else ()
+        seen = tuple(self._seen(probe, asked))
+        watching = self._watching(probe)
+        pod = self._pod(seen, responders, asked.dst)
+        key = (probe.source, probe.target, _answering(seen, responders))
+        result = Observation(
+            probe=number, source=probe.source, target=probe.target, run=probe.run, sent=round(probe.sent, 6),
+            asked=asked, responders=responders, through=through, seen=seen, pod=pod,
+            subnet=self._subnet(probe.source, asked.src),
+            places=ob.places(asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent),
+            routes=tuple(probe.routes.values()), counters=self._moved(responders, probe), usual=self.usual.get(key),
+            names=self._names, missing=tuple(self._missing(probe, responders, watching, now)),
+        )  # fmt: skip
+        if not result.failed and (usual := ob.usual(result, watching, result.usual)):
+            self.usual[key] = usual
+        return result
+
+    def _watching(self, probe: Pending) -> frozenset[str]:
+        """Who captured throughout this probe, and whose sightings of it, had there been any, would still be held."""
+        if probe.full or probe.sent <= self._let_go:
+            return frozenset()
+        late = probe.known - probe.sent > UNCLAIMED - GRACE
+        watching = (name for name, vantage in self.vantages.items() if vantage.watched(probe.sent, probe.done))
+        return frozenset(name for name in watching if not late or name == probe.source)
+
+    def _seen(self, probe: Pending, asked: Asked) -> Iterator[Seen]:
+        told = [
+            ob.seen(agent, row, interface, frame, (at - probe.sent) * 1e3)
+            for (agent, row), (interface, frame, at) in sorted(probe.rows.items(), key=lambda one: (one[1][2], one[0]))
+        ]
+        flows = {(asked.src, asked.sport, asked.dst, asked.dport)}
+        flows |= {(one.src, one.sport, one.dst, one.dport) for one in told if one.sealed and one.kind == Kind.SYN}
+        return (one for one in told if one.sealed or ob.in_flow(one, flows))
+
+    def _pod(self, seen: tuple[Seen, ...], responders: tuple[str, ...], dst: str) -> str:
+        came = [s for s in seen if s.agent in responders and s.kind == Kind.SYN and s.way == IN]
+        arrived = [s for s in came if s.where == Where.POD] or came
+        address = arrived[-1].dst if arrived else dst
+        return "" if address in self._names else address
+
+    def _subnet(self, source: str, src: str) -> str:
+        zone = next((z for z in self.targets.zones if z.name == self.targets.agent(source).zone), None)
+        mine = [str(c) for c in zone.cidrs if ipaddress.ip_address(src) in c] if zone else []
+        return f"{source} {mine[0]}" if mine else f"{source} {src}"
+
+    def _moved(self, responders: tuple[str, ...], probe: Pending) -> dict[str, int]:
+        result: dict[str, int] = {}
+        for name in responders:
+            moved = self.vantages[name].moved(probe.sent, probe.done) if name in self.vantages else {}
+            result.update({k: result.get(k, 0) + v for k, v in moved.items()})
+        return result
+
+    def _missing(
+        self, probe: Pending, responders: tuple[str, ...], watching: frozenset[str], now: float
+    ) -> Iterator[str]:
+        if not responders:
+            yield f"no agent covers {probe.target}: nobody saw whether the SYN arrived or an answer left"
+        for name in dict.fromkeys((*responders, probe.source)):
+            vantage = self.vantages.get(name)
+            if vantage is None:
+                yield f"agent {name} has never reported"
+            elif now - vantage.heard > SILENT:
+                yield f"agent {name} is silent: it has not reported for more than {SILENT:.0f} s"
+            elif probe.full or probe.sent <= self._let_go:
+                yield f"more packets came than can be kept: what {name} saw of this probe is not known"
+            elif name not in watching:
+                yield f"agent {name} was not capturing throughout this probe"
+
+
+def _answering(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> str:
+    """Which responder had to do with this probe; the only one, where there is only one."""
+    if len(responders) == 1:
+        return responders[0]
+    return min((one.agent for one in seen if one.agent in responders), default="")
+
+
+def _questions(o: Observation) -> Iterator[Wanted]:
+    """The responder's way back as it saw the prober (behind SNAT that is another address), a witness's, the prober's.
+
+    A pod's answer is looked up as the node would forward it, by its veth. For a SYN that never came to a pod there is
+    no such interface, and a source that is not the host's own would only be refused: it is left out.
+    """
+    for responder in o.responders:
+        arrived = o.saw(Kind.SYN, by=responder, way=IN)
+        if arrived:
+            last = next((one for one in arrived if one.where == Where.POD), arrived[-1])
+            own = o.name(last.dst) == responder or last.where == Where.POD
+            iif = last.interface if last.where == Where.POD else ""
+            yield responder, Question(last.src, last.dst if own else "", iif)
+    for one in o.witnesses(*ob.ANSWERS, Kind.SYN):
+        yield one.agent, Question(one.dst, one.src, one.interface)
+    yield o.source, Question(o.asked.dst)

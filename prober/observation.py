@@ -1,0 +1,272 @@
+"""Both ends of one probe joined: each place *seen*, *not seen while watched*, or *not watched*.
+
+An `Observation` is everything that `classify` may look at. It is a value: it can be written down, and judged again
+next year. Nothing in it depends on what any agent's clock shows, only on how long things took on one clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from prober import segment
+from prober.handshake import State
+from prober.probe import Kind
+from prober.report import Route
+from prober.segment import IN, OUT
+from prober.sighting import SIGHTING, Where
+
+
+class Place(StrEnum):
+    """The places of the vector, in the order a handshake passes them."""
+
+    A_SENT = "A sent"
+    A_NIC_OUT = "A's NIC out"
+    B_NIC_IN = "B's NIC in"
+    B_POD_IN = "B's pod in"
+    B_STACK = "B's stack took it"
+    B_POD_OUT = "B's pod out"
+    B_NIC_OUT = "B's NIC out"
+    A_NIC_IN = "A's NIC in"
+
+
+class Sight(StrEnum):
+    """What is known of a place. Only an agent's statement that it was capturing makes a *not seen*."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not seen"
+    NOT_WATCHED = "not watched"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One sighting in words: which agent saw which segment where. ``after_ms`` since the probe was sent."""
+
+    agent: str
+    kind: Kind
+    where: Where
+    way: int
+    interface: str
+    src: str
+    dst: str
+    sport: int
+    dport: int
+    flags: int
+    ttl: int
+    seq: int
+    ack: int
+    neighbour: str = ""
+    sealed: bool = True
+    icmp_type: int = 0
+    icmp_code: int = 0
+    icmp_from: str = ""
+    after_ms: float = 0.0
+    frame: bytes = b""
+
+    def text(self) -> str:
+        """The segment as tcpdump would say it, shortened."""
+        if self.icmp_type:
+            return f"ICMP {self.icmp_type}/{self.icmp_code} from {self.icmp_from}"
+        name = segment.flags_text(self.flags)
+        return f"{name} {_end(self.src, self.sport)} > {_end(self.dst, self.dport)} ttl {self.ttl}"
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The prober's own record of the probe: four-tuple, how it ended, the send's errno, RTT in milliseconds."""
+
+    src: str
+    dst: str
+    sport: int
+    dport: int
+    state: State
+    error: int = 0
+    rtt_ms: float | None = None
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """How this cell's packets went when it was first healthy: a detour is a change from it, not a shape.
+
+    ``ttl`` of the reply at the prober; ``exits`` how it left the responder ("node1 eth0 02:…"); ``witnesses`` carried
+    the reply, ``forwarders`` the SYN. Only an agent that was ``watched`` then can be said to be new on the way.
+    """
+
+    ttl: int
+    exits: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    forwarders: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """One probe, every vantage. ``source`` and the agents in it are names; ``names`` maps addresses to agents.
+
+    ``sent`` is when, in the controller's monotonic seconds. ``pod`` is the pod's address where the target is one,
+    ``subnet`` the source zone's network ("firewall 10.19.0.0/24").
+    ``counters`` are the responder's, by how much they moved around the probe. ``missing`` says what was not watched.
+    """
+
+    probe: int
+    source: str
+    target: str
+    asked: Asked
+    responders: tuple[str, ...]
+    places: dict[Place, Sight]
+    seen: tuple[Seen, ...] = ()
+    run: str = ""
+    sent: float = 0.0
+    pod: str = ""
+    subnet: str = ""
+    through: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    counters: dict[str, int] = {}
+    usual: Usual | None = None
+    names: dict[str, str] = {}
+    missing: tuple[str, ...] = ()
+
+    def at(self, place: Place) -> Sight:
+        """What is known of `place`."""
+        return self.places.get(place, Sight.NOT_WATCHED)
+
+    def saw(self, *kinds: Kind, by: str = "", way: int = 0, where: Where | None = None) -> tuple[Seen, ...]:
+        """The sightings of these kinds, optionally of one agent, way and kind of place."""
+        return tuple(
+            one
+            for one in self.seen
+            if one.kind in kinds
+            and by in ("", one.agent)
+            and way in (0, one.way)
+            and where in (None, one.where)
+        )  # fmt: skip
+
+    def witnesses(self, *kinds: Kind) -> tuple[Seen, ...]:
+        """Sightings by an agent that is neither end nor on the declared way, of segments that *came in* there."""
+        ends = {self.source, *self.responders, *self.through}
+        return tuple(one for one in self.saw(*kinds, way=IN) if one.agent not in ends)
+
+    def route_of(self, agent: str) -> Route | None:
+        """The route that `agent` said the reply (for the prober: the SYN) takes."""
+        return next((route for route in reversed(self.routes) if route.agent == agent), None)
+
+    def name(self, address: str) -> str:
+        """The agent that has an address, or ''."""
+        return self.names.get(address, "")
+
+    @property
+    def failed(self) -> bool:
+        return self.asked.state != State.ANSWERED
+
+
+ANSWERS = (Kind.SYN_ACK, Kind.REFUSAL)
+
+PATTERN: dict[Place, tuple[bool, tuple[Kind, ...], Where, int]] = {
+    Place.A_NIC_OUT: (True, (Kind.SYN,), Where.NIC, OUT),
+    Place.B_NIC_IN: (False, (Kind.SYN,), Where.NIC, IN),
+    Place.B_POD_IN: (False, (Kind.SYN,), Where.POD, IN),
+    Place.B_STACK: (False, (Kind.SYN,), Where.STACK, IN),
+    Place.B_POD_OUT: (False, ANSWERS, Where.POD, OUT),
+    Place.B_NIC_OUT: (False, ANSWERS, Where.NIC, OUT),
+    Place.A_NIC_IN: (True, ANSWERS, Where.NIC, IN),
+}
+"""What must be seen for a place to be *seen*: at the prober?, which kinds, where, which way."""
+
+
+def places(
+    asked: Asked, source: str, responders: tuple[str, ...], seen: tuple[Seen, ...], watching: frozenset[str], pod: bool,
+    lasted: float,
+) -> dict[Place, Sight]:  # fmt: skip
+    """The vector. `watching` are the agents that captured throughout; pods' places count only where the target is one.
+
+    The stack is looked at a few times a second: a probe that ``lasted`` less than `STACK_LOOKS` may have been missed.
+    """
+    result = {Place.A_SENT: Sight.NOT_SEEN if asked.state == State.NOT_SENT else Sight.SEEN}
+    same_host = source in responders
+    for place, (at_prober, kinds, where, way) in PATTERN.items():
+        agents = (source,) if at_prober else responders
+        beside = (where is Where.POD and not pod) or (where is Where.NIC and same_host)
+        beside |= where is Where.STACK and (pod or same_host or lasted < STACK_LOOKS)
+        if beside:
+            result[place] = Sight.NOT_WATCHED  # not on this probe's way
+        elif any(s.agent in agents and s.kind in kinds and s.where == where and s.way == way for s in seen):
+            result[place] = Sight.SEEN
+        else:
+            watched = bool(agents) and all(agent in watching for agent in agents)
+            result[place] = Sight.NOT_SEEN if watched else Sight.NOT_WATCHED
+    if result[Place.B_NIC_OUT] == Sight.SEEN and not pod and not same_host:
+        result[Place.B_STACK] = Sight.SEEN  # it answered
+    return result
+
+
+STACK_LOOKS = 0.6
+"""Seconds in which an agent looks at its half-open sockets at least twice."""
+
+
+def exits(observation: Observation) -> set[str]:
+    """How the reply left the responders: agent, interface and next hop's address each."""
+    return {
+        f"{one.agent} {one.interface} {one.neighbour}"
+        for one in observation.saw(Kind.SYN_ACK, way=OUT, where=Where.NIC)
+        if one.agent in observation.responders
+    }
+
+
+def usual(observation: Observation, watching: frozenset[str], before: Usual | None = None) -> Usual | None:
+    """How an answered probe went, as far as ``before``, from earlier ones, does not say it already."""
+    arrived = observation.saw(Kind.SYN_ACK, by=observation.source, way=IN)
+    if before is None:
+        if not arrived:
+            return None
+        before = Usual(arrived[0].ttl)
+    new = watching - set(before.watched)
+    if not new:
+        return before
+    left = {one for one in exits(observation) if one.split()[0] in new}
+    carried = {one.agent for one in observation.witnesses(Kind.SYN_ACK)} & new
+    forwarded = {one.agent for one in observation.witnesses(Kind.SYN)} & new
+    return Usual(
+        before.ttl, _with(before.exits, left), _with(before.witnesses, carried),
+        _with(before.forwarders, forwarded), _with(before.watched, new),
+    )  # fmt: skip
+
+
+def _with(known: tuple[str, ...], more: AbstractSet[str]) -> tuple[str, ...]:
+    return tuple(sorted({*known, *more}))
+
+
+Flow = tuple[str, int, str, int]
+"""Source, its port, destination, its port."""
+
+
+def in_flow(one: Seen, flows: AbstractSet[Flow]) -> bool:
+    """An unsealed segment counts only with a four-tuple that the probe was seen to have, before or behind a NAT."""
+    if one.kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK):
+        return (one.dst, one.dport, one.src, one.sport) in flows
+    return (one.src, one.sport, one.dst, one.dport) in flows
+
+
+_INDEX = {name: index for index, name in enumerate(SIGHTING.names or ())}
+
+
+def seen(agent: str, row: tuple[Any, ...], interface: str, frame: bytes, after_ms: float) -> Seen:
+    """One row of a `SIGHTING` array (as ``tolist`` gives it) in words."""
+
+    def column(name: str) -> int:
+        return int(row[_INDEX[name]])
+
+    def address(name: str) -> str:
+        return str(segment.address(column(f"{name}_hi"), column(f"{name}_lo")))
+
+    icmp = column("icmp_type")
+    return Seen(
+        agent=agent, kind=Kind(column("kind")), where=Where(column("where")), way=column("way"), interface=interface,
+        src=address("src"), dst=address("dst"), sport=column("sport"), dport=column("dport"),
+        flags=column("flags"), ttl=column("ttl"), seq=column("seq"), ack=column("ack"),
+        neighbour=segment.mac_text(column("neighbour")), sealed=bool(column("sealed")), icmp_type=icmp,
+        icmp_code=column("icmp_code"), icmp_from=address("icmp") if icmp else "", after_ms=round(after_ms, 3),
+        frame=frame,
+    )  # fmt: skip

@@ -1,0 +1,317 @@
+"""Verdicts by the story they are told, and held against worlds of which the truth is known."""
+
+from __future__ import annotations
+
+import errno
+from itertools import product
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prober.classify import RULES, classify
+from prober.handshake import State
+from prober.observation import Observation, Place, Sight, Usual, places
+from prober.probe import Kind
+from prober.report import Route
+from prober.verdict import Cause, Confidence, Label
+from tests.stories import (
+    AND_BACK,
+    EVERYBODY,
+    FIREWALL,
+    HOST,
+    INCIDENT,
+    LB,
+    NAMES,
+    NODE1,
+    NODE19,
+    NORMAL,
+    POD,
+    RIGHT,
+    THERE,
+    WRONG,
+    hide,
+    overlook,
+    rank,
+    said,
+    story,
+)
+from tests.worlds import DEATHS, World
+
+# -- it works ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_handshake_seen_at_both_ends_is_proven_healthy():
+    assert said(story(AND_BACK, State.ANSWERED)) == "healthy proven"
+
+
+def test_a_handshake_whose_target_nobody_watches_is_healthy_and_inferred():
+    assert said(hide(story(AND_BACK, State.ANSWERED), "node1")) == "healthy inferred"
+
+
+def test_a_node_that_asks_its_own_pod_is_at_both_ends():
+    text = "node1/pod << SYN\nnode1/pod >> SYN-ACK"
+    assert said(story(text, State.ANSWERED, source="node1", src=NODE1)) == "healthy proven"
+
+
+def test_a_reply_that_a_newcomer_carries_is_a_detour():
+    text = THERE + "node19 << SYN-ACK ttl 62\nfirewall << SYN-ACK ttl 61"
+    verdict = classify(story(text, State.ANSWERED, routes=(WRONG,)))
+    assert (verdict.label, verdict.cause, verdict.confidence) == (Label.DETOUR, Cause.R1D, Confidence.PROVEN)
+    assert "node19 carried it" in verdict.sentence and "TTL is 61, it was 62" in verdict.sentence
+    assert str(verdict.culprit) == "node1: 10.19.0.0/16 via 10.224.0.23 (node19)"
+
+
+@pytest.mark.parametrize("also", ["witnesses", "forwarders"])
+def test_a_forwarder_that_always_carried_it_makes_no_detour(also):
+    usual = msgspec.structs.replace(NORMAL, **{also: ("node19",)})
+    text = THERE + "node19 << SYN-ACK ttl 62\nfirewall << SYN-ACK ttl 62"
+    assert said(story(text, State.ANSWERED, usual=usual)) == "healthy proven"
+
+
+def test_a_witness_that_was_not_watching_when_all_was_well_makes_no_detour():
+    usual = msgspec.structs.replace(NORMAL, watched=("firewall", "node1"))
+    text = THERE + "node19 << SYN-ACK ttl 62\nfirewall << SYN-ACK ttl 62"
+    assert said(story(text, State.ANSWERED, usual=usual)) == "healthy proven"
+
+
+def test_another_next_hop_is_a_detour_even_with_the_same_ttl():
+    usual = msgspec.structs.replace(NORMAL, exits=("node1 eth0 02:00:00:00:00:01",))
+    text = AND_BACK.replace("node1 >> SYN-ACK", "node1 >> SYN-ACK via 02:00:00:00:00:99")
+    verdict = classify(story(text, State.ANSWERED, usual=usual))
+    assert (verdict.label, verdict.confidence) == (Label.DETOUR, Confidence.LIKELY)
+    assert "02:00:00:00:00:99" in verdict.sentence
+
+
+@pytest.mark.parametrize("text", [AND_BACK, THERE, "firewall >> SYN", ""])
+@pytest.mark.parametrize("deaf", [(), ("firewall",), ("node1",), tuple(EVERYBODY)])
+def test_whatever_was_answered_passes(text, deaf):
+    assert classify(story(text, State.ANSWERED, deaf=deaf)).label.passes
+
+
+# -- the prober's own side ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(errno.ENETUNREACH, "L1"), (errno.EINVAL, "L1"), (errno.EHOSTUNREACH, "L1"), (errno.EACCES, "L1"),
+    (errno.EPERM, "L2")],
+)  # fmt: skip
+def test_a_send_that_fails_is_local(error, cause):
+    verdict = classify(story("", State.NOT_SENT, error=error))
+    assert (verdict.label, verdict.cause) == (Label.LOCAL, cause)
+    assert verdict.confidence != Confidence.PROVEN, "nobody at the target's side had a say"
+
+
+def test_a_send_that_fails_for_want_of_memory_is_local_and_no_route_is_blamed():
+    verdict = classify(story("", State.NOT_SENT, error=errno.ENOBUFS))
+    assert (verdict.label, verdict.cause) == (Label.LOCAL, None) and "ENOBUFS" in verdict.sentence
+
+
+def test_a_refusing_route_of_the_prober_is_named():
+    route = Route("firewall", POD, prefix="10.4.0.0/16", type="blackhole", error="EINVAL")
+    verdict = classify(story("", State.NOT_SENT, error=errno.EINVAL, routes=(route,)))
+    assert "blackhole 10.4.0.0/16" in str(verdict.culprit)
+
+
+def test_a_syn_that_never_left_the_watched_nic_is_local():
+    assert said(story("")) == "local L3 likely"
+
+
+def test_a_syn_whose_leaving_nobody_watched_is_not_called_local():
+    assert said(story("", deaf=("firewall",))) == "ingress-drop F1 inferred"
+
+
+# -- refused -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_closed_port_is_the_targets():
+    assert said(story(AND_BACK.replace("SYN-ACK", "RST"), State.REFUSED)) == "target T1 proven"
+
+
+def test_an_rst_of_the_node_for_its_pod_is_a_rules():
+    text = "firewall >> SYN\nnode1 << SYN\nnode1 >> RST\nfirewall << RST ttl 62"
+    assert said(story(text, State.REFUSED)) == "target T2 likely"
+
+
+def test_an_rst_while_the_target_saw_no_syn_is_a_filters():
+    assert said(story("firewall >> SYN\nfirewall << RST ttl 64", State.REFUSED)) == "ingress-drop F2 likely"
+
+
+@pytest.mark.parametrize(
+    ("ttl", "usual", "expected"),
+    [(62, NORMAL, "target T1 inferred"), (64, NORMAL, "ingress-drop F2 inferred"), (62, None, "unknown ambiguous")],
+)
+def test_whose_rst_it_is_that_nobody_watched_is_told_by_its_ttl(ttl, usual, expected):
+    text = f"firewall >> SYN\nfirewall << RST ttl {ttl}"
+    assert said(story(text, State.REFUSED, deaf=("node1",), usual=usual)) == expected
+
+
+# -- silence -----------------------------------------------------------------------------------------------------------
+
+STORIES = {
+    "healthy": story(AND_BACK, State.ANSWERED), "incident": story(INCIDENT, routes=(WRONG,)),
+    "loss": story(THERE, routes=(RIGHT,)), "filter": story("firewall >> SYN"),
+    "closed": story(AND_BACK.replace("SYN-ACK", "RST"), State.REFUSED),
+    "host": story(HOST, dst=NODE1), "astray": story("firewall >> SYN\nnode19 << SYN ttl 62"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_with_the_targets_agent_silent_nothing_is_proven_and_what_is_missing_is_said(name):
+    o = hide(STORIES[name], "node1")
+    o = msgspec.structs.replace(o, missing=("agent node1 is silent",))
+    verdict = classify(o)
+    assert verdict.confidence != Confidence.PROVEN
+    assert "agent node1 is silent" in verdict.missing
+    assert verdict.label != Label.UNKNOWN or "agent node1 is silent" in verdict.sentence
+
+
+@pytest.mark.parametrize(("name", "agent"), list(product(STORIES, sorted(EVERYBODY))))
+def test_a_silent_agent_never_makes_a_story_surer(name, agent):
+    assert rank(hide(STORIES[name], agent)) <= rank(STORIES[name])
+
+
+# -- anything at all ---------------------------------------------------------------------------------------------------
+
+AGENTS = st.sampled_from(sorted(EVERYBODY))
+SEGMENTS = st.builds(
+    lambda agent, place, arrow, what, ttl, after, rest: f"{agent}{place} {arrow} {what} ttl {ttl} after {after}{rest}",
+    AGENTS, st.sampled_from(["", "", "", "/pod", "/stack"]), st.sampled_from(["<<", ">>"]),
+    st.sampled_from([
+        "SYN", "SYN-ACK", "RST", "own RST", f"ICMP 3/1 of SYN-ACK from {NODE19}", "ICMP 3/0 of SYN from 10.19.0.1",
+        "ICMP 3/13 of SYN-ACK from 10.224.0.1", "ICMP 11/0 of SYN-ACK from 10.224.0.1", f"ICMP 3/1 of SYN from {NODE1}",
+        "ICMP 3/4 of SYN from 10.19.0.1", "ICMP 1/3 of SYN-ACK from fd00::1",
+    ]),
+    st.integers(60, 64), st.sampled_from([0, 1, 3070]), st.sampled_from(["", "", " unsealed", f" from {LB}"]),
+)  # fmt: skip
+ROUTES = st.builds(
+    Route, AGENTS, st.sampled_from([FIREWALL, POD, LB]), st.just(POD), st.just("veth"),
+    st.sampled_from(["10.19.0.0/16", "10.19.0.0/24", "0.0.0.0/0", "", "::/0", "10.0.0.0/8", "fd00::/8"]),
+    st.sampled_from(["", NODE19, "10.224.0.1", LB, f"{NODE19},10.224.0.1"]),
+    st.sampled_from(["", "eth0", "eth1", "pods0"]),
+    st.sampled_from(["unicast", "blackhole", "unreachable", "local", ""]), st.just("main"),
+    st.sampled_from(["", "", "ENETUNREACH", "EINVAL", "ENODEV"]),
+)  # fmt: skip
+SOME = st.lists(AGENTS, unique=True).map(tuple)
+USUALS = st.none() | st.builds(
+    Usual, st.integers(60, 64), st.sampled_from([(), NORMAL.exits, ("node1 pods0 x",)]), SOME, SOME, SOME
+)
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    """Any observation that `places` can make: agents saw what they please, and watched or not."""
+    lines = draw(st.lists(SEGMENTS, max_size=10))
+    responders = draw(st.sampled_from([("node1",), ("node1", "node2"), (), ("firewall",)]))
+    return story(
+        "\n".join(lines), draw(st.sampled_from([s for s in State if s != State.SENT])), deaf=draw(SOME),
+        routes=tuple(draw(st.lists(ROUTES, max_size=3))), usual=draw(USUALS), responders=responders,
+        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=draw(st.sampled_from([POD, ""])),
+        through=draw(st.sampled_from([(), ("lb",)])),
+        counters=draw(st.dictionaries(st.sampled_from(["TcpExtIPReversePathFilter", "TcpExtListenOverflows",
+        "IpOutNoRoutes"]), st.just(1))),
+    )  # fmt: skip
+
+
+@given(observations())
+@settings(max_examples=400, deadline=None)
+def test_every_observation_gets_exactly_one_verdict_that_survives_json(o):
+    verdict = classify(o)
+    assert classify(o) == verdict
+    assert msgspec.json.decode(msgspec.json.encode(verdict), type=type(verdict)) == verdict
+    assert verdict.sentence.endswith((".", ")")) and "\n" not in verdict.sentence and "None" not in verdict.sentence
+    assert verdict.label != Label.UNKNOWN or verdict.missing
+    assert o.failed != verdict.label.passes
+
+
+@given(observations())
+@settings(max_examples=400, deadline=None)
+def test_proven_means_packets_at_both_ends_and_a_culprit(o):
+    verdict = classify(o)
+    if verdict.confidence == Confidence.PROVEN:
+        assert verdict.label == Label.HEALTHY or verdict.culprit
+        assert any(one.agent in o.responders for one in o.seen)
+        assert any(one.agent == o.source for one in o.seen)
+
+
+@given(observations())
+@settings(max_examples=400, deadline=None)
+def test_a_misroute_has_positive_evidence(o):
+    verdict = classify(o)
+    if verdict.label == Label.RETURN_PATH_MISROUTE:
+        told = o.saw(Kind.ICMP_SYN_ACK) or o.saw(Kind.RST)
+        assert o.witnesses(Kind.SYN_ACK, Kind.REFUSAL) or told or any(route.agent in o.responders for route in o.routes)
+
+
+@given(observations(), st.sampled_from(list(Place)))
+@settings(max_examples=400, deadline=None)
+def test_no_rule_takes_not_watched_for_not_seen(o, place):
+    blind = msgspec.structs.replace(o, places=o.places | {place: Sight.NOT_WATCHED})
+    if o.at(place) == Sight.NOT_SEEN:
+        assert rank(blind) <= rank(o)
+
+
+# -- held against the truth --------------------------------------------------------------------------------------------
+
+WORLDS = st.builds(
+    World, st.sampled_from(sorted(DEATHS)), *[st.booleans()] * 6, st.lists(AGENTS, unique=True, max_size=3).map(tuple)
+)
+
+
+@given(WORLDS)
+@settings(max_examples=600, deadline=None)
+def test_no_world_is_told_wrong(world):
+    o = world.observe()
+    if o.asked.state == State.ANSWERED:
+        assert classify(o).label == Label.HEALTHY
+    elif "firewall" in world.deaf and world.death == "none":
+        assert classify(o).label == Label.UNKNOWN, "its answer was there, and the prober deaf"
+    else:
+        assert classify(o).label.value in world.may_be, classify(o).sentence
+
+
+@given(WORLDS)
+@settings(max_examples=600, deadline=None)
+def test_a_world_whose_target_is_silent_is_never_proven(world):
+    o = hide(world.observe(), "node1")
+    assert classify(o).confidence != Confidence.PROVEN
+
+
+@given(WORLDS, AGENTS)
+@settings(max_examples=600, deadline=None)
+def test_a_silent_agent_never_makes_any_world_surer(world, agent):
+    o = world.observe()
+    assert rank(hide(o, agent)) <= rank(o), (classify(o), classify(hide(o, agent)))
+
+
+@given(WORLDS, st.integers(0, 12))
+@settings(max_examples=600, deadline=None)
+def test_a_packet_less_never_makes_any_world_surer(world, which):
+    o = world.observe()
+    if which < len(o.seen):
+        assert rank(overlook(o, which)) <= rank(o), (classify(o), classify(overlook(o, which)))
+
+
+@given(WORLDS)
+@settings(max_examples=600, deadline=None)
+def test_a_route_less_never_makes_any_world_surer(world):
+    o = world.observe()
+    for which in range(len(o.routes)):
+        fewer = msgspec.structs.replace(o, routes=o.routes[:which] + o.routes[which + 1 :])
+        assert rank(fewer) <= rank(o), (classify(o), classify(fewer))
+
+
+@given(WORLDS)
+@settings(max_examples=600, deadline=None)
+def test_hiding_an_agent_may_lose_the_way_and_never_turns_it_round(world):
+    """Forward stays forward or unknown, return stays return or unknown."""
+    for agent in sorted(EVERYBODY - {"firewall"}):
+        assert classify(hide(world.observe(), agent)).label.value in world.may_be | {"healthy"}
+
+
+def test_the_last_rule_always_speaks():
+    asked = story("").asked
+    bare = Observation(1, "a", "b", asked, (), places(asked, "a", (), (), frozenset(), False, 1.0), names=NAMES)
+    assert RULES[-1](bare) is not None and classify(bare).label == Label.UNKNOWN
