@@ -1,0 +1,157 @@
+"""Verdicts folded into cells, source x target. Freshness is part of a cell; a failure is never averaged away.
+
+`now` and ``at`` are the controller's seconds, handed in. A cell that nobody has probed for a while says so: it reads
+`unknown`, never healthy.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from prober.verdict import Confidence, Label, Verdict
+
+WINDOW = 10
+"""How many probes of a cell are looked at together."""
+SWINGS = 3
+"""Changes between passing and failing in the window that make a cell `intermittent` (a break and a heal are two)."""
+REMEMBER, MOST = 20.0, 4096
+"""Seconds, and how many, for which a judged probe is remembered, so that its revision is not counted as another one."""
+STALE_PERIODS, STALE_LEAST = 3.0, 6.0
+"""A cell is stale after three of its periods without a judged probe, and not before 6 s."""
+
+
+@dataclass(slots=True)
+class Recent:
+    """One judged probe. ``sent`` orders them: a failure is judged a second later than an answer sent after it."""
+
+    probe: int
+    sent: float
+    verdict: Verdict
+    rtt_ms: float | None
+
+
+@dataclass(slots=True)
+class Cell:
+    """One source and one target: the last probes, in the order they were sent, and what was said of them."""
+
+    source: str
+    target: str
+    every: float
+    recent: list[Recent] = field(default_factory=list)
+    sent: int = 0
+    answered: int = 0
+
+    def take(self, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
+        """One judged probe; False where it was a revision of one already counted."""
+        for one in self.recent:
+            if one.probe == probe:
+                one.verdict = verdict
+                return False
+        insort(self.recent, Recent(probe, sent, verdict, rtt_ms), key=lambda one: (one.sent, one.probe))
+        self._forget()
+        self.sent += 1
+        self.answered += verdict.label.passes
+        return True
+
+    def _forget(self) -> None:
+        """What is no part of the window, and too old for a revision."""
+        oldest = self.recent[-1].sent - REMEMBER
+        while len(self.recent) > MOST or (len(self.recent) > WINDOW and self.recent[0].sent < oldest):
+            del self.recent[0]
+
+    def window(self) -> list[Recent]:
+        """The probes that are looked at together."""
+        return self.recent[-WINDOW:]
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the newest judged probe was sent."""
+        return max(0.0, now - self.recent[-1].sent) if self.recent else None
+
+    def stale(self, now: float) -> bool:
+        age = self.age(now)
+        return age is None or age > max(STALE_LEAST, STALE_PERIODS * self.every)
+
+    def verdict(self, now: float) -> Verdict:
+        """What the cell says now."""
+        if self.stale(now):
+            return self._silence(now)
+        ordered = self.window()
+        passed = [one.verdict.label.passes for one in ordered]
+        swings = sum(a != b for a, b in pairwise(passed))
+        return self._swinging(ordered) if swings >= SWINGS else ordered[-1].verdict
+
+    def _silence(self, now: float) -> Verdict:
+        age = self.age(now)
+        told = f"for {age:.0f} s" if age is not None else "yet"
+        missing = f"no judged probe from {self.source} to {self.target} {told}"
+        step = f"Is the agent {self.source} running? `prober why {self.source} {self.target}` shows what came last."
+        sentence = f"{self.source} → {self.target}: nothing is known, {missing}."
+        return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=(missing,), next_step=step)
+
+    def _swinging(self, ordered: list[Recent]) -> Verdict:
+        failures = [one.verdict for one in ordered if not one.verdict.label.passes]
+        worst = failures[-1]
+        sentence = (
+            f"{self.source} → {self.target} comes and goes: {len(failures)} of the last {len(ordered)} probes failed. "
+            f"The last failure: {worst.sentence}"
+        )
+        return Verdict(
+            Label.INTERMITTENT, min(worst.confidence, Confidence.LIKELY, key=_RANK.index), sentence,
+            culprit=worst.culprit, missing=worst.missing, next_step=worst.next_step, evidence=worst.evidence,
+        )  # fmt: skip
+
+    def rtt_ms(self) -> float | None:
+        """The median of the window's RTTs."""
+        values = sorted(one.rtt_ms for one in self.window() if one.rtt_ms is not None)
+        return round(values[len(values) // 2], 3) if values else None
+
+    def document(self, now: float) -> dict[str, Any]:
+        """The cell as the API shows it."""
+        verdict, age = self.verdict(now), self.age(now)
+        return {
+            "source": self.source, "target": self.target, "label": verdict.label.value,
+            "cause": verdict.cause.value if verdict.cause else None, "confidence": verdict.confidence.value,
+            "culprit": str(verdict.culprit) if verdict.culprit else None, "sentence": verdict.sentence,
+            "age_seconds": None if age is None else round(age, 1), "rtt_ms": self.rtt_ms(),
+            "sent": self.sent, "answered": self.answered,
+        }  # fmt: skip
+
+
+_RANK = [Confidence.AMBIGUOUS, Confidence.INFERRED, Confidence.LIKELY, Confidence.PROVEN]
+
+
+class Matrix:
+    """All cells. The pairs are declared when it is made; a pair nobody has judged yet is a stale cell, not absent."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str, float]]) -> None:
+        self.cells = {(source, target): Cell(source, target, every) for source, target, every in pairs}
+
+    def take(self, source: str, target: str, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
+        """Fold one verdict in; True where it was a new probe. A pair that is not declared any more is left out."""
+        cell = self.cells.get((source, target))
+        return cell.take(probe, sent, verdict, rtt_ms) if cell else False
+
+    def labels(self, now: float) -> dict[tuple[str, str], Label]:
+        """Every cell's label."""
+        return {key: cell.verdict(now).label for key, cell in self.cells.items()}
+
+    def select(self, sources: Iterable[str] = (), targets: Iterable[str] = ()) -> Iterator[Cell]:
+        """The cells of these sources and targets (none given: all)."""
+        wanted_sources, wanted_targets = set(sources), set(targets)
+        for (source, target), cell in self.cells.items():
+            if (not wanted_sources or source in wanted_sources) and (not wanted_targets or target in wanted_targets):
+                yield cell
+
+    def document(self, now: float, at: str, cells: Iterable[Cell] | None = None) -> dict[str, Any]:
+        """The matrix as the API shows it; ``at`` is the wall clock's time in RFC 3339."""
+        shown = list(self.cells.values() if cells is None else cells)
+        return {
+            "at": at,
+            "sources": list(dict.fromkeys(cell.source for cell in shown)),
+            "targets": list(dict.fromkeys(cell.target for cell in shown)),
+            "cells": [cell.document(now) for cell in shown],
+        }
