@@ -1,0 +1,4 @@
+"""The network: the only door to scapy and raw sockets. Segments travel in batches; one packet is a batch of one.
+
+``Link.send(batch)`` out, ``Tap.receive()`` in, and nothing else: whatever stands above also runs over a list.
+"""

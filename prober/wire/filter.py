@@ -1,0 +1,93 @@
+"""The kernel's own sieve for a tap: classic BPF that lets through probes' segments and the ICMP errors quoting them.
+
+That is every TCP segment of a probe's port, and every SYN and SYN-ACK, for a NAT may have changed the port.
+
+A small assembler with labels, then the program. Offsets are relative to the *network* header (``SKF_NET_OFF``,
+linux/filter.h), so one program serves Ethernet, VLANs and devices without a link header. A load past the end of
+a packet ends the program with "drop" (net/core/filter.c).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+
+from prober.probe import PORT_BAND_SIZE, PORT_BANDS
+
+_NET = -0x100000  # SKF_NET_OFF
+_ANCILLARY = -0x1000  # SKF_AD_OFF
+_PROTOCOL, _PACKET_TYPE = 0, 4  # SKF_AD_PROTOCOL, SKF_AD_PKTTYPE
+_OTHERHOST = 3  # PACKET_OTHERHOST, linux/if_packet.h: flooded to us, addressed to another
+_KEEP = 0x40000
+
+_CODES = {
+    "ldh": 0x28, "ldb": 0x30, "ld": 0x20, "ldh x": 0x48, "ldb x": 0x50, "ldx ihl": 0xB1,
+    "and": 0x54, "lsh": 0x64, "add x": 0x0C, "tax": 0x07, "ldx": 0x01,
+    "jeq": 0x15, "jset": 0x45, "ja": 0x05, "ret": 0x06,
+}  # fmt: skip
+"""linux/bpf_common.h. ``ldx ihl`` is ``4 * (byte & 15)``, the length of the IPv4 header there."""
+
+Line = tuple[str, int] | tuple[str, int, str] | str
+"""An instruction with its operand, a jump with its label (taken when it holds), or a label."""
+
+
+def _ports(offset: int) -> list[Line]:
+    """Keep the packet if either TCP port at X + `offset` is in a band, else drop it."""
+    lines: list[Line] = []
+    for port in (offset, offset + 2):
+        lines += [("ldh x", _NET + port), ("and", 0x10000 - PORT_BAND_SIZE)]
+        lines += [("jeq", band, "keep") for band in PORT_BANDS]
+    return [*lines, ("ja", 0, "drop")]
+
+
+_SYN: list[Line] = [("ldb x", _NET + 13), ("jset", 0x02, "keep")]
+"""Every SYN and SYN-ACK: a NAT may have given a probe another source port, and the seal in TSval tells it still."""
+
+PROGRAM: list[Line] = [
+    ("ldb", _ANCILLARY + _PACKET_TYPE), ("jeq", _OTHERHOST, "drop"),
+    ("ldh", _ANCILLARY + _PROTOCOL), ("jeq", 0x0800, "ipv4"), ("jeq", 0x86DD, "ipv6"), ("ja", 0, "drop"),
+    "ipv4",
+    ("ldh", _NET + 6), ("jset", 0x1FFF, "drop"),  # a later fragment has no ports
+    ("ldx ihl", _NET), ("ldb", _NET + 9), ("jeq", 6, "tcp"), ("jeq", 1, "icmp"), ("ja", 0, "drop"),
+    "tcp", *_SYN, *_ports(0),
+    "icmp",
+    ("ldb x", _NET), ("jeq", 3, "quote"), ("jeq", 11, "quote"), ("jeq", 12, "quote"), ("ja", 0, "drop"),
+    "quote",  # X + 8: the quoted IPv4 header, of a length of its own
+    ("ldb x", _NET + 17), ("jeq", 6, "quoted tcp"), ("ja", 0, "drop"),
+    "quoted tcp",
+    ("ldb x", _NET + 8), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_ports(8),
+    "ipv6",
+    ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp6"), ("jeq", 58, "icmp6"), ("ja", 0, "drop"),
+    "tcp6", *_SYN, *_ports(0),
+    "icmp6",  # the error types are 1 to 4 (RFC 4443); the quoted header is 40 long
+    ("ldb", _NET + 54), ("jeq", 6, "quoted tcp6"), ("ja", 0, "drop"),
+    "quoted tcp6",
+    ("ldb", _NET + 40), ("jset", 0x80, "drop"), *_ports(48),
+    "keep", ("ret", _KEEP),
+    "drop", ("ret", 0),
+]  # fmt: skip
+
+
+def assemble(program: list[Line]) -> bytes:
+    """``struct sock_filter`` for each instruction; a jump that does not hold goes on with the next line."""
+    places: dict[str, int] = {}
+    lines: list[tuple[str, int] | tuple[str, int, str]] = []
+    for line in program:
+        if isinstance(line, str):
+            places[line] = len(lines)
+        else:
+            lines.append(line)
+    code = b""
+    for here, (name, operand, *label) in enumerate(lines):
+        jump = places[str(label[0])] - here - 1 if label else 0
+        value = jump if name == "ja" else operand
+        code += struct.pack("=HBBI", _CODES[name], 0 if name == "ja" else jump, 0, value & 0xFFFF_FFFF)
+    return code
+
+
+def attach(sock: socket.socket, program: list[Line]) -> None:
+    """Attach to an open socket (SO_ATTACH_FILTER, socket(7)); before `bind`, so that nothing else slips in."""
+    code = ctypes.create_string_buffer(assemble(program))
+    count = len(code.raw) // 8  # create_string_buffer adds one zero byte
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("@HP", count, ctypes.addressof(code)))
