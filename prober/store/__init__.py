@@ -1,0 +1,16 @@
+"""The database: the only door to SQLAlchemy. SQLite by default; the same tables on PostgreSQL (extra ``postgres``).
+
+engine    the door: open, transactions, foreign errors turned into sentences
+schema    revisions: upgrade to head, refuse anything else
+tables    what is kept; the migrations build exactly this
+reports   the intake log: what was acknowledged is here, once
+verdicts  what was said of each probe, with its evidence
+minutes   counts a pair and an objective, by the minute
+flips     changes worth telling
+runs      on-demand matrix runs
+fleet     the fleet's keys and the agents' numbers
+tokens    who may call; secrets are kept hashed
+audit     who did what; also the signatures that were already used
+
+Functions take the `Store` first. Times are Unix nanoseconds, in columns that end in ``_ns``.
+"""

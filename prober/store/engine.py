@@ -1,0 +1,179 @@
+"""The door: `open_store` checks the schema, `Store` opens transactions and turns foreign errors into sentences.
+
+SQLite is written by one transaction at a time (``BEGIN IMMEDIATE``), in WAL mode so that readers never wait, with
+``synchronous=FULL``: what a commit acknowledged survives a power cut (https://sqlite.org/wal.html, section 3.4;
+https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects import postgresql, sqlite
+
+from prober.errors import ConfigInvalid, StoreFull, StoreUnavailable
+
+DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+BUSY_SECONDS = 10
+"""How long a SQLite writer waits for the one before it."""
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
+
+FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
+"""PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
+
+
+class Store:
+    """One database. `begin` is the only way to write, `read` the only way to read."""
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.engine, self.name = engine, name
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that writes: committed when the block ends, rolled back when it raises.
+
+        Raises StoreUnavailable, or StoreFull, for everything the database says no to.
+        """
+        with self._connected(writes=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that reads. Raises StoreUnavailable."""
+        with self._connected(writes=False) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connected(self, *, writes: bool) -> Iterator[sa.Connection]:
+        with translated(self.name), self.engine.connect() as connection:
+            yield connection.execution_options(writes=writes)
+
+    def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ``ON CONFLICT``, which both databases speak alike."""
+        return sqlite.insert(table) if self.on_sqlite else postgresql.insert(table)
+
+    def alone(self, connection: sa.Connection, what: sa.Table) -> None:
+        """From here to the commit no other transaction is `alone` with the same table.
+
+        SQLite has one writer anyhow; PostgreSQL gets an advisory lock (manual, 13.3.5).
+        """
+        if not self.on_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"prober.{what.name}"))))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """The store at `url` (``sqlite:///PATH`` or ``postgresql://…``), its schema at head.
+
+    Raises ConfigInvalid for a URL that is none, StoreUnavailable where nothing answers, and CannotMeasure with the
+    cure where the schema is not this version's.
+    """
+    from prober.store.schema import require_head  # alembic: only this call and `upgrade` pay for its import
+
+    store = connect(url)
+    try:
+        require_head(store, url)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def connect(url: str) -> Store:
+    """The store at `url`, whatever its schema; folders above an SQLite file are made. Raises as `open_store`."""
+    parsed = parse_url(url)
+    name = shown(url)
+    if parsed.get_backend_name() != "sqlite":
+        return Store(_postgresql(parsed), name)
+    file = Path(parsed.database or "").absolute()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)  # the fleet's keys are in it
+    except OSError as error:
+        raise StoreUnavailable(f"{name}: {error.filename}: {error.strerror}; name a file that can be made") from error
+    return Store(_sqlite(parsed), name)
+
+
+def parse_url(url: str) -> sa.URL:
+    """`url` with the driver prober uses. Raises ConfigInvalid with what would be right."""
+    right = "write sqlite:///PATH or postgresql://USER@HOST/NAME"
+    try:
+        parsed = sa.make_url(url)
+    except (exc.ArgumentError, ValueError) as error:
+        raise ConfigInvalid(f"--database is no database URL; {right}") from error
+    if parsed.drivername not in DRIVERS:
+        raise ConfigInvalid(f"--database names {parsed.drivername!r}, which prober does not speak; {right}")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigInvalid("--database is an SQLite database in memory, which forgets; write sqlite:///PATH")
+    return parsed.set(drivername=DRIVERS[parsed.drivername])
+
+
+def shown(url: str) -> str:
+    """A good `url` as people may read it: the password masked."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args={"connect_timeout": 5})
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid("PostgreSQL needs psycopg: install it with pip install 'prober[postgres]'") from error
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_timeout=BUSY_SECONDS)
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(raw: Any, _record: object) -> None:
+    raw.isolation_level = None  # the driver's own BEGIN is deferred and too late: `_begin` says it
+    for pragma in ("busy_timeout=10000", *PRAGMAS):
+        raw.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Whatever the database says no with becomes StoreUnavailable or StoreFull about the database `name`."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        _refuse(name, error.orig or error)
+    except exc.TimeoutError as error:
+        raise StoreUnavailable(f"{name}: every connection is busy for {BUSY_SECONDS} s; try again") from error
+
+
+def _refuse(name: str, error: BaseException) -> NoReturn:
+    if isinstance(error, (TypeError, ValueError, OverflowError)):
+        raise error
+    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", None)
+    said = " ".join(str(error).split()) or type(error).__name__
+    if code in FULL:
+        raise StoreFull(f"{name}: no room left to store anything ({said}); free some, nothing acknowledged is lost")
+    raise StoreUnavailable(f"{name}: {said}") from error

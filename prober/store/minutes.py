@@ -1,0 +1,83 @@
+"""Counts by the minute, for pairs and for objectives. A minute is named by the Unix second it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from prober.store import tables
+from prober.store.engine import Store
+
+
+class Minute(NamedTuple):
+    """One pair's minute: probes sent, answered, failed; ``rtt_sum_us`` of the answered ones, in microseconds."""
+
+    source: str
+    target: str
+    minute: int
+    sent: int
+    answered: int
+    failed: int
+    rtt_sum_us: int
+
+
+class ObjectiveMinute(NamedTuple):
+    """One objective's minute, as `prober.slo.Row`."""
+
+    objective: str
+    minute: int
+    good: int
+    total: int
+
+
+def add_minutes(store: Store, rows: Iterable[Minute]) -> None:
+    """Adds these counts to what the pairs' minutes hold already."""
+    _merge(store, tables.minutes, [row._asdict() for row in rows], add=True)
+
+
+def pair_minutes(store: Store, source: str, target: str, since: int) -> list[Minute]:
+    """One pair's minutes from Unix second `since` on, in order."""
+    table = tables.minutes
+    mine = [table.c.source == source, table.c.target == target, table.c.minute >= since]
+    with store.read() as connection:
+        return [Minute(*row) for row in connection.execute(sa.select(table).where(*mine).order_by(table.c.minute))]
+
+
+def add_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]]) -> None:
+    """Adds these counts (as `ObjectiveMinute`) to what the objectives' minutes hold already."""
+    _merge(store, tables.objective_minutes, [ObjectiveMinute(*row)._asdict() for row in rows], add=True)
+
+
+def put_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]]) -> None:
+    """Each row takes the place of its objective's minute: for a ledger that was loaded from here and counts on."""
+    _merge(store, tables.objective_minutes, [ObjectiveMinute(*row)._asdict() for row in rows], add=False)
+
+
+def objective_minutes(store: Store, since: int = 0) -> list[ObjectiveMinute]:
+    """Every objective's minutes from Unix second `since` on, in order."""
+    table = tables.objective_minutes
+    asked = sa.select(table).where(table.c.minute >= since).order_by(table.c.objective, table.c.minute)
+    with store.read() as connection:
+        return [ObjectiveMinute(*row) for row in connection.execute(asked)]
+
+
+def prune_minutes(store: Store, before: int) -> int:
+    """Forgets minutes that began before Unix second `before`; how many went."""
+    with store.begin() as connection:
+        return sum(
+            connection.execute(sa.delete(table).where(table.c.minute < before)).rowcount
+            for table in (tables.minutes, tables.objective_minutes)
+        )
+
+
+def _merge(store: Store, table: sa.Table, rows: Sequence[dict[str, object]], *, add: bool) -> None:
+    if not rows:
+        return
+    statement = store.insert(table)
+    counts = [column for column in table.c if not column.primary_key]
+    merged = {one.name: one + statement.excluded[one.name] if add else statement.excluded[one.name] for one in counts}
+    upsert = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=merged)
+    with store.begin() as connection:
+        connection.execute(upsert, list(rows))

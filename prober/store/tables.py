@@ -1,0 +1,171 @@
+"""What is kept. The migrations build exactly this; a test asks ``alembic check`` whether they still do.
+
+Times are Unix nanoseconds (``_ns``) or whole minutes as Unix seconds (``minute``).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY counts up by itself in SQLite
+_json = JSON(none_as_null=True)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", String(253), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("zone", String(253), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+"""``number`` is an agent's part of its probes' ids (`prober.probe.AGENTS` of them), the same for ever."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("agent", String(253)),
+    Column("zone", String(253)),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("agent", String(253), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("received_ns", BigInteger, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("agent", String(253), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""Every report up to ``sequence`` was taken; pruning moves the mark before it forgets the reports."""
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("source", String(253), nullable=False),
+    Column("target", String(253), nullable=False),
+    Column("run", String(64)),
+    Column("probe", BigInteger, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("label", String(32), nullable=False),
+    Column("cause", String(8)),
+    Column("confidence", String(16), nullable=False),
+    Column("culprit", _json),
+    Column("sentence", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    Column("missing", _json, nullable=False),
+    Column("evidence", _json, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "source", "target", "run", "id"),
+    Index(None, "probe", "source", "target", "run", "id"),
+    Index(None, "run"),
+    Index(None, "at_ns"),
+    sqlite_autoincrement=True,
+)
+
+minutes = Table(
+    "minutes",
+    metadata,
+    Column("source", String(253), primary_key=True),
+    Column("target", String(253), primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("rtt_sum_us", BigInteger, nullable=False),
+)
+
+objective_minutes = Table(
+    "objective_minutes",
+    metadata,
+    Column("objective", String(253), primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("good", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+)
+
+flips = Table(
+    "flips",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("source", String(253), nullable=False),
+    Column("target", String(253), nullable=False),
+    Column("before", String(32)),
+    Column("after", String(32), nullable=False),
+    Column("sentence", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("asked_by", String(253), nullable=False),
+    Column("created_ns", BigInteger, nullable=False, index=True),
+    Column("finished_ns", BigInteger),
+    Column("request", _json, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+fleet = Table(
+    "fleet",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+"""Secrets the agents share: ``current`` and ``previous`` (16 bytes each), ``rotated_at`` (ASCII nanoseconds)."""
+
+slack_seen = Table(
+    "slack_seen",
+    metadata,
+    Column("signature", String(128), primary_key=True),
+    Column("at_ns", BigInteger, nullable=False, index=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("who", String(253), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
