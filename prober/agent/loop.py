@@ -1,0 +1,317 @@
+"""One thread over the wire: send what is due, hear what arrives, close what is open, report what was seen.
+
+The order of a turn matters. What has arrived is heard before anything is timed out, so a late turn never makes a
+loss; and the coverage statement ends where the tap was known to be drained.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import selectors
+import socket
+import time
+from collections import deque
+from contextlib import suppress
+
+import numpy as np
+import structlog
+
+from prober import probe, segment
+from prober.agent.outbox import Lasting, Outbox
+from prober.agent.policy import task_refusal, unsound
+from prober.agent.responder import Responder
+from prober.agent.schedule import Schedule
+from prober.agent.takers import Takers
+from prober.agent.uplink import Uplink, client
+from prober.handshake import Handshakes
+from prober.host import counters, interfaces
+from prober.host.routes import Routes
+from prober.report import Orders, Plan, Task
+from prober.segment import Batch
+from prober.sighting import sightings
+from prober.wire import privileges
+from prober.wire.capture import Catch, Tap
+from prober.wire.link import Link
+from prober.wire.mute import Mute
+
+IDLE = 0.1
+"""Seconds at most between two turns."""
+SETTLE_NS = 2_000_000
+"""A frame may still be on its way into the tap's queue this long after its time stamp."""
+LOOK_AGAIN = 2.0
+"""Seconds between looks at the host's interfaces."""
+DRAIN = 32
+"""Reads of the tap in one turn; where that does not empty it, sending must not wait for ever."""
+
+_log = structlog.get_logger("prober.agent")
+
+
+class Agent:
+    """One subnet's prober and witness. `run` until `stop`.
+
+    Raises `CannotMeasure` at once where packets can't be captured or sent; sockets are opened first and every
+    capability is dropped before anything is sent.
+    """
+
+    def __init__(self, name: str, controller: str, token: str) -> None:
+        self.name = name
+        self.tap, self.link, self.mute = Tap(), Link(), Mute()
+        privileges.drop()
+        self.routes = Routes(name)
+        self.handshakes = Handshakes()
+        self.outbox = Outbox(name, epoch=int.from_bytes(os.urandom(6), "big"))
+        self.schedule = Schedule(random.Random(os.urandom(8)))  # noqa: S311  # it spreads probes, it hides nothing
+        self.orders: deque[Orders] = deque()
+        self.wake_out, self.wake_in = socket.socketpair()
+        self.wake_out.setblocking(False)
+        self.wake_in.setblocking(False)
+        self.uplink = Uplink(client(controller, token), self.outbox.waiting, self._heard)
+        self.takers = Takers()
+        self.plan: Plan | None = None
+        self.responder: Responder | None = None
+        self.report_every, self.stopping = 0.25, False
+        self.targets, self.runs = Lasting(), Lasting("")
+        self._expired, self._stumbles = False, 0
+        self._serial = random.SystemRandom().randrange(probe.SERIALS)
+        self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
+        self._ports = _mixed(self.mute.ports)
+        self._port_of: dict[str, int] = {}
+        self._covered_ns = time.time_ns()
+        self._dropped = self.tap.dropped()
+        self._reported, self._looked, self._heard_at = 0.0, float("-inf"), time.monotonic()
+        self._names: dict[int, str] = {}
+        self._pods: frozenset[int] = frozenset()
+
+    # -- orders ---------------------------------------------------------------------------------------------
+
+    def _heard(self, orders: Orders) -> None:
+        """Called by the uplink's thread."""
+        self.orders.append(orders)
+        with suppress(BlockingIOError):  # it has been woken often enough already
+            self.wake_out.send(b"!")
+
+    def _obey(self, orders: Orders, now: float) -> None:
+        self._heard_at, self.report_every = now, orders.report_every
+        known = self.plan.version if self.plan is not None and not self._expired else None
+        if orders.plan is not None and orders.plan.version != known:
+            self._adopt(orders.plan, now)
+        for question in orders.questions:
+            self.outbox.answered(self.routes.ask(question))
+        for task in self._admit(orders.once):
+            self.schedule.once(task, now)
+
+    def _adopt(self, plan: Plan, now: float) -> None:
+        if (why := unsound(plan)) is not None:
+            _log.error("a plan is not taken", version=plan.version, why=why)
+            self.outbox.note(f"a plan was not taken: {why}")
+            return
+        self.plan, self._expired = plan, False
+        self.schedule.syns_per_second = plan.syns_per_second
+        self.schedule.replace(self._admit(plan.tasks), now)
+        self._looked = float("-inf")
+        self._respond(plan)
+        _log.info("plan", version=plan.version, tasks=len(plan.tasks))
+
+    def _admit(self, tasks: list[Task]) -> list[Task]:
+        """The tasks inside the policy. What is outside is told and never sent."""
+        admitted = []
+        for task in tasks:
+            why = task_refusal(self.plan, task)
+            if why is None:
+                admitted.append(task)
+            else:
+                _log.error("refused to probe", target=task.target, why=why)
+                self.outbox.note(f"refused to probe {task.target}: {why}")
+        return admitted
+
+    def _respond(self, plan: Plan) -> None:
+        wanted = (tuple(plan.addresses), plan.listen)
+        if self.responder is not None and self.responder.key != wanted:
+            self.responder.close()
+            self.responder = None
+        if plan.listen and self.responder is None:
+            try:
+                self.responder = Responder(plan.addresses, plan.listen)
+            except OSError as error:
+                where = f"port {plan.listen} of {', '.join(plan.addresses)}"
+                self.outbox.note(f"can't listen on {where}: {error.strerror}")
+
+    # -- a turn ---------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until `stop` is called (from a signal handler)."""
+        self.uplink.start()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.tap.fileno(), selectors.EVENT_READ)
+            selector.register(self.wake_in, selectors.EVENT_READ)
+            while not self.stopping:
+                selector.select(self._patience())
+                try:
+                    self._turn(time.monotonic())
+                except OSError as error:
+                    self._stumble(error)
+        self._close()
+
+    def _stumble(self, error: OSError) -> None:
+        """The host was short of something, or an interface went away: said once a second, and a gap in the coverage."""
+        self._covered_ns = time.time_ns()
+        self._stumbles += 1
+        said = f"{type(error).__name__}: {error.strerror or error}"
+        if self._stumbles % 10 == 1:
+            _log.error("a turn failed", why=said, times=self._stumbles)
+        self.outbox.note(f"a turn failed: {said}")
+        time.sleep(IDLE)
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    def _close(self) -> None:
+        resets, _ = self.handshakes.expire(time.time_ns() + 3_600_000_000_000)
+        self._transmit(resets)  # their outcomes are not told: they did not time out, nobody may read them as losses
+        self._report(time.monotonic(), self._covered_ns)
+        self.uplink.close()
+        if self.responder is not None:
+            self.responder.close()
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        deadlines = [now + IDLE, self._reported + self.report_every]
+        if (due := self.schedule.next_due()) is not None:
+            deadlines.append(due)
+        if (deadline := self.handshakes.next_deadline()) is not None:
+            deadlines.append(now + (deadline - time.time_ns()) / 1e9)
+        return max(0.0, min(deadlines) - now)
+
+    def _turn(self, now: float) -> None:
+        self._drain_wake()
+        while self.orders:
+            self._obey(self.orders.popleft(), now)
+        if now - self._looked > LOOK_AGAIN:
+            self._look(now)
+        drained_ns = time.time_ns() - SETTLE_NS
+        if not self._hear():
+            drained_ns = self._covered_ns
+        self._expire()
+        if self.plan is not None and now - self._heard_at > self.plan.expires_after and not self._expired:
+            self._expired = True
+            self.schedule.clear()
+            _log.warning("the plan has expired, nothing is probed", silent_for=round(now - self._heard_at))
+        self._ask(self.schedule.due(now))
+        if self.responder is not None:
+            self.responder.serve()
+        if now - self._reported >= self.report_every:
+            self._report(now, drained_ns)
+
+    def _drain_wake(self) -> None:
+        try:
+            while self.wake_in.recv(4096):
+                continue
+        except BlockingIOError:
+            return
+
+    def _look(self, now: float) -> None:
+        self._looked = now
+        self._names = interfaces.names()
+        if self.plan is not None:
+            self._pods = interfaces.pod_interfaces(self.plan.addresses, self.plan.pods)
+
+    def _hear(self) -> bool:
+        """Everything that has arrived; False where more keeps coming."""
+        for _ in range(DRAIN):
+            catch = self.tap.receive()
+            if not len(catch.segments):
+                return True
+            self._take(catch)
+        return False
+
+    def _take(self, catch: Catch) -> None:
+        if self.plan is None:
+            return
+        seen, rows = sightings(catch.segments, tuple(self.plan.keys), self._pods)
+        self.outbox.saw(seen, [catch.frames[row] for row in rows])
+        self.takers.hear(seen, frozenset(self.plan.addresses))
+        resets, outcomes = self.handshakes.hear(seen, time.time_ns())
+        self._transmit(resets)
+        self.outbox.ended(outcomes)
+
+    def _expire(self) -> None:
+        resets, outcomes = self.handshakes.expire(time.time_ns())
+        self._transmit(resets)
+        self.outbox.ended(outcomes)
+
+    def _transmit(self, batch: Batch) -> None:
+        """RSTs: best effort; a failure is told, for it leaves something half-open."""
+        if len(batch):
+            errors = self.link.send(batch)
+            if errors.any() and self.plan is not None:
+                _log.debug("an RST could not be sent", errors=errors[errors != 0].tolist())
+
+    # -- asking ---------------------------------------------------------------------------------------------
+
+    def _ask(self, tasks: list[Task]) -> None:
+        if not tasks or self.plan is None:
+            return
+        batch = segment.empty(len(tasks))
+        ids = np.array([self._next_id() for _ in tasks], np.uint32)
+        for row, task in zip(batch, tasks, strict=True):
+            row["src_hi"], row["src_lo"] = segment.pair(self._source(task))
+            row["dst_hi"], row["dst_lo"] = segment.pair(task.address)
+            row["sport"], row["dport"] = self._port(task), task.port
+        probe.ask(ids, self.plan.keys[0], batch)
+        targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
+        runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
+        timeouts = np.array([int(task.timeout * 1e9) for task in tasks], np.int64)
+        now_ns = time.time_ns()
+        self.handshakes.open(batch, targets, runs, timeouts, now_ns)
+        errors = self.link.send(batch)
+        if errors.any():
+            failed = errors != 0
+            self.outbox.ended(self.handshakes.fail(ids[failed], errors[failed], now_ns))
+
+    def _next_id(self) -> int:
+        assert self.plan is not None
+        self._serial += self._stride
+        return probe.identity(self.plan.number, self._serial)
+
+    def _port(self, task: Task) -> int:
+        """The next of the block, low and high in turn; each target goes round on its own."""
+        turn = self._port_of.get(task.address, self._serial)
+        self._port_of[task.address] = turn + 1
+        return self._ports[turn % len(self._ports)]
+
+    def _source(self, task: Task) -> str:
+        """The address that the kernel would send from (a connected UDP socket sends nothing)."""
+        family = socket.AF_INET6 if ":" in task.address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as question:
+                question.connect((task.address, task.port))
+                return str(question.getsockname()[0])
+        except OSError:
+            return self._own(family)  # the send itself will say what is wrong
+
+    def _own(self, family: socket.AddressFamily) -> str:
+        assert self.plan is not None
+        mine = [a for a in self.plan.addresses if (":" in a) == (family == socket.AF_INET6)]
+        return mine[0] if mine else ("::1" if family == socket.AF_INET6 else "127.0.0.1")
+
+    # -- reporting ------------------------------------------------------------------------------------------
+
+    def _report(self, now: float, drained_ns: int) -> None:
+        taken = self.takers.look(time.time_ns())
+        self.outbox.saw(taken, [b""] * len(taken))
+        dropped = self.tap.dropped()
+        self.outbox.close(
+            time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped, counters.read(), self._names,
+            self.targets.order, self.runs.order,
+        )  # fmt: skip
+        self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now
+        self.uplink.filled.set()
+
+
+def _mixed(ports: tuple[int, ...]) -> list[int]:
+    """Low and high ports in turn."""
+    middle = sum(probe.PORT_BANDS) // 2
+    low, high = [p for p in ports if p < middle], [p for p in ports if p >= middle]
+    both = [port for pair in zip(low, high, strict=False) for port in pair]
+    return both + low[len(high) :] + high[len(low) :]

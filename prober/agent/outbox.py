@@ -1,0 +1,147 @@
+"""What is to be reported: sightings and outcomes collected in columns, closed into numbered reports, kept until taken.
+
+Bounded: when the controller is away for long the oldest reports go, and the next one says how many.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from prober.report import OUTCOME, Report, Route
+from prober.segment import Batch
+from prober.sighting import SIGHTING
+
+KEEP = 4096
+"""Reports kept while the controller is away: some 17 minutes at four a second."""
+KEEP_BYTES = 64 * 1024 * 1024
+"""Bytes of them at most."""
+MOST_SIGHTINGS = 20_000
+"""Sightings in one report; what is beyond counts as dropped, as a frame that the kernel had no room for."""
+NAMES = 16_384
+"""Names that an agent remembers for handshakes that are open; far more than can be open at a time."""
+
+
+@dataclass(slots=True)
+class Names:
+    """Names and their indexes in one report's columns."""
+
+    order: dict[str, int] = field(default_factory=dict)
+
+    def index(self, name: str) -> int:
+        return self.order.setdefault(name, len(self.order))
+
+    def listed(self) -> list[str]:
+        return list(self.order)
+
+
+class Lasting:
+    """Names and their indexes for as long as a handshake is open; of many names the oldest make room."""
+
+    def __init__(self, *first: str) -> None:
+        self.order = list(first)
+        self._index = {name: index for index, name in enumerate(first)}
+        self._next, self._kept = len(first), len(first)
+
+    def index(self, name: str) -> int:
+        """The name's index, below 65536."""
+        found = self._index.get(name)
+        if found is not None:
+            return found
+        place = self._next
+        if place < len(self.order):
+            del self._index[self.order[place]]
+            self.order[place] = name
+        else:
+            self.order.append(name)
+        self._index[name] = place
+        self._next = place + 1 if place + 1 < NAMES else self._kept
+        return place
+
+
+class Outbox:
+    """Collects for the next report, and holds the closed ones until they are acknowledged."""
+
+    def __init__(self, agent: str, epoch: int) -> None:
+        self.agent, self.epoch = agent, epoch
+        self.waiting: deque[Report] = deque()
+        self.lost = 0
+        self._sequence = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._sightings: list[Batch] = []
+        self._frames: list[bytes] = []
+        self._outcomes: list[Batch] = []
+        self._answers: list[Route] = []
+        self._notes: list[str] = []
+        self._seen = self._unseen = 0
+
+    def saw(self, sightings: Batch, frames: list[bytes]) -> None:
+        """Sightings and their frames, row by row."""
+        room = MOST_SIGHTINGS - self._seen
+        if len(sightings) > room:
+            self._unseen += len(sightings) - room
+            sightings, frames = sightings[:room], frames[:room]
+        if len(sightings):
+            self._seen += len(sightings)
+            self._sightings.append(sightings)
+            self._frames.extend(frames)
+
+    def ended(self, outcomes: Batch) -> None:
+        """Outcomes whose ``target`` and ``run`` index the agent's lasting tables; `close` makes them the report's."""
+        if len(outcomes):
+            self._outcomes.append(outcomes)
+
+    def answered(self, route: Route) -> None:
+        """The routing table's answer to a question of the controller."""
+        self._answers.append(route)
+
+    def note(self, sentence: str) -> None:
+        """Something the operator should read in the controller's log."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
+    def close(
+        self, clock_ns: int, covered: tuple[int, int], dropped: int, counters: dict[str, int],
+        interfaces: dict[int, str], targets: list[str], runs: list[str],
+    ) -> None:  # fmt: skip
+        """Close what was collected into a report; `targets` and `runs` are the agent's tables of names."""
+        seen = _join(self._sightings, SIGHTING)
+        names, told = Names(), Names()
+        seen["name"] = [names.index(interfaces.get(int(i), f"if{i}")) for i in seen["interface"]]
+        done = _join(self._outcomes, OUTCOME)
+        done["target"] = [told.index(targets[int(i)]) for i in done["target"]]
+        ran = Names({"": 0})
+        done["run"] = [ran.index(runs[int(i)]) for i in done["run"]]
+        self._sequence += 1
+        self.waiting.append(
+            Report(
+                agent=self.agent, epoch=self.epoch, sequence=self._sequence, clock_ns=clock_ns, since_ns=covered[0],
+                until_ns=covered[1], dropped=dropped + self._unseen, interfaces=names.listed(), targets=told.listed(),
+                runs=ran.listed(), outcomes=done.tobytes(), sightings=seen.tobytes(), frames=self._frames,
+                answers=self._answers, counters=counters, notes=self._notes,
+            )
+        )  # fmt: skip
+        self._open()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """The oldest reports go, and the next one says how many: the gap is in the record."""
+        size = sum(map(_size, self.waiting)) if len(self.waiting) > 1 else 0
+        lost = self.lost
+        while len(self.waiting) > KEEP or (size > KEEP_BYTES and len(self.waiting) > 1):
+            size -= _size(self.waiting.popleft())
+            self.lost += 1
+        if self.lost > lost:
+            self.note(f"the controller was away: {self.lost} reports had to go")
+
+
+def _size(report: Report) -> int:
+    return len(report.sightings) + len(report.outcomes) + sum(map(len, report.frames))
+
+
+def _join(parts: list[Batch], dtype: np.dtype[np.void]) -> Batch:
+    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)

@@ -1,0 +1,94 @@
+"""What is due when. Continuous tasks are spread over their period; a token bucket a target bounds its SYNs a second.
+
+Times are monotonic seconds, handed in.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from dataclasses import dataclass, field
+
+from prober.report import Task
+
+BURST = 4.0
+"""SYNs that a target may get at once before its bucket makes them wait."""
+LEAST_WAIT = 0.001
+"""Seconds: a wait so short that adding it to a clock changes nothing would never end."""
+JITTER = 0.05
+"""Each period is longer or shorter by up to this part of it, so that agents do not march in step."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: `rate` tokens a second, `BURST` at most."""
+
+    rate: float
+    tokens: float = BURST
+    at: float = 0.0
+
+    def wait(self, now: float) -> float:
+        """Takes a token and returns 0, or returns the seconds until there is one."""
+        self.tokens = min(BURST, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens >= 1.0:
+            self.tokens -= 1.0
+            return 0.0
+        return max(LEAST_WAIT, (1.0 - self.tokens) / self.rate)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """The tasks of a plan and the one-off ones of runs, each flow at its time."""
+
+    random: random.Random
+    syns_per_second: float = 1.0
+    _queue: list[tuple[float, int, Task]] = field(default_factory=list)
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+    _count: int = 0
+
+    def replace(self, tasks: list[Task], now: float) -> None:
+        """A new plan. What is probed already keeps its phase, new tasks begin at random points of their period;
+        one-off tasks stay."""
+        phases = {(task.address, task.port): at for at, _, task in self._queue if task.every > 0.0}
+        self._queue = [entry for entry in self._queue if entry[2].every == 0.0]
+        heapq.heapify(self._queue)
+        for task in tasks:
+            begin = now + self.random.random() * task.every / task.flows
+            self._push(min(phases.get((task.address, task.port), begin), now + task.every / task.flows), task)
+        named = {task.address for _, _, task in self._queue}
+        self._buckets = {address: bucket for address, bucket in self._buckets.items() if address in named}
+
+    def once(self, task: Task, now: float) -> None:
+        """A one-off task: its flows one after the other, as fast as the target's bucket lets them."""
+        for _ in range(task.flows):
+            self._push(now, task)
+
+    def due(self, now: float) -> list[Task]:
+        """The tasks to send a SYN for now; a continuous one comes up again by itself."""
+        result: list[Task] = []
+        while self._queue and self._queue[0][0] <= now:
+            at, _, task = heapq.heappop(self._queue)
+            bucket = self._buckets.setdefault(task.address, Bucket(self.syns_per_second, at=now))
+            bucket.rate = self.syns_per_second
+            wait = bucket.wait(now)
+            if wait > 0.0:
+                self._push(now + wait, task)
+                continue
+            result.append(task)
+            if task.every > 0.0:
+                period = task.every / task.flows * (1.0 + JITTER * (2.0 * self.random.random() - 1.0))
+                self._push(max(at + period, now), task)
+        return result
+
+    def next_due(self) -> float | None:
+        """When something is due next."""
+        return self._queue[0][0] if self._queue else None
+
+    def clear(self) -> None:
+        """Nothing is due any more (the plan has expired)."""
+        self._queue.clear()
+
+    def _push(self, at: float, task: Task) -> None:
+        self._count += 1
+        heapq.heappush(self._queue, (at, self._count, task))

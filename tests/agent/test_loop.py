@@ -1,0 +1,254 @@
+"""The agent's loop on a real kernel, in a closed namespace: plans, policy, expiry, and nothing left half-open."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from prober.errors import CannotMeasure
+from prober.handshake import State
+from prober.lab import namespaces, sealed
+from prober.report import Orders, Report
+from tests.agent.plans import plan, task
+
+HERE, PEER = "10.77.0.1", "10.77.0.2"
+
+
+def in_namespace(function: Callable[[], Any]) -> Any:
+    """What `function` returns in a forked child, in a network namespace with two addresses and no way out."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        told: tuple[str, Any] = ("failed", "")
+        try:
+            sealed.enter()
+            namespaces.unshare(namespaces.CLONE_NEWNET)
+            for words in (f"addr add {HERE}/24 dev lo", f"addr add {PEER}/24 dev lo", "link set lo up"):
+                subprocess.run(["ip", *words.split()], check=True)
+            told = ("value", function())
+        except CannotMeasure as failure:
+            told = ("cannot", str(failure))
+        except BaseException:  # noqa: BLE001  # the child says what it was, and the test fails with it
+            told = ("failed", traceback.format_exc())
+        finally:
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(told, pipe)
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        how, value = pickle.load(pipe)
+    os.waitpid(pid, 0)
+    if how == "cannot":
+        pytest.skip(value)
+    assert how == "value", value
+    return value
+
+
+class Turned:
+    """An agent whose turns are taken one by one, with nobody at the other end of its uplink."""
+
+    def __init__(self) -> None:
+        from prober.agent.loop import Agent
+
+        self.agent = Agent("here", "unix:/nonexistent", "")
+        self.agent.report_every = 0.0
+
+    def turns(self, seconds: float, begin: float | None = None) -> None:
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            self.agent._turn(now if begin is None else begin + seconds - (end - now))
+            time.sleep(0.005)
+
+    def told(self, **given: Any) -> None:
+        told: dict[str, Any] = {"acknowledged": 1, "report_every": 0.05, **given}
+        self.agent._heard(Orders(**told))
+
+    def close(self) -> None:
+        """As at the end of `Agent.run`."""
+        self.agent.uplink.start()
+        self.agent._close()
+
+    @property
+    def reports(self) -> list[Report]:
+        return list(self.agent.outbox.waiting)
+
+    def outcomes(self) -> list[tuple[str, int]]:
+        return [
+            (report.targets[int(row["target"])], int(row["state"]))
+            for report in self.reports
+            for row in report.outcome_rows()
+        ]
+
+    def notes(self) -> list[str]:
+        return [note for report in self.reports for note in report.notes]
+
+
+def local(**given: Any) -> Any:
+    """A plan that allows port 8080 of the namespace's own network."""
+    told: dict[str, Any] = {
+        "allow": [("10.77.0.0/24", 8080, 8081)], "addresses": [HERE], "syns_per_second": 100.0,
+        "tasks": [task("peer", PEER, 8080, every=0.1)],
+    }  # fmt: skip
+    return plan(**(told | given))
+
+
+def half_open() -> int:
+    """Sockets of this namespace that wait for a handshake's end."""
+    told = subprocess.run(["ss", "-Htn", "state", "syn-recv"], capture_output=True, text=True, check=True)
+    return len(told.stdout.splitlines())
+
+
+def test_a_plan_is_kept_to_and_nothing_stays_half_open() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local())
+            one.turns(0.8)
+            before = half_open()
+            one.close()
+            time.sleep(0.05)
+            return one.outcomes(), before, half_open()
+
+    outcomes, _, after = in_namespace(body)
+    assert 5 <= len(outcomes) <= 10
+    assert set(outcomes) == {("peer", State.ANSWERED)}
+    assert after == 0
+
+
+def test_a_probe_that_times_out_leaves_nothing_half_open() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            chain = "add table ip t; add chain ip t o { type filter hook output priority 0; }"
+            subprocess.run(["nft", chain], check=True)
+            subprocess.run(["nft", "add rule ip t o tcp flags & (syn|ack) == syn|ack drop"], check=True)
+            one = Turned()
+            one.told(plan=local(tasks=[task("peer", PEER, 8080, every=0.2, timeout=0.3)]))
+            one.turns(0.6)
+            waiting = half_open()
+            one.told(plan=local(version="v2", tasks=[]))
+            one.turns(0.4)
+            return waiting, half_open(), one.outcomes()
+
+    waiting, after, outcomes = in_namespace(body)
+    assert waiting > 0, "the SYNs were taken"
+    assert after == 0
+    assert set(outcomes) == {("peer", State.TIMED_OUT)}
+
+
+def test_what_is_outside_the_policy_is_told_and_never_sent() -> None:
+    def body() -> Any:
+        one = Turned()
+        bad = [task("loop", "127.0.0.1", 8080), task("port", PEER, 22), task("away", "10.78.0.1", 8080)]
+        one.told(plan=local(tasks=bad), once=[task("once", PEER, 22, every=0.0, run="r1")])
+        one.turns(0.3)
+        kinds = {int(row["kind"]) for report in one.reports for row in report.sighting_rows()}
+        return one.outcomes(), sorted(set(one.notes())), kinds
+
+    outcomes, notes, kinds = in_namespace(body)
+    assert (outcomes, kinds) == ([], set())
+    assert [note.split(":")[0] for note in notes] == [
+        f"refused to probe {one}" for one in ("away", "loop", "once", "port")
+    ]
+
+
+def test_orders_without_a_plan_are_refused() -> None:
+    def body() -> Any:
+        one = Turned()
+        one.told(once=[task("peer", PEER, 8080, every=0.0, run="r1")])
+        one.turns(0.2)
+        return one.outcomes(), one.notes()
+
+    outcomes, notes = in_namespace(body)
+    assert outcomes == []
+    assert notes == ["refused to probe peer: there is no plan, so nothing says what is allowed"]
+
+
+def test_an_unsound_plan_is_told_and_the_one_before_is_kept_to() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local())
+            one.told(plan=local(version="v2", keys=[]))
+            one.turns(0.4)
+            return len(one.outcomes()), one.notes()
+
+    outcomes, notes = in_namespace(body)
+    assert outcomes >= 2
+    assert notes == ["a plan was not taken: it has no key of 16 bytes"]
+
+
+def test_probing_stops_when_the_plan_expires_and_goes_on_when_the_controller_is_back() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local(expires_after=0.3))
+            one.turns(0.9)
+            during = len(one.outcomes())
+            one.turns(0.3)
+            silent = len(one.outcomes()) - during
+            one.told(plan=local(expires_after=0.3))
+            one.turns(0.25)
+            return during, silent, len(one.outcomes()) - during
+
+    during, silent, after = in_namespace(body)
+    assert 2 <= during <= 5
+    assert silent == 0
+    assert after >= 1, "the same plan, heard again, is kept to again"
+
+
+def test_a_host_that_is_short_of_something_is_a_gap_and_not_an_end() -> None:
+    def body() -> Any:
+        one = Turned()
+        agent, receive, fails = one.agent, one.agent.tap.receive, [3]
+
+        def failing(limit: int = 4096) -> Any:
+            if fails[0]:
+                fails[0] -= 1
+                raise OSError(100, "Network is down")
+            return receive(limit)
+
+        agent.tap.receive = failing  # type: ignore[method-assign]
+        began = time.time_ns()
+        deadline = time.monotonic() + 3
+        agent._looked = float("inf")
+        while agent._stumbles < 3 and time.monotonic() < deadline:
+            try:
+                agent._turn(time.monotonic())
+            except OSError as error:
+                agent._stumble(error)
+        agent._turn(time.monotonic())
+        agent._report(time.monotonic(), time.time_ns())
+        first = min(report.since_ns for report in [*agent.outbox.waiting][-1:])
+        return agent._stumbles, one.notes(), first - began
+
+    stumbles, notes, gap_ns = in_namespace(body)
+    assert stumbles == 3
+    assert "a turn failed: OSError: Network is down" in notes
+    assert gap_ns > 100_000_000, "the time of the failures is not claimed as watched"
+
+
+def test_many_runs_do_not_fill_the_agents_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prober.agent.outbox.NAMES", 8)
+
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local(tasks=[], syns_per_second=1000.0))
+            for number in range(30):
+                one.told(once=[task("peer", PEER, 8080, every=0.0, run=f"r{number}")])
+                one.turns(0.02)
+            one.turns(0.1)
+            runs = [report.runs[int(row["run"])] for report in one.reports for row in report.outcome_rows()]
+            return runs, len(one.agent.runs.order)
+
+    runs, names = in_namespace(body)
+    assert runs == [f"r{number}" for number in range(30)]
+    assert names == 8

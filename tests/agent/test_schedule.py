@@ -1,0 +1,86 @@
+"""What is due when: evenly, in phase over a new plan, and never faster than a target's bucket."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from prober.agent.schedule import BURST, Schedule
+from prober.report import Task
+from tests.agent.plans import task
+
+
+def schedule(rate: float = 100.0, seed: int = 1) -> Schedule:
+    return Schedule(random.Random(seed), rate)
+
+
+def played(one: Schedule, begin: float, end: float, step: float = 0.01) -> list[tuple[float, Task]]:
+    """``(time, task)`` of everything due in between."""
+    turns = round((end - begin) / step)
+    return [(begin + i * step, due) for i in range(turns) for due in one.due(begin + i * step)]
+
+
+def test_a_task_comes_up_once_a_period_with_all_its_flows() -> None:
+    one = schedule()
+    one.replace([task(every=1.0, flows=2)], 0.0)
+    assert 18 <= len(played(one, 0.0, 10.0)) <= 22
+
+
+def test_tasks_begin_spread_over_their_period() -> None:
+    one = schedule()
+    one.replace([task(address=f"10.4.0.{i}") for i in range(1, 101)], 0.0)
+    tenths = Counter(int(at * 10) for at, _ in played(one, 0.0, 1.0))
+    assert max(tenths.values()) <= 25
+
+
+def test_a_new_plan_keeps_the_phase_of_what_is_probed_already() -> None:
+    one, tasks = schedule(), [task(address=f"10.4.0.{i}") for i in range(1, 51)]
+    one.replace(tasks, 0.0)
+    before = {due.address: at for at, due in played(one, 0.0, 1.0)}
+    for turn in range(5):
+        one.replace(tasks, 1.0 + turn / 1e6)
+    after = [(at, due.address) for at, due in played(one, 1.0, 2.2)]
+    first = {address: at for at, address in reversed(after)}
+    assert max(Counter(round(at, 2) for at, _ in after).values()) <= 6, "no burst"
+    assert all(abs(first[address] - before[address] - 1.0) <= 0.07 for address in before)
+
+
+def test_a_shorter_period_holds_at_once() -> None:
+    one = schedule()
+    one.replace([task(every=3600.0)], 0.0)
+    one.replace([task(every=1.0)], 10.0)
+    assert played(one, 10.0, 11.1)
+
+
+def test_a_target_gets_no_more_than_its_bucket_lets_through() -> None:
+    one = schedule(rate=2.0)
+    one.once(task(every=0.0, flows=64), 0.0)
+    due = played(one, 0.0, 10.0)
+    assert len([at for at, _ in due if at < 0.05]) == BURST
+    assert 22 <= len(due) <= BURST + 2 * 10 + 1
+
+
+def test_a_new_rate_holds_for_buckets_that_are_there() -> None:
+    one = schedule(rate=1.0)
+    one.once(task(every=0.0, flows=60), 0.0)
+    played(one, 0.0, 5.0)
+    one.syns_per_second = 10.0
+    assert len(played(one, 5.0, 8.0)) >= 25
+
+
+def test_one_off_tasks_outlive_a_new_plan_and_an_expired_plan_leaves_nothing() -> None:
+    one = schedule()
+    one.once(task("pod2", "10.5.12.9", every=0.0), 0.0)
+    one.replace([task()], 0.0)
+    assert "pod2" in {due.target for _, due in played(one, 0.0, 0.1)}
+    one.clear()
+    assert one.next_due() is None
+    assert played(one, 1.0, 9.0) == []
+
+
+def test_buckets_of_targets_that_are_gone_are_forgotten() -> None:
+    one = schedule()
+    for number in range(50):
+        one.replace([task(address=f"10.4.1.{number}", every=0.1)], float(number))
+        played(one, float(number), number + 0.2)
+    assert len(one._buckets) <= 2
