@@ -1,0 +1,188 @@
+"""What Prometheus reads, as families of prometheus-client made anew from a `Reading` at each scrape.
+
+Nothing is counted here: counters and ages are the controller's own, so a scrape that is lost loses nothing. Base
+units, prefix ``prober_``. Beyond `PER_PAIR` cells the series of pairs give way to those of zone pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from prober.matrix import Cell
+from prober.slo import Attainment
+from prober.verdict import Label
+
+PER_PAIR = 2500
+"""Cells up to which each pair has series of its own."""
+
+PAIR, ZONES = ["source", "target"], ["source_zone", "target_zone"]
+TEXT = CONTENT_TYPE_PLAIN_0_0_4
+"""The content type of Prometheus' text format, which every scraper reads."""
+OPEN_METRICS = "application/openmetrics-text"
+NEVER = float("inf")
+"""The age of what never came: larger than any threshold, so that an alert on the age fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a scrape shows. `now` in the seconds of the cells; ``agents`` maps a declared agent to the seconds since
+    its last report (None: never); ``zones`` maps agents and targets to their zone."""
+
+    cells: tuple[Cell, ...]
+    now: float
+    standings: tuple[Attainment, ...] = ()
+    promised: Mapping[str, float] = field(default_factory=dict)
+    agents: Mapping[str, float | None] = field(default_factory=dict)
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    reload_ok: bool = True
+    reloaded: float = 0.0
+
+
+def render(reading: Reading, accept: str = "", per_pair: int = PER_PAIR) -> tuple[bytes, str]:
+    """The exposition and its content type: OpenMetrics where `accept` asks for it, else Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Scrape(reading, per_pair))
+    ProcessCollector(registry=registry)
+    if OPEN_METRICS in accept:
+        return bytes(openmetrics.generate_latest(registry)), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]  # the library's own file lacks the hints
+    return generate_latest(registry), TEXT
+
+
+class _Scrape(Collector):
+    """One reading, for one registry."""
+
+    def __init__(self, reading: Reading, per_pair: int) -> None:
+        self.reading, self.per_pair = reading, per_pair
+
+    def collect(self) -> Iterator[Metric]:
+        each = len(self.reading.cells) <= self.per_pair
+        yield from _pairs(self.reading) if each else _zones(self.reading)
+        yield _gauge("prober_series_per_pair", "1 while each pair has series of its own, 0 where only zone pairs do.",
+                     [], [((), float(each))])  # fmt: skip
+        yield from _objectives(self.reading)
+        yield from _process(self.reading)
+
+
+Rows = Iterable[tuple[Iterable[str], float]]
+
+
+def _gauge(name: str, help_: str, labels: list[str], rows: Rows) -> Metric:
+    family = GaugeMetricFamily(name, help_, labels=labels)
+    for values, value in rows:
+        family.add_metric(list(values), value)
+    return family
+
+
+def _counter(name: str, help_: str, labels: list[str], rows: Rows) -> Metric:
+    family = CounterMetricFamily(name, help_, labels=labels)
+    for values, value in rows:
+        family.add_metric(list(values), value)
+    return family
+
+
+def _pairs(reading: Reading) -> Iterator[Metric]:
+    cells, now = reading.cells, reading.now
+    yield _gauge("prober_cell_state", "1 for the label that a pair has now.", [*PAIR, "label"],
+                 [((c.source, c.target, c.verdict(now).label.value), 1) for c in cells])  # fmt: skip
+    yield _gauge("prober_cell_age_seconds", "Seconds since a pair's newest judged probe; +Inf: never judged.", PAIR,
+                 [((c.source, c.target), _age(c.age(now))) for c in cells])  # fmt: skip
+    yield _gauge("prober_rtt_seconds", "Median of a pair's last answered handshakes, SYN to SYN-ACK.", PAIR,
+                 [((c.source, c.target), rtt / 1e3) for c in cells if (rtt := c.rtt_ms()) is not None])  # fmt: skip
+    outcomes = [row for c in cells for row in _outcomes((c.source, c.target), [c])]
+    yield _counter("prober_handshakes", "Judged handshakes by outcome, since this controller started.",
+                   [*PAIR, "outcome"], outcomes)  # fmt: skip
+
+
+def _outcomes(labels: tuple[str, str], cells: list[Cell]) -> list[tuple[tuple[str, str, str], float]]:
+    sent, answered = sum(c.sent for c in cells), sum(c.answered for c in cells)
+    return [((*labels, "answered"), answered), ((*labels, "failed"), sent - answered)]
+
+
+def _zones(reading: Reading) -> Iterator[Metric]:
+    """The same by zone pair: counts of cells by label and the oldest age, so that no failure is averaged away."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in reading.cells:
+        zones = reading.zones.get(cell.source, ""), reading.zones.get(cell.target, "")
+        groups.setdefault(zones, []).append(cell)
+    counts: dict[tuple[str, str, str], float] = {}
+    for zones, cells in groups.items():
+        for cell in cells:
+            key = (*zones, cell.verdict(reading.now).label.value)
+            counts[key] = counts.get(key, 0) + 1
+    yield _gauge("prober_zone_cells", "Pairs of two zones by their label now.", [*ZONES, "label"], counts.items())
+    oldest = [(zones, max(_age(c.age(reading.now)) for c in cells)) for zones, cells in groups.items()]
+    yield _gauge("prober_zone_age_seconds", "The oldest pair's age.", ZONES, oldest)
+    yield _counter("prober_zone_handshakes", "Judged handshakes of two zones by outcome.", [*ZONES, "outcome"],
+                   [row for zones, cells in groups.items() for row in _outcomes(zones, cells)])  # fmt: skip
+
+
+def _age(age: float | None) -> float:
+    return NEVER if age is None else age
+
+
+def _objectives(reading: Reading) -> Iterator[Metric]:
+    one = ["objective"]
+    known = [s for s in reading.standings if s.attainment is not None and s.budget_left is not None]
+    yield _gauge("prober_objective_target_ratio", "What is promised.", one,
+                 [((name,), share) for name, share in reading.promised.items()])  # fmt: skip
+    yield _gauge("prober_objective_attainment_ratio", "Good probes / all over the objective's window.", one,
+                 [((s.objective,), s.attainment or 0.0) for s in known])  # fmt: skip
+    yield _gauge("prober_objective_budget_left_ratio", "1: untouched, 0: spent, below: overspent.", one,
+                 [((s.objective,), s.budget_left or 0.0) for s in known])  # fmt: skip
+    burning = [((s.objective, window), rate) for s in reading.standings for window, rate in s.burn.items()]
+    yield _gauge("prober_objective_burn_rate", "Times the error budget, over a window.", [*one, "window"], burning)
+
+
+def _process(reading: Reading) -> Iterator[Metric]:
+    yield _gauge("prober_agent_age_seconds", "Seconds since an agent's last report; +Inf: it has never reported.",
+                 ["agent"], [((name,), _age(age)) for name, age in reading.agents.items()])  # fmt: skip
+    yield _counter("prober_verdicts", "Probes judged, by label, since this controller started.", ["label"],
+                   [((label.value,), reading.verdicts.get(label.value, 0)) for label in Label])  # fmt: skip
+    yield _gauge("prober_config_last_reload_success", "1: the last reading of targets.yaml was taken.", [],
+                 [((), float(reading.reload_ok))])  # fmt: skip
+    yield _gauge("prober_config_last_reload_success_timestamp_seconds", "When targets.yaml was last taken.", [],
+                 [((), reading.reloaded)])  # fmt: skip
+    yield InfoMetricFamily("prober_build", "This controller's version.", value={"version": reading.version})
+
+
+def probe(cells: Iterable[Cell], now: float, timeout: float) -> bytes:
+    """blackbox_exporter's answer for these cells: it succeeds when each passes now; a stale cell does not.
+
+    ``probe_duration_seconds`` is the slowest pair's median RTT, or `timeout` where one does not pass.
+    ``prober_verdict{label, cause}`` counts the pairs that have it.
+    """
+    chosen = list(cells)
+    verdicts = [cell.verdict(now) for cell in chosen]
+    success = bool(chosen) and all(verdict.label.passes for verdict in verdicts)
+    rtts = [rtt / 1e3 for cell in chosen if (rtt := cell.rtt_ms()) is not None]
+    counts: dict[tuple[str, str], float] = {}
+    for verdict in verdicts:
+        key = (verdict.label.value, verdict.cause.value if verdict.cause else "")
+        counts[key] = counts.get(key, 0) + 1
+    registry = CollectorRegistry()
+    registry.register(_Families([
+        _gauge("probe_success", "Displays whether or not the probe was a success", [], [((), float(success))]),
+        _gauge("probe_duration_seconds", "Returns how long the probe took to complete in seconds", [],
+               [((), max(rtts, default=timeout) if success else timeout)]),
+        _gauge("prober_probe_age_seconds", "Age of the oldest pair this answer rests on.", [],
+               [((), max((_age(cell.age(now)) for cell in chosen), default=NEVER))]),
+        _gauge("prober_verdict", "Pairs with this verdict.", ["label", "cause"], counts.items()),
+    ]))  # fmt: skip
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self.families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families

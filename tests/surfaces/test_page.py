@@ -1,0 +1,353 @@
+"""The page in a real Chromium, against a stand-in that answers as the API does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from prober.surfaces import page as the_page
+from prober.surfaces.findings import findings, sentence
+from prober.surfaces.glyphs import LOOKS
+from prober.surfaces.strokes import SOLID, STROKES
+from tests.surfaces import documents
+from tests.surfaces.standin import Standin, serving
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+INCIDENT = "6 of 65 paths fail: return-path misroute, firewall → node1, node2, ingress, pod2 and 2 other paths"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the file."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_playwright() as tools:
+        chromium = tools.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def standin() -> Standin:
+    """What the canned controller says."""
+    return Standin()
+
+
+@pytest.fixture
+def address(standin: Standin) -> Iterator[str]:
+    """Where it listens."""
+    with serving(standin) as url:
+        yield url
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A fresh tab; an exception in the page, or a broken content policy, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark", accept_downloads=True)
+    context.set_default_timeout(5000)
+    tab = context.new_page()
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    yield tab
+    context.close()
+    assert wrong == []
+
+
+def test_all_healthy_is_said_in_one_sentence(tab: Page, address: str) -> None:
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    expect(tab.locator("#legend li")).to_have_text(["healthy 65"])
+    expect(tab.locator("#findings li")).to_have_text(["None."])
+
+
+def test_the_break_arrives_by_the_stream_without_a_reload(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    standin.break_it()
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    expect(tab.locator("#findings li")).to_contain_text(["node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19)"])
+    expect(tab.locator("#flips")).to_contain_text("firewall → ingress")
+    assert tab.title().startswith("✗ 6 of 65 paths fail")
+
+
+def test_without_a_stream_the_page_polls(tab: Page, address: str, standin: Standin) -> None:
+    standin.streams = False
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    standin.break_it()
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+
+
+def test_a_click_on_a_cell_opens_its_ladder(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    click_cell(tab, "firewall", "ingress")
+    panel = tab.locator("#panel")
+    expect(panel.locator("h2")).to_have_text("firewall → ingress")
+    expect(panel.locator(".sentence")).to_have_text(documents.SENTENCE)
+    expect(panel.locator(".ladder .name")).to_have_text(["firewall", "node1", "node19"])
+    expect(panel.locator(".ladder .arrow.astray .label")).to_have_text("SYN-ACK")
+    expect(panel.locator(".ladder .died text")).to_have_text("NIC in · not seen")
+    expect(panel.locator(".ladder .unwatched text").first).to_have_text("NIC out · unwatched")
+    expect(panel.locator(".facts")).to_contain_text("Take node19 out")
+    expect(panel.locator(".verdict")).to_contain_text("proven")
+    assert tab.evaluate("() => location.hash") == "#/path/firewall/ingress"
+
+
+def test_a_refresh_leaves_the_reader_alone(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    tab.locator("#panel summary").click()
+    tab.evaluate("() => (document.querySelector('#panel .sentence').dataset.same = 'yes')")
+    wait_for_paths(tab, standin, 3)
+    expect(tab.locator("#panel .sentence[data-same]")).to_be_visible()
+    standin.break_it()
+    expect(tab.locator("#panel .sentence")).to_have_text(documents.SENTENCE)
+    expect(tab.locator("#panel .packets")).to_be_visible()
+
+
+def test_words_that_are_marked_stay_until_they_are_copied(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    expect(tab.locator("#panel .sentence")).to_have_text("firewall → ingress: healthy.")
+    tab.evaluate("() => getSelection().selectAllChildren(document.querySelector('#panel .sentence'))")
+    standin.break_it()
+    wait_for_paths(tab, standin, 3)
+    expect(tab.locator("#panel .sentence")).to_have_text("firewall → ingress: healthy.")
+    tab.evaluate("() => getSelection().removeAllRanges()")
+    expect(tab.locator("#panel .sentence")).to_have_text(documents.SENTENCE)
+
+
+def test_a_deep_link_opens_the_path_and_escape_closes_it(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    expect(tab.locator("#panel h2")).to_have_text("firewall → ingress")
+    tab.locator("#panel").press("Escape")
+    expect(tab.locator("#panel")).to_be_hidden()
+    assert tab.evaluate("() => document.activeElement.tagName") == "CANVAS"
+
+
+def test_a_link_to_no_path_says_so(tab: Page, address: str) -> None:
+    tab.goto(f"{address}/#/path/firewall/%zz")
+    expect(tab.locator("#panel")).to_contain_text("There is no such path")
+
+
+def test_the_keyboard_alone_reaches_a_cell(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    canvas = tab.locator("canvas")
+    canvas.focus()
+    for _ in range(2):
+        canvas.press("ArrowRight")
+    expect(tab.locator("#spoken")).to_contain_text("firewall → node1: return-path misroute · proven")
+    canvas.press("Enter")
+    expect(tab.locator("#panel h2")).to_have_text("firewall → node1")
+
+
+def test_the_table_says_what_the_heatmap_shows(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("table.matrix tbody tr")).to_have_count(8)
+    expect(tab.locator("#table a[tabindex='-1']")).to_have_count(65)
+    tab.get_by_role("button", name="show as table").click()
+    expect(tab.locator("canvas")).to_be_hidden()
+    row = tab.locator("table.matrix tbody tr").first
+    expect(row.locator("td")).to_contain_text(["not probed", "healthy", "return-path misroute"])
+    row.get_by_role("link", name="return-path misroute").first.click()
+    expect(tab.locator("#panel h2")).to_have_text("firewall → node1")
+
+
+def test_the_heatmap_paints_the_labels_own_colour(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    assert corner_of(tab, "firewall", "ingress") == [0xD5, 0x5E, 0x00, 0xFF]
+    assert corner_of(tab, "lb", "ingress") == [0x17, 0x35, 0x2D, 0xFF]
+
+
+def test_hovering_a_cell_tells_of_it(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    x, y = cell_at(tab, "firewall", "pod2")
+    tab.mouse.move(x, y)
+    expect(tab.locator("#tooltip")).to_contain_text("firewall → pod2: return-path misroute · proven · 0 of 16 answered")
+    expect(tab.locator("#tooltip")).to_contain_text("node2 routes 10.19.0.0/16")
+
+
+def test_a_run_is_asked_for_and_followed(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(address)
+    tab.get_by_role("button", name="Run now").click()
+    expect(tab.locator("#progress-text")).to_have_text("Run finished: All 65 paths are healthy")
+    expect(tab.locator("#run")).to_be_enabled()
+    assert ("POST", "/api/v1/runs") in standin.seen
+
+
+def test_a_silent_controller_is_admitted(tab: Page, address: str, standin: Standin) -> None:
+    tab.clock.install()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    expect(tab.locator("#stale")).to_be_hidden()
+    standin.away = True
+    tab.wait_for_timeout(500)
+    tab.clock.run_for(15_000)
+    expect(tab.locator("#stale")).to_contain_text("This page has not heard from the controller for")
+    expect(tab.locator("#stale")).to_contain_text("what you see may be old")
+
+
+def test_a_controller_that_comes_back_is_heard_again(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    standin.away = True
+    tab.wait_for_timeout(600)
+    standin.break_it()
+    standin.away = False
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+
+
+def test_a_token_is_asked_for_and_kept_in_the_tab(tab: Page, address: str, standin: Standin) -> None:
+    standin.token = "id.secret"
+    tab.goto(address)
+    expect(tab.locator("#token")).to_be_visible()
+    tab.get_by_label("Token").fill("wrong")
+    tab.get_by_role("button", name="Use it").click()
+    expect(tab.locator("#token-refused")).to_be_visible()
+    tab.get_by_label("Token").fill("id.secret")
+    tab.get_by_role("button", name="Use it").click()
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    tab.reload()
+    expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
+    expect(tab.locator("#token")).to_be_hidden()
+    standin.break_it()
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+
+
+def test_the_packets_are_fetched_with_the_token(tab: Page, address: str, standin: Standin) -> None:
+    standin.token = "id.secret"
+    tab.add_init_script("sessionStorage.setItem('prober.token', 'id.secret')")
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Packets of both ends").click()
+    assert download.value.suggested_filename == "firewall-ingress.pcapng"
+    assert Path(download.value.path()).read_bytes() == b"\x0a\x0d\x0d\x0a"
+
+
+def test_names_are_text_and_never_markup(tab: Page, address: str, standin: Standin) -> None:
+    evil = "<img src=x onerror=alert(1)>\u202e"
+    document = documents.healthy()
+    document["sources"] = [evil]
+    document["cells"] = [documents.cell(evil, "lb", "target", culprit="<b>x</b>", sentence="<script>1</script>")]
+    standin.matrix = lambda: document
+    tab.goto(address)
+    shown = evil.replace("\u202e", "\ufffd")
+    expect(tab.locator("h1")).to_have_text(f"1 of 1 path fail: {shown} → lb fails at the target")
+    expect(tab.locator("#findings")).to_contain_text("<b>x</b>")
+    assert tab.locator("main img, main script, main b").count() == 0
+
+
+def test_objectives_show_what_was_kept_and_what_is_left(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator(".objectives .missed")).to_contain_text(["firewall-to-ingress✗ 99.62 %of 99.9 %"])
+    expect(tab.locator(".objectives .missed")).to_contain_text(["budget overspent 2.8× · burning 21.4×"])
+    expect(tab.locator(".objectives .met").first).to_contain_text("62 % of the budget left")
+
+
+@pytest.mark.parametrize("width", [420, 1440])
+def test_nothing_is_wider_than_the_window(tab: Page, address: str, standin: Standin, width: int) -> None:
+    standin.break_it()
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    expect(tab.locator("#panel .ladder")).to_be_visible()
+    assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("name", ["healthy", "incident", "every_label"])
+def test_browser_and_terminal_say_the_same_sentences(tab: Page, address: str, name: str) -> None:
+    document = getattr(documents, name)()
+    tab.goto(address)
+    said = tab.evaluate(
+        "async (m) => { const f = await import('/assets/findings.js');"
+        " return [f.sentence(m), ...f.findings(m).map((one) => one.line)]; }",
+        document,
+    )
+    assert said == [sentence(document), *(one.line for one in findings(document))]
+
+
+def test_the_large_matrix_says_the_same_too(tab: Page, address: str) -> None:
+    document = documents.grid(12, 30)
+    tab.goto(address)
+    script = "async (m) => (await import('/assets/findings.js')).sentence(m)"
+    assert tab.evaluate(script, document) == sentence(document)
+
+
+def test_the_browsers_table_of_labels_is_the_one_table(tab: Page, address: str) -> None:
+    tab.goto(address)
+    ours = [{key: value for key, value in look._asdict().items() if key != "ascii"} for look in LOOKS]
+    script = "async () => { const l = await import('/assets/labels.js'); return [l.LOOKS, l.STROKES, l.SOLID]; }"
+    assert tab.evaluate(script) == json.loads(json.dumps([ours, STROKES, sorted(SOLID)]))
+
+
+def test_no_markup_holds_a_script_or_a_style() -> None:
+    html = (the_page.FOLDER / "index.html").read_text()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", html)
+    assert not any("innerHTML" in (the_page.FOLDER / name).read_text() for name in the_page.ASSETS)
+
+
+def wait_for_paths(tab: Page, standin: Standin, more: int) -> None:
+    """Until the page has asked for the open path `more` times."""
+    asked = ("GET", "/api/v1/paths/firewall/ingress")
+    enough = standin.seen.count(asked) + more
+    while standin.seen.count(asked) < enough:
+        tab.wait_for_timeout(50)
+
+
+def cell_at(tab: Page, source: str, target: str) -> tuple[float, float]:
+    """The middle of a cell in the window, measured from the corner the matrix's last cell leaves."""
+    expect(tab.locator("#legend li").first).to_be_visible()
+    box = tab.locator("canvas").bounding_box()
+    assert box is not None
+    size, left, top = geometry(tab)
+    column, row = documents.TARGETS.index(target), documents.SOURCES.index(source)
+    return box["x"] + left + size * (column + 0.5), box["y"] + top + size * (row + 0.5)
+
+
+def geometry(tab: Page) -> tuple[float, float, float]:
+    """Side, left and top of the grid, found in the pixels: cells are painted, what is around them is not."""
+    script = """() => {
+      const canvas = document.querySelector('canvas'), dense = window.devicePixelRatio;
+      const { width, height } = canvas, data = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+      const solid = (x, y) => data[(y * width + x) * 4 + 3] === 255;
+      let bottom = height - 1, x = 0;
+      while (!solid(Math.floor(width / 2), bottom)) bottom -= 1;
+      const y = bottom - 6, starts = [];
+      for (let was = false; x < width; x += 1) {
+        if (solid(x, y) && !was && solid(x + 6, y)) starts.push(x);
+        was = solid(x, y);
+      }
+      const grid = starts.slice(-10), size = (grid[9] - grid[0]) / 9;
+      return [size / dense, (grid[0] - 1) / dense, (bottom + 2 - size * 8) / dense];
+    }"""
+    size, left, top = tab.evaluate(script)
+    return size, left, top
+
+
+def click_cell(tab: Page, source: str, target: str) -> None:
+    """A click on the cell's middle."""
+    tab.mouse.click(*cell_at(tab, source, target))
+
+
+def corner_of(tab: Page, source: str, target: str) -> list[int]:
+    """The colour near the cell's upper left corner, where no glyph is."""
+    size, left, top = geometry(tab)
+    column, row = documents.TARGETS.index(target), documents.SOURCES.index(source)
+    script = "([x, y]) => [...document.querySelector('canvas').getContext('2d').getImageData(x, y, 1, 1).data]"
+    found: list[int] = tab.evaluate(script, [left + size * column + 6, top + size * row + 6])
+    return found
