@@ -1,0 +1,12 @@
+"""The process in the middle: takes reports, joins, judges, keeps, answers.
+
+app        the processes' FastAPI application and its life
+desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
+intake     reports in: group commit first, then acknowledged, then joined
+rounds     a plan for each agent; on-demand runs
+behind     the queue of writes that follow the desk
+keeper     what outlives the process: verdicts, flips, objectives' minutes, written behind the desk
+access     tokens and roles
+guard      what every request must be; documents and openapi say what answers look like
+agents_api what agents call; api what people and scripts call; monitor what monitors call; chat what Slack calls
+"""

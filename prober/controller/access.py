@@ -1,0 +1,136 @@
+"""Tokens and roles: who asks, and what that allows.
+
+A token reads ``prb_ID.SECRET``. The database holds SHA-256 of the secret; 256 random bits need no salt and no slow
+hash. viewer < operator < admin; a monitor reads the status endpoints alone; an agent hands in its own reports alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from prober.errors import ProberError, Refused
+from prober.store.engine import Store
+from prober.store.tokens import Token, add_token, get_token, revoke_token
+
+RANKS = {"none": 0, "monitor": 1, "viewer": 2, "operator": 3, "admin": 4}
+"""What each role may includes what the ones before it may."""
+
+ROLES = ("viewer", "monitor", "operator", "admin")
+"""What a person asks a token for; ``agent`` comes with a name and a zone."""
+
+PREFIX = "prb_"
+REMEMBERED_SECONDS = 5.0
+"""A good token is looked up again after this long; so a revoked one is refused within it."""
+REMEMBERED_TOKENS = 4096
+
+
+class Unknown(ProberError):
+    """A token that is not, or no longer, good for anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks. ``token_id`` is None for a request without a token; ``agent`` and ``zone`` are an agent's."""
+
+    role: str
+    agent: str | None = None
+    zone: str | None = None
+    token_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As the audit log writes it."""
+        return self.agent or (f"token {self.token_id}" if self.token_id else f"anonymous {self.role}")
+
+
+def create(
+    store: Store, role: str | None = None, *, agent: str | None = None, zone: str | None = None, now_ns: int = 0
+) -> str:
+    """A new token for a role, or for an agent in a zone; its secret is told here and never again.
+
+    Raises Refused for anything else.
+    """
+    if (role is None) == (agent is None):
+        raise Refused("a token is for a role or for an agent: write --role ROLE, or --agent NAME --zone ZONE")
+    if agent is not None and not (_is_name(agent) and zone and _is_name(zone)):
+        raise Refused("an agent's token needs its name and its zone: write --agent NAME --zone ZONE")
+    if role is not None and (role not in ROLES or zone):
+        what = "--zone goes with --agent" if zone else f"there is no role {role[:40]!r}"
+        raise Refused(f"{what}; write --role {'|'.join(ROLES)}, or --agent NAME --zone ZONE")
+    token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    made = now_ns or time.time_ns()
+    add_token(store, Token(token_id, _hash(secret), role or "agent", agent, zone, made))
+    return f"{PREFIX}{token_id}.{secret}"
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= 253 and name.isprintable()
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_remembered: WeakKeyDictionary[Store, dict[str, tuple[float, Identity]]] = WeakKeyDictionary()
+
+
+def who(store: Store, token: str, now: float | None = None) -> Identity | None:
+    """Whose token this is; None for one that is malformed, unknown or revoked. `now` is monotonic seconds.
+
+    Takes as long for a wrong secret as for an unknown id. Raises StoreUnavailable.
+    """
+    now = time.monotonic() if now is None else now
+    known, name = _remembered.setdefault(store, {}), _hash(token)
+    until, identity = known.get(name, (0.0, None))
+    if identity is None or until <= now:
+        known.pop(name, None)
+        identity = _look_up(store, token)
+        if identity is not None:
+            while len(known) >= REMEMBERED_TOKENS:
+                known.pop(next(iter(known)))
+            known[name] = (now + REMEMBERED_SECONDS, identity)
+    return identity
+
+
+def _look_up(store: Store, token: str) -> Identity | None:
+    token_id, dot, secret = token.removeprefix(PREFIX).partition(".")
+    if not (token.startswith(PREFIX) and dot and token_id.isascii() and token_id.isalnum() and len(token_id) <= 32):
+        return None
+    found = get_token(store, token_id)
+    same = hmac.compare_digest(_hash(secret), found.hash if found else _hash(""))
+    if found is None or not same or found.revoked_ns is not None:
+        return None
+    return Identity(found.role, found.agent, found.zone, found.id)
+
+
+def identify(store: Store, token: str | None, anonymous: str, local: bool) -> Identity:
+    """Who asks: by token, or as `anonymous` allows (``auto``: operator on this machine, monitor from elsewhere).
+
+    Raises Unknown for a token that is not good, StoreUnavailable.
+    """
+    if token is None:
+        auto = "operator" if local else "monitor"
+        return Identity(auto if anonymous == "auto" else anonymous)
+    identity = who(store, token)
+    if identity is None:
+        raise Unknown("this token is not known, or was revoked; make one with: prober token create")
+    return identity
+
+
+def allows(role: str, needed: str) -> bool:
+    """Whether `role` may do what `needed` may. An agent's work is an agent's alone, and all that an agent may do."""
+    if "agent" in (role, needed):
+        return role == needed
+    return RANKS.get(role, 0) >= RANKS[needed]
+
+
+def revoke(store: Store, token_id: str, now_ns: int = 0) -> None:
+    """The token is good for nothing from now on (elsewhere within `REMEMBERED_SECONDS`). Raises Refused."""
+    if not revoke_token(store, token_id, now_ns or time.time_ns()):
+        raise Refused(f"there is no token {token_id[:40]!r} that could be revoked; see: prober token list")
+    _remembered.pop(store, None)

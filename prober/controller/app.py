@@ -1,0 +1,64 @@
+"""The FastAPI application of a controller, put together from its routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from prober import __version__
+from prober.controller import agents_api, api, chat, documents, monitor, problems
+from prober.controller.access import Identity
+from prober.controller.centre import Centre
+from prober.controller.doors import centre_of, needs
+from prober.controller.guard import Guard
+from prober.surfaces import page
+
+PAGE_HEADERS = {"Content-Security-Policy": page.CSP, "Cache-Control": "no-cache"}
+
+
+def make_app(centre: Centre) -> FastAPI:
+    """The application; `centre` starts and stops with it."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await centre.start()
+        yield
+        await centre.stop()
+
+    app = FastAPI(
+        title="prober", version=__version__, lifespan=life, docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json", redirect_slashes=False,
+        description="Which way did the handshake die, who is the culprit, and the packets that prove it.",
+    )  # fmt: skip
+    app.state.centre = centre
+    problems.install(app)
+    app.add_middleware(Guard)
+    app.include_router(agents_api.router)
+    app.include_router(api.router)
+    app.include_router(monitor.routes(centre))
+    app.include_router(chat.routes(centre))
+    _own_routes(app)
+    documents.describe(app)
+    return app
+
+
+def _own_routes(app: FastAPI) -> None:
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index() -> Response:
+        return FileResponse(page.FOLDER / "index.html", headers=PAGE_HEADERS)
+
+    @app.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def asset(name: str) -> Response:
+        if name not in page.ASSETS:
+            raise HTTPException(404, "the page has no such file")
+        return FileResponse(page.FOLDER / name, headers=PAGE_HEADERS)
+
+    @app.post("/-/reload", include_in_schema=False)
+    async def reload(request: Request, _: Annotated[Identity, Depends(needs("admin"))]) -> Response:
+        """Read targets.yaml again; a bad one keeps the last good one and says what is wrong."""
+        centre_of(request).reload()
+        return JSONResponse({"status": "targets.yaml is taken"})

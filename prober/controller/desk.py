@@ -1,0 +1,210 @@
+"""What is known now: reports go in, verdicts come out. It has no database, no HTTP and no clock of its own.
+
+`now` is monotonic seconds, ``wall`` Unix seconds; both are handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from prober.classify import classify
+from prober.flip import Debounce, Flip
+from prober.handshake import State
+from prober.joiner import Joiner
+from prober.matrix import Matrix
+from prober.observation import Observation
+from prober.plan import objective_pairs, pairs
+from prober.report import Report
+from prober.slo import Ledger, is_good
+from prober.targets import Targets
+from prober.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One probe with what was said of it. ``new`` is false for a revision."""
+
+    observation: Observation
+    verdict: Verdict
+    at: float
+    wall: float
+    new: bool
+
+    @property
+    def sent_wall(self) -> float:
+        """When the SYN was sent, in Unix seconds."""
+        return self.wall - (self.at - self.observation.sent)
+
+
+@dataclass(slots=True)
+class Day:
+    """What one turn of judging brought."""
+
+    judged: list[Judged] = field(default_factory=list)
+    flips: list[Flip] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+class Desk:
+    """The live state of one controller.
+
+    ``touched`` are the ledger's minutes (Unix seconds) that changed since they were last written; ``count_from`` is
+    the Unix time before which probes are counted already; ``faults`` how many probes could not be judged.
+    """
+
+    def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
+        self.runs: dict[str, Matrix] = {}
+        self.evidence: dict[tuple[str, str], Judged] = {}
+        self.judged_total: dict[str, int] = {}
+        self.version, self.faults = 0, 0
+        self.touched: set[int] = set()
+        self.count_from = 0.0
+        self.joiner = Joiner(targets)
+        self.ledger = ledger or Ledger(targets.objectives)
+        self._load(targets)
+
+    def _load(self, targets: Targets) -> None:
+        self.targets = targets
+        self.pairs = pairs(targets)
+        self.matrix = Matrix((p.source, p.target, p.every) for p in self.pairs)
+        self._objectives: dict[tuple[str, str], list[tuple[str, float | None]]] = {}
+        for objective in targets.objectives:
+            for key in objective_pairs(targets, objective):
+                self._objectives.setdefault(key, []).append((objective.name, objective.latency_ms))
+        self.debounce = Debounce()
+
+    def adopt(self, targets: Targets) -> None:
+        """Another document: cells that are still declared keep what is known of them."""
+        old, told = self.matrix, self.debounce
+        self.joiner.adopt(targets)
+        rows = self.ledger.rows()
+        self.ledger = Ledger(targets.objectives)
+        self.ledger.load(row for row in rows if row[0] in {o.name for o in targets.objectives})
+        self._load(targets)
+        for key, cell in self.matrix.cells.items():
+            if key in old.cells:
+                cell.recent, cell.sent, cell.answered = (
+                    old.cells[key].recent,
+                    old.cells[key].sent,
+                    old.cells[key].answered,
+                )
+        told.keep(set(self.matrix.cells))
+        self.debounce = told
+        self._forget_undeclared()
+        self.version += 1
+
+    def _forget_undeclared(self) -> None:
+        """What is under way from or to a name that the document has no more: nobody could judge it."""
+        pending, agents = self.joiner.pending, {agent.name for agent in self.targets.agents}
+        for number, probe in list(pending.items()):
+            if probe.asked is not None and not (probe.source in agents and self._is_target(probe.target)):
+                del pending[number]
+        for key in [key for key in self.evidence if not (key[0] in agents and self._is_target(key[1]))]:
+            del self.evidence[key]
+
+    def _is_target(self, name: str) -> bool:
+        try:
+            self.targets.target(name)
+        except KeyError:
+            return False
+        return True
+
+    def take(self, report: Report, now: float) -> str | None:
+        """One report that is in the store already; a sentence where part of it means nothing here and was left out."""
+        if all(agent.name != report.agent for agent in self.targets.agents):
+            return f"agent {report.agent} is not in targets.yaml: its report was left out"
+        strange = [index for index, name in enumerate(report.targets) if not self._is_target(name)]
+        if not strange:
+            self.joiner.take(report, now)
+            return None
+        rows = report.outcome_rows()
+        kept = rows[~np.isin(rows["target"], strange)]
+        self.joiner.take(msgspec.structs.replace(report, outcomes=kept.tobytes()), now)
+        names = ", ".join(report.targets[index][:80] for index in strange[:5])
+        return f"targets.yaml has no target {names}: {len(rows) - len(kept)} outcomes were left out"
+
+    def judge(self, now: float, wall: float) -> Day:
+        """Everything that can be said now and could not be said before.
+
+        A probe whose judging fails is let go, counted and told in the day's ``faults``; the others are judged.
+        """
+        day = Day()
+        for observation in self.joiner.due(now):
+            try:
+                self._judge_one(observation, now, wall, day)
+            except Exception as error:  # noqa: BLE001  # whatever was wrong with this one
+                said = f"{type(error).__name__}: {error}"
+                day.faults.append(
+                    f"probe {observation.probe:#010x} {observation.source} → {observation.target}: {said}"
+                )
+        day.faults += self.joiner.faults
+        self.joiner.faults = []
+        self.faults += len(day.faults)
+        if day.judged:
+            self.version += 1
+        return day
+
+    def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
+        judged = self._judge(observation, now, wall)
+        if judged is not None:
+            day.judged.append(judged)
+            self._tell(judged, day)
+
+    def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
+        key = (observation.source, observation.target)
+        verdict = classify(observation)
+        before = self._said(observation)
+        if before is not None and verdict == msgspec.structs.replace(before, revision=0):
+            kept = self.evidence.get(key)
+            if kept is not None and kept.observation.probe == observation.probe:
+                self.evidence[key] = Judged(observation, kept.verdict, kept.at, kept.wall, False)
+            return None  # more was seen, and it says the same
+        if before is not None:
+            verdict = msgspec.structs.replace(verdict, revision=before.revision + 1)
+        self._fold(observation, verdict)
+        judged = Judged(observation, verdict, now, wall, before is None)
+        kept = self.evidence.get(key)
+        if kept is None or kept.observation.sent <= observation.sent:
+            self.evidence[key] = judged
+        return judged
+
+    def _said(self, observation: Observation) -> Verdict | None:
+        """What was said of this probe before."""
+        for matrix in (self.matrix, self.runs.get(observation.run)):
+            cell = matrix.cells.get((observation.source, observation.target)) if matrix else None
+            for one in cell.recent if cell else ():
+                if one.probe == observation.probe:
+                    return one.verdict
+        return None
+
+    def _fold(self, observation: Observation, verdict: Verdict) -> None:
+        o = observation
+        where = (o.source, o.target, o.probe, o.sent, verdict, o.asked.rtt_ms)
+        self.matrix.take(*where)
+        if observation.run in self.runs:
+            self.runs[observation.run].take(*where)
+
+    def _tell(self, judged: Judged, day: Day) -> None:
+        """Counts and flips."""
+        key = (judged.observation.source, judged.observation.target)
+        if judged.new:
+            self.judged_total[judged.verdict.label] = self.judged_total.get(judged.verdict.label, 0) + 1
+            self._count(judged)
+        if key not in self.matrix.cells:
+            return
+        verdict = self.matrix.cells[key].verdict(judged.at)
+        if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
+            day.flips.append(flip)
+
+    def _count(self, judged: Judged) -> None:
+        """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
+        o, asked_at = judged.observation, judged.sent_wall
+        if o.asked.state == State.NOT_SENT or asked_at < self.count_from:
+            return
+        for name, latency_ms in self._objectives.get((o.source, o.target), []):
+            good = is_good(judged.verdict.label, o.asked.rtt_ms, latency_ms)
+            self.ledger.count(name, asked_at, int(good), 1)
+            self.touched.add(int(asked_at // 60) * 60)

@@ -1,0 +1,273 @@
+"""What the API's answers look like, for OpenAPI. Answers are built elsewhere; a test holds them against this."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+At = str
+"""RFC 3339, UTC."""
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Cell(BaseModel):
+    """One source and one target."""
+
+    source: str
+    target: str
+    label: str
+    cause: str | None = Field(description="id of a row of the table of causes")
+    confidence: str
+    culprit: str | None
+    sentence: str
+    age_seconds: float | None
+    rtt_ms: float | None
+    sent: int
+    answered: int
+
+
+class Matrix(BaseModel):
+    """Every cell asked for."""
+
+    at: At
+    sources: list[str]
+    targets: list[str]
+    cells: list[Cell]
+
+
+class Verdict(BaseModel):
+    """What is said of a cell."""
+
+    label: str
+    cause: str | None
+    cause_title: str | None
+    confidence: str
+    culprit: str | None
+    sentence: str
+    missing: list[str]
+    next_step: str
+    revision: int
+
+
+class Said(BaseModel):
+    """A verdict of the past."""
+
+    at: At
+    label: str
+    cause: str | None
+    confidence: str
+    sentence: str
+    culprit: str | None
+    revision: int
+
+
+class Column(BaseModel):
+    """Who is on the ladder: prober, responder, witness or backend."""
+
+    id: str
+    role: str
+
+
+class Step(BaseModel):
+    """One packet at one place."""
+
+    packet: str
+    column: str
+    to: str | None
+    place: str
+    state: str
+    at_ms: float | None
+    interface: str | None
+    text: str
+
+
+class Ladder(BaseModel):
+    """Steps in the order of the handshake."""
+
+    columns: list[Column]
+    steps: list[Step]
+
+
+class Path(BaseModel):
+    """A cell with its evidence."""
+
+    cell: Cell
+    verdict: Verdict
+    history: list[Said]
+    ladder: Ladder
+    evidence: list[dict[str, Any]]
+    links: dict[str, str]
+    judged_at: At | None
+
+
+class Run(Matrix):
+    """A run and its cells so far."""
+
+    id: str
+    state: Literal["running", "finished", "cancelled"]
+    pairs: int
+    probes: int
+    judged: int
+    asked_by: str
+    created: At
+    finished: At | None
+
+
+class RunRow(BaseModel):
+    """A run in the list."""
+
+    id: str
+    state: Literal["running", "finished", "cancelled"]
+    asked_by: str
+    created: At
+    finished: At | None
+    sources: list[str] = Field(alias="from")
+    targets: list[str] = Field(alias="to")
+    flows: int | None
+
+
+class Runs(BaseModel):
+    """Newest first; give ``cursor`` back for the page after."""
+
+    runs: list[RunRow]
+    cursor: int | None
+
+
+class Slo(BaseModel):
+    """How an objective stands."""
+
+    name: str
+    availability: float
+    latency_ms: float | None
+    window_seconds: float
+    good: int
+    total: int
+    attainment: float | None
+    budget_left: float | None
+    burn: dict[str, float]
+    alerts: list[str]
+    sources: list[str]
+    targets: list[str]
+
+
+class Slos(BaseModel):
+    """Every declared objective."""
+
+    at: At
+    slos: list[Slo]
+
+
+class Flip(BaseModel):
+    """A cell's label changed."""
+
+    id: int
+    at: At
+    source: str
+    target: str
+    before: str | None
+    after: str
+    sentence: str
+
+
+class Flips(BaseModel):
+    """Newest first; give ``cursor`` back for the page after."""
+
+    flips: list[Flip]
+    cursor: int | None
+
+
+class Agent(BaseModel):
+    """A declared agent; ``age_seconds`` since its last report, null before the first."""
+
+    name: str
+    zone: str
+    addresses: list[str]
+    pods: list[str]
+    note: str | None
+    age_seconds: float | None
+
+
+class Agents(BaseModel):
+    """Every declared agent."""
+
+    at: At
+    agents: list[Agent]
+
+
+class Deed(BaseModel):
+    """An entry of the audit log."""
+
+    id: int
+    at: At
+    who: str
+    what: str
+    detail: str
+
+
+class Deeds(BaseModel):
+    """Newest first; give ``cursor`` back for the page after."""
+
+    audit: list[Deed]
+    cursor: int | None
+
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+Answers = dict[int | str, dict[str, Any]]
+"""A route's responses, as FastAPI takes them."""
+PROBLEMS: Answers = {
+    "4XX": {"description": "what is wrong with the request, in one sentence", "content": _PROBLEM},
+    "5XX": {"description": "what is wrong here, in one sentence", "content": _PROBLEM},
+}
+"""Responses of every route of the API."""
+
+CELL = {
+    "source": "firewall", "target": "ingress", "label": "return-path-misroute", "cause": "R1b", "confidence": "proven",
+    "culprit": "node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19)",
+    "sentence": "firewall → ingress: the answer left node1 and went to node19.",
+    "age_seconds": 0.7, "rtt_ms": None, "sent": 42, "answered": 30,
+}  # fmt: skip
+AT = "2026-01-01T12:00:00.000Z"
+MATRIX = {"at": AT, "sources": ["firewall"], "targets": ["ingress"], "cells": [CELL]}
+RUN = {
+    "id": "0123456789abcdef", "state": "running", "pairs": 1, "probes": 1, "judged": 1, "asked_by": "token 01ab",
+    **MATRIX, "created": AT, "finished": None,
+}  # fmt: skip
+
+
+def answers(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON response of this form."""
+    content = {"application/json": {"example": example}} if example else {}
+    return {"model": model, "description": description, "content": content}
+
+
+def body(media_type: str, description: str) -> dict[str, Any]:
+    """A response that is no JSON."""
+    binary = {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
+    return {"description": description, "content": {media_type: {"schema": binary}}}
+
+
+def describe(app: FastAPI) -> None:
+    """The application's OpenAPI document, with the form that every problem has."""
+    made = app.openapi
+
+    def document() -> dict[str, Any]:
+        result = made()
+        schemas = result.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        result["components"].setdefault(
+            "securitySchemes", {"token": {"type": "http", "scheme": "bearer", "description": "`prober token create`"}}
+        )
+        result.setdefault("security", [{}, {"token": []}])
+        return result
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to change it

@@ -1,0 +1,229 @@
+"""What outlives the process: written behind the desk, read when it starts again."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from prober.controller.desk import Day, Desk, Judged
+from prober.controller.intake import Row
+from prober.controller.rounds import Run
+from prober.joiner import HOLD
+from prober.report import decode_report
+from prober.slo import Row as MinuteRow
+from prober.store import audit as audits
+from prober.store import fleet, flips, minutes, reports, runs, verdicts
+from prober.store.engine import Store
+from prober.targets import Targets
+
+REJOIN = 15.0
+"""Seconds before its last report from which on the controller that ended may have judged without writing it down."""
+REJOIN_TURN = 0.25
+"""Seconds between two looks at what can be judged while old reports are joined again."""
+REPORTS_KEPT, HEALTHY_KEPT, FAILED_KEPT = 900.0, 86_400.0, 30 * 86_400.0
+"""Seconds for which raw reports, passing and failing verdicts are kept."""
+MINUTES_KEPT = 3 * 86_400.0
+"""Seconds for which an objective's minutes are kept at least: the longest window of the burn rates."""
+
+
+def write(store: Store, rows: Sequence[Row]) -> list[bool]:
+    """Reports in one transaction: which of them were new."""
+    return reports.take_many(store, rows)
+
+
+def keys(store: Store) -> list[bytes]:
+    """The fleet's keys, current first; made when first asked for."""
+    return fleet.keys(store)
+
+
+def number(store: Store, agent: str, zone: str) -> int:
+    """The agent's part of a probe's id, the same for ever."""
+    return fleet.agent_number(store, agent, zone)
+
+
+def _longest(targets: Targets) -> float:
+    return max([MINUTES_KEPT, *(one.window for one in targets.objectives)])
+
+
+def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
+    """Judge the last reports again as they came, so that what was acknowledged is judged and counted once.
+
+    The minutes before theirs are read as they were written; theirs are counted anew from the reports. What comes
+    back is what the ended controller had no time to keep: verdicts that are not in the store.
+    """
+    written = minutes.objective_minutes(store, int(wall - _longest(desk.targets)))
+    last_minute = max((row.minute for row in written), default=int(wall - REJOIN) // 60 * 60)
+    rows = [row for row in reports.recent_reports(store, (last_minute - 60) * 1_000_000_000) if row.body]
+    last = rows[-1].received_ns / 1e9 if rows else wall
+    desk.count_from = (last - REJOIN) // 60 * 60 if rows else 0.0
+    desk.ledger.load(
+        r for r in written if r.objective in desk.ledger.objectives and (not rows or r.minute < desk.count_from)
+    )
+    day = _judged_again(desk, [row for row in rows if row.received_ns / 1e9 >= desk.count_from], now, wall)
+    desk.count_from = 0.0
+    desk.debounce.told.update(flips.told(store))
+    return Day([one for one in day.judged if _is_failure(one) and not _is_kept(store, one)], [], day.faults)
+
+
+def _judged_again(desk: Desk, rows: Sequence[reports.Row], now: float, wall: float) -> Day:
+    """The reports at the moments at which they came; what was pending at the last of them goes on from there."""
+    day = Day()
+    clock = rows[0].received_ns / 1e9 if rows else wall
+    for row in rows:
+        while (clock := clock + REJOIN_TURN) < row.received_ns / 1e9:
+            _merge(day, desk.judge(now - (wall - clock), clock))
+        clock -= REJOIN_TURN
+        day.faults += _taken_again(desk, row, now - (wall - row.received_ns / 1e9))
+    end = min(wall, clock + HOLD)
+    while (clock := clock + REJOIN_TURN) <= end:
+        _merge(day, desk.judge(now - (wall - clock), clock))
+    return day
+
+
+def _taken_again(desk: Desk, row: reports.Row, at: float) -> list[str]:
+    try:
+        desk.take(decode_report(row.body), at)
+    except Exception as error:  # noqa: BLE001  # one report that can't be taken must not keep the controller from starting
+        return [f"report {row.epoch}/{row.sequence} of {row.agent}: {type(error).__name__}: {error}"]
+    return []
+
+
+def _merge(day: Day, more: Day) -> None:
+    day.judged += more.judged
+    day.faults += more.faults
+
+
+def _is_failure(judged: Judged) -> bool:
+    """Whether a verdict is kept with its evidence; so is the one that revises a failure."""
+    return not judged.verdict.label.passes or judged.verdict.revision > 0
+
+
+def _is_kept(store: Store, judged: Judged) -> bool:
+    o = judged.observation
+    kept = verdicts.run_verdicts(store, o.run) if o.run else verdicts.history(store, o.source, o.target, 200)
+    return any(one.probe == o.probe and one.verdict.revision >= judged.verdict.revision for one in kept)
+
+
+def keep(store: Store, day: Day) -> None:
+    """The turn's failures with their evidence, and the flips."""
+    if rows := [_kept(one) for one in day.judged if _is_failure(one)]:
+        verdicts.keep_verdicts(store, rows)
+    if day.flips:
+        flips.add_flips(store, day.flips)
+
+
+def _kept(judged: Judged) -> verdicts.Kept:
+    o = judged.observation
+    body = msgspec.msgpack.encode(o)
+    return verdicts.Kept(o.source, o.target, o.probe, int(judged.wall * 1e9), judged.verdict, o.run or None, body)
+
+
+def touched_minutes(desk: Desk) -> list[MinuteRow]:
+    """The objectives' minutes that changed since this was last asked, as they stand."""
+    touched, desk.touched = desk.touched, set()
+    return [row for row in desk.ledger.rows(min(touched)) if row[1] in touched] if touched else []
+
+
+def save_minutes(store: Store, rows: Sequence[MinuteRow]) -> None:
+    """Each takes the place of what was written of its minute before."""
+    if rows:
+        minutes.put_objective_minutes(store, rows)
+
+
+def prune(store: Store, wall: float, targets: Targets) -> None:
+    """Let go of what is old; failures are kept longest."""
+    minutes.prune_minutes(store, int(wall - _longest(targets)))
+    reports.prune(store, int((wall - REPORTS_KEPT) * 1e9))
+    verdicts.prune_verdicts(
+        store, passing_before_ns=int((wall - HEALTHY_KEPT) * 1e9), failing_before_ns=int((wall - FAILED_KEPT) * 1e9)
+    )
+
+
+def history(store: Store, source: str, target: str) -> list[dict[str, Any]]:
+    """The pair's last kept verdicts, newest first."""
+    return [
+        {
+            "at": _stamp(one.at_ns), "label": one.verdict.label.value,
+            "cause": one.verdict.cause.value if one.verdict.cause else None,
+            "confidence": one.verdict.confidence.value, "sentence": one.verdict.sentence,
+            "culprit": str(one.verdict.culprit) if one.verdict.culprit else None, "revision": one.verdict.revision,
+        }
+        for one in verdicts.history(store, source, target, 20)
+    ]  # fmt: skip
+
+
+def changes(store: Store, before: int | None, limit: int) -> dict[str, Any]:
+    """The newest flips; ``cursor`` goes on from the last row."""
+    rows = flips.last_flips(store, limit, before)
+    shown = [
+        {
+            "id": number, "at": _stamp(int(flip.at * 1e9)), "source": flip.source, "target": flip.target,
+            "before": flip.before, "after": flip.after, "sentence": flip.sentence,
+        }
+        for number, flip in rows
+    ]  # fmt: skip
+    return {"flips": shown, "cursor": rows[-1][0] if len(rows) == limit else None}
+
+
+def new_run(store: Store, run: Run, request: dict[str, Any]) -> None:
+    """A run that has just begun."""
+    runs.create_run(store, runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), request=request))
+
+
+def end_run(store: Store, run: Run, document: dict[str, Any]) -> None:
+    """A run that is over, with what came of it."""
+    ended = int((run.finished_wall or run.created_wall) * 1e9)
+    body = msgspec.msgpack.encode(document)
+    runs.update_run(store, runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), ended, {}, body))
+
+
+def listed_runs(store: Store, before: int | None, limit: int, running: Container[str]) -> dict[str, Any]:
+    """The newest runs; ``cursor`` goes on from the last. One that nobody runs any more reads as cancelled."""
+    rows = runs.list_runs(store, limit, before_ns=before)
+    shown = [
+        {
+            "id": run.id, "state": "cancelled" if run.state == "running" and run.id not in running else run.state,
+            "asked_by": run.asked_by, "created": _stamp(run.created_ns),
+            "finished": _stamp(run.finished_ns) if run.finished_ns else None,
+            "from": run.request.get("from", []), "to": run.request.get("to", []), "flows": run.request.get("flows"),
+        }
+        for run in rows
+    ]  # fmt: skip
+    return {"runs": shown, "cursor": rows[-1].created_ns if len(rows) == limit else None}
+
+
+def stored_run(store: Store, run_id: str) -> dict[str, Any]:
+    """A run of an earlier controller. Raises KeyError; one that was under way when it ended reads as cancelled."""
+    found = runs.get_run(store, run_id)
+    if found is None:
+        raise KeyError(run_id)
+    if found.body:
+        document: dict[str, Any] = msgspec.msgpack.decode(found.body)
+        return document
+    return {"id": run_id, "state": "cancelled", "pairs": 0, "probes": 0, "judged": 0, "asked_by": found.asked_by,
+            "at": _stamp(found.created_ns), "sources": [], "targets": [], "cells": [],
+            "created": _stamp(found.created_ns), "finished": None}  # fmt: skip
+
+
+def audit(store: Store, wall: float, who: str, what: str, detail: str) -> None:
+    """Append to the audit log."""
+    audits.note(store, int(wall * 1e9), who, what, detail)
+
+
+def audit_rows(store: Store, before: int | None, limit: int) -> dict[str, Any]:
+    """The audit log, newest first."""
+    rows = audits.entries(store, limit, before_id=before)
+    shown = [{"id": r.id, "at": _stamp(r.at_ns), "who": r.who, "what": r.what, "detail": r.detail} for r in rows]
+    return {"audit": shown, "cursor": rows[-1].id if len(rows) == limit else None}
+
+
+def seen_before(store: Store, signature: str, wall: float) -> bool:
+    """Whether this signature was used within ten minutes; remembers it."""
+    return audits.seen_before(store, signature, int(wall * 1e9))
+
+
+def _stamp(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,184 @@
+"""What monitors call: ``/status``, ``/metrics``, blackbox_exporter's ``/probe``, ``/livez`` and ``/readyz``.
+
+Everything is answered from memory. A red matrix is the network's state, not the process's: it fails ``/status`` and
+never ``/livez`` or ``/readyz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from prober import __version__
+from prober.controller.access import Identity, allows
+from prober.controller.desk import Desk
+from prober.controller.doors import needs
+from prober.controller.problems import problem
+from prober.declared import Targets
+from prober.matrix import Cell
+from prober.plan import objective_pairs
+from prober.surfaces import metrics, status
+from prober.surfaces.glyphs import shown
+
+MODULES = ("prober", "tcp_connect")
+"""Modules of ``/probe``; the second is the name that blackbox_exporter's configurations have for a TCP dial."""
+SCRAPE_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
+NO_STORE = {"Cache-Control": "no-store"}
+MOST_NAMED = 50
+
+Monitor = Annotated[Identity, Depends(needs("monitor"))]
+
+
+class Centre(Protocol):
+    """What these routes need of the controller. Clocks: `now` monotonic seconds, `stamp` RFC 3339."""
+
+    @property
+    def desk(self) -> Desk: ...
+    @property
+    def reload_ok(self) -> bool: ...
+    @property
+    def reloaded(self) -> float: ...
+    def now(self) -> float: ...
+    def wall(self) -> float: ...
+    def stamp(self) -> str: ...
+    def trouble(self) -> str | None: ...
+
+
+def routes(centre: Centre) -> APIRouter:
+    """The routes of one controller."""
+    desk = _Monitors(centre)
+    router = APIRouter(tags=["monitors"])
+    for path, endpoint, name in (
+        ("/status", desk.status, "status"), ("/status/{name:path}", desk.status_of, "status_of"),
+        ("/metrics", desk.metrics, "metrics"), ("/probe", desk.probe, "probe"),
+        ("/livez", desk.live, "livez"), ("/readyz", desk.ready, "readyz"),
+    ):  # fmt: skip
+        router.add_api_route(path, endpoint, methods=["GET"], operation_id=name, response_class=JSONResponse)
+        router.add_api_route(
+            path, endpoint, methods=["HEAD"], include_in_schema=False
+        )  # GET alone answers HEAD with 405
+    return router
+
+
+class _Monitors:
+    """The routes, and what they keep of the document they last saw."""
+
+    def __init__(self, centre: Centre) -> None:
+        self.centre = centre
+        self._declared: Targets | None = None
+        self._objectives: dict[str, list[tuple[str, str]]] = {}
+        self._timeouts: dict[tuple[str, str], float] = {}
+
+    def _adopt(self) -> Desk:
+        """The desk; what an objective means is looked up again only after a reload."""
+        desk = self.centre.desk
+        if desk.targets is not self._declared:
+            self._declared = desk.targets
+            self._objectives = {one.name: list(objective_pairs(desk.targets, one)) for one in desk.targets.objectives}
+            self._timeouts = {pair.key: pair.timeout for pair in desk.pairs}
+        return desk
+
+    async def status(self, request: Request, who: Monitor) -> Response:
+        """Every declared pair as one status: 200 pass or warn, 503 fail. A stale pair fails."""
+        return self._answer(request, who, "all", self._adopt().matrix.cells.values())
+
+    async def status_of(self, request: Request, name: str, who: Monitor) -> Response:
+        """The same of one objective, by its name, or of one path, ``SOURCE/TARGET``."""
+        cells = self._cells(name)
+        return self._unknown(name) if cells is None else self._answer(request, who, name, cells)
+
+    def _cells(self, name: str) -> list[Cell] | None:
+        """An objective's cells, or the path's; None for a name that means nothing."""
+        desk = self._adopt()
+        if name in self._objectives:
+            return [cell for key in self._objectives[name] if (cell := desk.matrix.cells.get(key))]
+        source, _, target = name.partition("/")
+        cell = desk.matrix.cells.get((source, target))
+        return [cell] if cell else None
+
+    def _answer(self, request: Request, who: Identity, name: str, cells: Iterable[Cell]) -> Response:
+        document = status.answer(name, cells, self.centre.now(), self.centre.stamp(), allows(who.role, "viewer"))
+        wants_health = status.HEALTH_JSON in request.headers.get("accept", "")
+        media_type = status.HEALTH_JSON if wants_health else "application/json"
+        code = 503 if document["status"] == "fail" else 200
+        return JSONResponse(document, code, NO_STORE, media_type)
+
+    def _unknown(self, name: str) -> Response:
+        names = list(self._objectives)
+        listed = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
+        detail = (
+            f"{shown(name[:200])} is neither an objective ({listed or 'none is declared'}) nor a path SOURCE/TARGET"
+        )
+        answer = problem(404, detail, objectives=names[:MOST_NAMED])
+        answer.headers.update(NO_STORE)
+        return answer
+
+    async def metrics(self, request: Request, _: Monitor) -> Response:
+        """Prometheus' exposition of everything this controller knows."""
+        body, content_type = metrics.render(_reading(self.centre), request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type, **NO_STORE})
+
+    async def probe(
+        self, request: Request, _: Monitor,
+        target: Annotated[str, Query(max_length=300)] = "", source: Annotated[str, Query(max_length=300)] = "",
+        module: Annotated[str, Query(max_length=300)] = MODULES[0],
+    ) -> Response:  # fmt: skip
+        """blackbox_exporter's contract: 200 even where the probe fails, 400 for an unknown module or a missing target.
+
+        ``target`` is the name of a target, ``source`` of an agent (left out: every agent that probes it). Nothing is
+        dialled: agents probe continuously, and this is what their newest handshakes say. A stale pair is no success.
+        """
+        if module not in MODULES:
+            return _text(400, f'Unknown module "{shown(module)}"')
+        if not _is_timeout(request.headers.get(SCRAPE_TIMEOUT)):
+            return _text(500, "Failed to parse timeout from Prometheus header: write seconds, like 10")
+        if not target:
+            return _text(400, "Target parameter is missing")
+        desk = self._adopt()
+        cells = list(desk.matrix.select([source] if source else [], [target]))
+        if not cells:
+            path = f"{shown(source)} → {shown(target)}" if source else shown(target)
+            return _text(400, f"No declared pair is {path}: name a target of targets.yaml, and an agent that probes it")
+        timeout = max(self._timeouts.get((cell.source, cell.target), 0.0) for cell in cells)
+        body = metrics.probe(cells, self.centre.now(), timeout)
+        return Response(body, headers={"Content-Type": metrics.TEXT, **NO_STORE})
+
+    async def live(self) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "pass"}, headers=NO_STORE)
+
+    async def ready(self) -> Response:
+        """It judges, and the store takes what is judged; ``faults`` counts the probes that could not be judged."""
+        why, faults = self.centre.trouble(), self.centre.desk.faults
+        document = {"status": "fail" if why else "pass", "version": __version__, "faults": faults, "why": why}
+        return JSONResponse(document, 503 if why else 200, NO_STORE)
+
+
+def _reading(centre: Centre) -> metrics.Reading:
+    desk, now = centre.desk, centre.now()
+    declared, heard = desk.targets, desk.joiner.vantages
+    zones = {**declared.names.targets, **declared.names.agents}
+    return metrics.Reading(
+        cells=tuple(desk.matrix.cells.values()), now=now, standings=desk.ledger.standings(centre.wall()),
+        promised={one.name: one.availability for one in declared.objectives}, zones=zones,
+        agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
+        verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
+        reload_ok=centre.reload_ok, reloaded=centre.reloaded,
+    )  # fmt: skip
+
+
+def _is_timeout(given: str | None) -> bool:
+    """Whether the scrape timeout can be read; no header is fine."""
+    if given is None:
+        return True
+    try:
+        return float(given) >= 0  # false for nan
+    except ValueError:
+        return False
+
+
+def _text(code: int, sentence: str) -> Response:
+    return PlainTextResponse(sentence + "\n", code, NO_STORE)

@@ -1,0 +1,76 @@
+"""Errors as RFC 9457 problem documents: one sentence, never a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from prober.controller.access import Unknown
+from prober.controller.intake import Busy, NoReport
+from prober.errors import CannotMeasure, ConfigInvalid, ProberError, Refused, StoreFull
+
+TITLES = {
+    400: "Bad request", 401: "No valid token", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
+    408: "Too slow", 409: "Conflict", 413: "Too large", 415: "Wrong media type", 421: "Wrong host", 422: "Invalid",
+    429: "Too many requests", 500: "Internal error", 503: "Not available", 507: "Storage full",
+}  # fmt: skip
+STATUS: dict[type[ProberError], int] = {
+    Unknown: 401, NoReport: 400, Refused: 422, ConfigInvalid: 422, Busy: 429, StoreFull: 507, CannotMeasure: 503,
+}  # fmt: skip
+"""The first that fits counts: what is more particular stands before what it is a kind of."""
+RETRY = {429: "1", 503: "2", 507: "10"}
+"""Seconds after which it makes sense to ask again."""
+
+_log = structlog.get_logger("prober.controller")
+
+
+def problem(status: int, detail: str, **more: Any) -> JSONResponse:
+    """``application/problem+json`` with a title, the status and one sentence."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    headers |= {"Retry-After": RETRY[status]} if status in RETRY else {}
+    body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _detail(request: Request, error: HTTPException) -> str:
+    """The router's own two words made a sentence; every other detail is one already."""
+    if error.status_code == 404 and error.detail == "Not Found":
+        return f"there is nothing at {request.url.path[:200]}; /api/v1/openapi.json lists what there is"
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{request.method[:20]} is not what {request.url.path[:200]} answers to: {allowed}"
+    return str(error.detail)
+
+
+def install(app: FastAPI) -> None:
+    """Every way a request can fail answers with a problem document."""
+
+    async def expected(_: Request, error: Exception) -> JSONResponse:
+        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+        return problem(status, str(error))
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        answer = problem(error.status_code, _detail(request, error))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        mistakes = [f"{'.'.join(str(p) for p in one['loc'])[:200]}: {one['msg']}" for one in error.errors()[:20]]
+        broken = any(one["type"] == "json_invalid" for one in error.errors())
+        return problem(400 if broken else 422, "; ".join(mistakes)[:2000])
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("a request failed", path=request.url.path, exc_info=error)
+        return problem(500, "something went wrong here; the controller's log says what")
+
+    app.add_exception_handler(ProberError, expected)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unexpected)

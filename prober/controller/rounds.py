@@ -1,0 +1,107 @@
+"""A plan for each agent, and runs on demand: who is asked for what, and when a run is over.
+
+Continuous probing needs no rounds from here: an agent keeps to its plan while the controller is away. A run is a
+set of one-off tasks handed out with the next orders; its probes carry the run's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from prober.matrix import Matrix
+from prober.plan import Pair, select, tasks
+from prober.report import Plan, Task
+from prober.targets import Targets
+
+RUN_PATIENCE = 10.0
+"""Seconds beyond its own length after which a run is over, whoever has not answered."""
+FETCH_WITHIN = 3.0
+"""Seconds within which a living agent has fetched its part of a run; nobody waits longer for one that has not."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One matrix run. ``state`` is running, finished or cancelled; times in monotonic seconds.
+
+    ``handed``: the agents that fetched their part, and with which report (epoch, sequence).
+    """
+
+    id: str
+    asked_by: str
+    pairs: tuple[Pair, ...]
+    flows: int
+    created: float
+    created_wall: float
+    matrix: Matrix
+    deadline: float
+    state: str = "running"
+    finished_wall: float | None = None
+    handed: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def judged(self) -> int:
+        """Probes judged so far."""
+        return sum(cell.sent for cell in self.matrix.cells.values())
+
+    def expected(self) -> int:
+        return sum(pair.flows for pair in self.pairs)
+
+    def over(self, now: float) -> bool:
+        """Whether nothing more is to come: all is judged, or what living agents fetched is, or time is up."""
+        if now >= self.deadline:
+            return True
+        coming = self.pairs if now < self.created + FETCH_WITHIN else [p for p in self.pairs if p.source in self.handed]
+        return self.judged() >= sum(pair.flows for pair in coming)
+
+    def document(self, now: float, at: str) -> dict[str, Any]:
+        """The run as the API shows it: its state beside a matrix of the cells so far."""
+        started = [cell for cell in self.matrix.cells.values() if cell.recent]
+        shown = list(self.matrix.cells.values()) if self.state == "finished" else started
+        told = now if self.state == "running" else self.created
+        return {
+            "id": self.id, "state": self.state, "pairs": len(self.pairs), "probes": self.expected(),
+            "judged": self.judged(), "asked_by": self.asked_by, **self.matrix.document(told, at, shown),
+        }  # fmt: skip
+
+
+def new_run(
+    run_id: str, targets: Targets, sources: list[str], names: list[str], flows: int | None, asked_by: str, now: float,
+    wall: float,
+) -> Run:  # fmt: skip
+    """A run of these names. Raises `Refused` for names that mean nothing, no pair, or more than the policy allows."""
+    pairs = select(targets, sources, names, flows)
+    pace = max(0.2, targets.policy.syns_per_second)
+    longest = max(pair.flows / pace + pair.timeout for pair in pairs)
+    matrix = Matrix((pair.source, pair.target, 1e9) for pair in pairs)
+    return Run(run_id, asked_by, pairs, flows or 1, now, wall, matrix, now + longest + RUN_PATIENCE)
+
+
+def run_tasks(run: Run, agent: str, report: tuple[int, int]) -> list[Task]:
+    """An agent's part of a run, handed out once: again only where the same report (epoch, sequence) comes again,
+    for then the agent never read the answer to it."""
+    if run.state != "running" or run.handed.setdefault(agent, report) != report:
+        return []
+    return [_task(pair, run.id) for pair in run.pairs if pair.source == agent]
+
+
+def _task(pair: Pair, run: str = "") -> Task:
+    every = 0.0 if run else pair.every
+    return Task(pair.target, str(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
+
+
+def plan_for(targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False) -> Plan:
+    """What this agent does until it hears otherwise."""
+    agent = targets.agent(name)
+    policy = targets.policy
+    plan = Plan(
+        version="", number=number, keys=keys,
+        allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
+        tasks=[] if paused else [_task(pair) for pair in tasks(targets, name)],
+        addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
+        syns_per_second=policy.syns_per_second,
+    )  # fmt: skip
+    digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()[:16]
+    return msgspec.structs.replace(plan, version=digest)

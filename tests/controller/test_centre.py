@@ -1,0 +1,131 @@
+"""One controller's life: judging goes on whatever happens, and what was counted is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prober.controller import keeper
+from prober.controller.desk import Day
+from prober.errors import StoreUnavailable
+from prober.store import minutes, runs
+from prober.store.engine import Store
+from prober.store.flips import last_flips
+from tests.controller.centres import Controller, controller
+from tests.controller.reports import Reporter
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Controller]:
+    with controller(tmp_path) as one:
+        yield one
+
+
+def until(true: Callable[[], Any], seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_turn_that_fails_is_counted_and_judging_goes_on(running: Controller) -> None:
+    desk, judge = running.centre.desk, running.centre.desk.judge
+    failed: list[int] = []
+
+    def spoilt(now: float, wall: float) -> Any:
+        if not failed:
+            failed.append(1)
+            raise ZeroDivisionError("spoilt")
+        return judge(now, wall)
+
+    desk.judge = spoilt  # type: ignore[method-assign]
+    until(lambda: failed)
+    running.centre._taken(Reporter("firewall").answered())
+    until(lambda: desk.matrix.cells["firewall", "ingress"].sent == 1)
+    assert desk.faults == 1
+    assert running.client.get("/readyz").json()["faults"] == 1
+
+
+def test_readyz_fails_where_judging_has_stopped(running: Controller) -> None:
+    assert running.centre.trouble() is None
+    running.centre.now = lambda: time.monotonic() + 60.0  # type: ignore[method-assign]
+    running.centre._turned = time.monotonic()
+    assert "nothing has been judged for 60 s" in str(running.centre.trouble())
+
+
+def test_judging_goes_on_while_the_store_is_away_and_nothing_is_lost(
+    running: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre, keep, away = running.centre, keeper.keep, [True]
+
+    def kept(store: Store, day: Day) -> None:
+        if away:
+            raise StoreUnavailable("the database is away")
+        keep(store, day)
+
+    monkeypatch.setattr("prober.controller.keeper.keep", kept)
+    centre._taken(Reporter("firewall").answered())
+    until(lambda: centre.desk.matrix.cells["firewall", "ingress"].sent == 1)
+    until(lambda: centre.behind.trouble)
+    assert running.client.get("/readyz").status_code == 503
+    assert running.client.get("/api/v1/matrix").status_code == 200
+    away.clear()
+    until(lambda: centre.behind.trouble is None and not len(centre.behind))
+    assert centre.behind.lost == 0
+
+
+def test_what_was_counted_is_written_while_it_runs_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prober.controller.centre.SAVE_EVERY", 0.1)
+    by = Reporter("firewall")
+    with controller(tmp_path) as one:
+        one.centre._taken(by.answered())
+        until(lambda: minutes.objective_minutes(one.centre.store))
+        monkeypatch.setattr("prober.controller.centre.SAVE_EVERY", 3600.0)
+        one.centre._taken(by.answered())
+        until(lambda: one.centre.desk.matrix.cells["firewall", "ingress"].sent == 2)
+    with controller(tmp_path) as one:
+        standing = one.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
+        assert (standing.good, standing.total) == (2, 2)
+
+
+def test_a_run_that_ends_is_kept_as_it_ended(running: Controller) -> None:
+    run_id = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).json()["id"]
+    cancelled = running.client.delete(f"/api/v1/runs/{run_id}").json()
+    until(lambda: (kept := runs.get_run(running.centre.store, run_id)) and kept.body)
+    del running.centre.runs[run_id]
+    assert running.client.get(f"/api/v1/runs/{run_id}").json() == cancelled
+
+
+def test_many_runs_do_not_fill_the_memory(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prober.controller.centre.KEEP_RUNS", 3)
+    for _ in range(8):
+        location = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).headers["location"]
+        running.client.delete(location)
+    assert len(running.centre.runs) == 3
+    assert running.centre.desk.runs == {}
+    assert running.client.get("/api/v1/runs").json()["runs"][-1]["state"] == "cancelled"
+
+
+def test_an_agents_note_is_shown_beside_its_name(running: Controller) -> None:
+    running.centre._taken(Reporter("firewall").report([], [], notes=["can't listen on port 7007"]))
+    told = {one["name"]: one for one in running.client.get("/api/v1/agents").json()["agents"]}
+    assert told["firewall"]["note"] == "can't listen on port 7007"
+    assert told["firewall"]["age_seconds"] < 5
+
+
+def test_a_flip_reaches_the_store(running: Controller) -> None:
+    from prober.handshake import State
+
+    by = Reporter("firewall")
+    for _ in range(2):
+        row = by.probes("ingress", time.time_ns() - 5_000_000, State.NOT_SENT, error=101)
+        running.centre._taken(by.report(["ingress"], [row]))
+        time.sleep(0.1)
+    until(lambda: last_flips(running.centre.store))
+    assert last_flips(running.centre.store)[0][1].after == "local"

@@ -1,0 +1,124 @@
+"""The desk: reports in, verdicts out, without a database or a clock of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from prober.controller.desk import Desk
+from prober.handshake import State
+from prober.settings import read_targets
+from prober.verdict import Label
+from tests.controller.centres import TARGETS
+from tests.controller.reports import MS, Reporter
+
+PAIR = ("firewall", "ingress")
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(read_targets(TARGETS))
+
+
+def judged(desk: Desk, now: float, wall: float) -> list[Label]:
+    """All that is said in the three seconds after `now`."""
+    labels = []
+    for step in range(30):
+        labels += [one.verdict.label for one in desk.judge(now + step / 10, wall + step / 10).judged]
+    return labels
+
+
+def test_an_answered_probe_makes_its_cell_healthy_and_counts_once(desk: Desk) -> None:
+    wall = time.time()
+    assert desk.take(Reporter("firewall").answered(), 100.0) is None
+    assert judged(desk, 100.0, wall) == [Label.HEALTHY]
+    assert desk.matrix.cells[PAIR].verdict(101.0).label == Label.HEALTHY
+    assert [row[2:] for row in desk.ledger.rows()] == [(1, 1)]
+    assert desk.touched == {int(wall - 0.05) // 60 * 60}
+
+
+def test_a_probe_counts_in_the_minute_in_which_it_was_sent_however_late_it_is_told(desk: Desk) -> None:
+    wall = 1_000_020.0
+    desk.take(Reporter("firewall").answered(ago_ms=90_000), 500.0)
+    judged(desk, 500.0, wall)
+    assert [(row[0], row[1]) for row in desk.ledger.rows()] == [("firewall-to-ingress", (1_000_020 - 90) // 60 * 60)]
+
+
+def test_what_was_counted_before_is_judged_and_not_counted_again(desk: Desk) -> None:
+    desk.count_from = 2_000.0
+    desk.take(Reporter("firewall").answered(), 500.0)
+    assert judged(desk, 500.0, 1_999.0) == [Label.HEALTHY]
+    assert desk.ledger.rows() == []
+
+
+def test_a_syn_that_was_never_sent_counts_for_no_objective(desk: Desk) -> None:
+    agent = Reporter("firewall")
+    desk.take(agent.report(["ingress"], [agent.probes("ingress", time.time_ns() - MS, State.NOT_SENT, error=101)]), 5.0)
+    assert judged(desk, 5.0, 1e9) == [Label.LOCAL]
+    assert desk.ledger.rows() == []
+
+
+def test_outcomes_of_targets_that_nobody_declared_are_left_out_and_told(desk: Desk) -> None:
+    agent = Reporter("firewall")
+    rows = [agent.probes("ingress", time.time_ns() - 5 * MS), agent.probes("nowhere", time.time_ns() - 5 * MS)]
+    said = desk.take(agent.report(["ingress", "nowhere"], rows), 5.0)
+    assert said == "targets.yaml has no target nowhere: 1 outcomes were left out"
+    assert len(judged(desk, 5.0, 1e9)) == 1
+    assert desk.faults == 0
+
+
+def test_the_report_of_an_agent_that_nobody_declared_is_left_out(desk: Desk) -> None:
+    report = Reporter("firewall").answered()
+    report.agent = "stranger"
+    assert "stranger is not in targets.yaml" in str(desk.take(report, 5.0))
+    assert judged(desk, 5.0, 1e9) == []
+
+
+def test_a_target_that_a_reload_takes_out_stops_no_other_probe(desk: Desk) -> None:
+    agent = Reporter("firewall")
+    desk.take(agent.answered("pod2"), 5.0)
+    desk.take(agent.answered("ingress"), 5.0)
+    old = desk.targets
+    left = tuple(one for one in old.targets if one.name != "pod2")
+    probes = tuple(dataclasses.replace(p, targets=tuple(t for t in p.targets if t != "pod2")) for p in old.probes)
+    desk.adopt(dataclasses.replace(old, targets=left, probes=probes))
+    assert judged(desk, 5.0, 1e9) == [Label.HEALTHY]
+    assert ("firewall", "pod2") not in desk.matrix.cells
+    assert desk.faults == 0
+
+
+def test_a_probe_that_cannot_be_judged_is_counted_told_and_stops_no_other(desk: Desk) -> None:
+    agent = Reporter("firewall")
+    desk.take(agent.answered("ingress"), 5.0)
+    desk.take(agent.answered("pod2"), 5.0)
+    spoilt = next(iter(desk.joiner.pending.values()))
+    spoilt.target = "gone"
+    days = [desk.judge(5.0 + step / 10, 1e9) for step in range(30)]
+    faults = [fault for day in days for fault in day.faults]
+    assert sum(len(day.judged) for day in days) == 1
+    assert len(faults) == 1 == desk.faults
+    assert "firewall → gone: KeyError" in faults[0]
+
+
+def test_a_reload_keeps_what_is_known_of_cells_that_are_still_declared(desk: Desk) -> None:
+    desk.take(Reporter("firewall").answered(), 5.0)
+    judged(desk, 5.0, 1e9)
+    desk.adopt(read_targets(TARGETS))
+    assert desk.matrix.cells[PAIR].sent == 1
+    assert [row[2:] for row in desk.ledger.rows()] == [(1, 1)]
+    assert PAIR in desk.evidence
+
+
+def test_two_failures_make_one_flip(desk: Desk) -> None:
+    agent = Reporter("firewall")
+    flips = []
+    for turn in range(3):
+        now = 5.0 + turn * 3
+        state = State.NOT_SENT if turn else State.ANSWERED
+        clock = time.time_ns() + turn * 3000 * MS
+        row = agent.probes("ingress", clock - MS, state, error=101)
+        desk.take(agent.report(["ingress"], [row], clock_ns=clock, until_ns=clock), now)
+        flips += [flip for step in range(30) for flip in desk.judge(now + step / 10, 1e9 + now).flips]
+    assert [(flip.source, flip.target, flip.after) for flip in flips] == [(*PAIR, "local")]

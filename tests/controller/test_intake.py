@@ -1,0 +1,240 @@
+"""Reports in: a stranger's word is checked, written once, acknowledged then, joined last."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from prober.controller import access, intake, keeper
+from prober.controller.intake import Intake, NoReport, read
+from prober.errors import ProberError, StoreFull, StoreUnavailable
+from prober.report import Report, decode_orders, encode
+from tests.controller.centres import Controller, controller
+from tests.controller.reports import Reporter
+
+PATH = "/agent/v1/reports"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    with controller(tmp_path_factory.mktemp("intake")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def token(running: Controller) -> str:
+    return access.create(running.centre.store, agent="firewall", zone="firewall")
+
+
+def agent(running: Controller, epoch: int) -> Reporter:
+    return Reporter("firewall", running.centre.number("firewall"), epoch)
+
+
+def post(running: Controller, token: str, body: bytes | Report) -> httpx.Response:
+    content = body if isinstance(body, bytes) else encode(body)
+    return running.client.post(PATH, content=content, headers={"Authorization": f"Bearer {token}"})
+
+
+def detail(answer: httpx.Response) -> str:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return str(answer.json()["detail"])
+
+
+def test_a_report_is_on_disk_when_it_is_acknowledged_and_taken_once(running: Controller, token: str) -> None:
+    report = agent(running, 7).answered()
+    before = running.centre.desk.matrix.cells["firewall", "ingress"].sent
+    answers = [post(running, token, report) for _ in range(3)]
+    assert [decode_orders(one.content).acknowledged for one in answers] == [1, 1, 1]
+    kept = [row for row in keeper.reports.recent_reports(running.centre.store, 0) if row.epoch == 7]
+    assert [row.body for row in kept] == [encode(report)]
+    time.sleep(2.0)
+    assert running.centre.desk.matrix.cells["firewall", "ingress"].sent == before + 1
+
+
+def test_an_agent_gets_its_plan_with_policy_and_keys(running: Controller, token: str) -> None:
+    orders = decode_orders(post(running, token, agent(running, 8).report([], [])).content)
+    assert orders.plan is not None
+    assert {task.target for task in orders.plan.tasks} >= {"ingress", "pod2", "node1"}
+    assert ("10.4.0.0/16", 8080, 8080) in orders.plan.allow
+    assert all(len(key) == 16 for key in orders.plan.keys)
+
+
+def test_only_an_agent_reports(running: Controller, token: str) -> None:
+    admin = access.create(running.centre.store, "admin")
+    report = agent(running, 9).report([], [])
+    assert post(running, admin, report).status_code == 403
+    assert running.client.post(PATH, content=encode(report)).status_code == 403
+    assert post(running, "prb_nonsense.x", report).status_code == 401
+
+
+def test_an_agent_that_is_not_declared_hears_that_it_is_to_be_declared(running: Controller) -> None:
+    stranger = access.create(running.centre.store, agent="stranger", zone="firewall")
+    answer = post(running, stranger, agent(running, 10).report([], []))
+    assert (answer.status_code, detail(answer)) == (
+        403, "agent stranger has a token and is not in targets.yaml: declare it there",
+    )  # fmt: skip
+
+
+def outcomes(**wrong: int) -> Callable[[Report], Report]:
+    """The same report with these columns of its outcomes changed."""
+
+    def change(report: Report) -> Report:
+        rows = report.outcome_rows().copy()
+        for name, value in wrong.items():
+            rows[name] = value
+        return msgspec.structs.replace(report, outcomes=rows.tobytes())
+
+    return change
+
+
+def sightings(**wrong: int) -> Callable[[Report], Report]:
+    """The same of its sightings."""
+
+    def change(report: Report) -> Report:
+        rows = report.sighting_rows().copy()
+        for name, value in wrong.items():
+            rows[name] = value
+        return msgspec.structs.replace(report, sightings=rows.tobytes())
+
+    return change
+
+
+def fields(**wrong: object) -> Callable[[Report], Report]:
+    """The same of the report itself."""
+    return lambda report: msgspec.structs.replace(report, **wrong)
+
+
+def many(report: Report) -> Report:
+    """More outcomes than one report may hold."""
+    rows = np.repeat(report.outcome_rows(), intake.MOST_ROWS + 1)
+    return msgspec.structs.replace(report, outcomes=rows.tobytes())
+
+
+SPOILT: dict[str, Callable[[Report], Report | bytes]] = {
+    "another's name": fields(agent="lb"),
+    "another's probe": outcomes(probe=9 << 20),
+    "a target index too far": outcomes(target=9),
+    "a run index too far": outcomes(run=9),
+    "an unknown state": outcomes(state=77),
+    "an unknown kind": sightings(kind=99),
+    "an unknown place": sightings(where=0),
+    "an interface index too far": sightings(name=3),
+    "half a row": lambda good: msgspec.structs.replace(good, outcomes=good.outcomes[:-1]),
+    "a frame too few": lambda good: msgspec.structs.replace(good, frames=good.frames[:1]),
+    "a huge epoch": fields(epoch=2**63),
+    "sequence 0": fields(sequence=0),
+    "a clock before 1970": fields(clock_ns=-1),
+    "too many rows": many,
+    "cut short": lambda good: encode(good)[:-20],
+    "nothing": lambda _: b"",
+    "another type": lambda _: msgspec.msgpack.encode({"agent": 5}),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_what_is_no_report_of_this_agent_is_refused_for_good(running: Controller, token: str, kind: str) -> None:
+    answer = post(running, token, SPOILT[kind](agent(running, 11).answered()))
+    assert answer.status_code == 400, answer.text
+    assert "report" in detail(answer)
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=some.binary(max_size=400), at=some.integers(0, 2000), flip=some.integers(1, 255))
+def test_any_bytes_are_a_report_or_refused(body: bytes, at: int, flip: int) -> None:
+    good = bytearray(encode(Reporter("firewall").answered()))
+    good[at % len(good)] ^= flip
+    for one in (body, bytes(good)):
+        try:
+            assert read(one, "firewall", 0).agent == "firewall"
+        except NoReport:
+            continue
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controller, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Content-Length": str(intake.LIMIT + 1)}
+    request = running.client.build_request("POST", PATH, headers=headers, content=b"x")
+    request.headers["Content-Length"] = str(intake.LIMIT + 1)
+    sent = 0
+
+    def drip() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 65536
+            yield b"x" * 65536
+
+    answer = running.client.post(PATH, content=drip(), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 413
+    assert "at most 8388608 bytes" in detail(answer)
+
+
+class Disk:
+    """A store that says what it is told to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.rows = error, list[intake.Row]()
+
+    def write(self, rows: Sequence[intake.Row]) -> list[bool]:
+        if self.error is not None:
+            raise self.error
+        self.rows += rows
+        return [True] * len(rows)
+
+
+def offered(disk: Disk, reports: list[Report], taken: list[Report], fail: bool = False) -> list[object]:
+    """What each sender hears."""
+
+    def join(report: Report) -> None:
+        if fail and report.sequence == 1:
+            raise KeyError("spoilt")
+        taken.append(report)
+
+    async def play() -> list[object]:
+        one = Intake(disk.write, join)
+        writer = asyncio.create_task(one.run())
+        told = await asyncio.gather(*(one.take(encode(r), "firewall", 0, 1) for r in reports), return_exceptions=True)
+        writer.cancel()
+        return list(told)
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("error", [StoreFull("no room"), StoreUnavailable("away"), RuntimeError("a fault of ours")])
+def test_what_could_not_be_written_is_not_acknowledged_and_the_writer_goes_on(error: Exception) -> None:
+    disk, taken, by = Disk(error), list[Report](), Reporter("firewall")
+    told = offered(disk, [by.answered(), by.answered()], taken)
+    assert all(isinstance(one, ProberError) for one in told)
+    assert taken == []
+    disk.error = None
+    assert len(offered(disk, [by.answered()], taken)) == 1 == len(taken)
+
+
+def test_a_report_that_cannot_be_joined_is_acknowledged_all_the_same_and_stops_no_other() -> None:
+    by, taken = Reporter("firewall"), list[Report]()
+    told = offered(Disk(), [by.answered(), by.answered()], taken, fail=True)
+    assert [one.sequence for one in told if isinstance(one, Report)] == [1, 2]
+    assert [one.sequence for one in taken] == [2]
+
+
+def test_a_full_disk_answers_507_and_resumes(tmp_path: Path) -> None:
+    with controller(tmp_path) as running:
+        token = access.create(running.centre.store, agent="firewall", zone="firewall")
+        by = agent(running, 1)
+        assert post(running, token, by.answered()).status_code == 200
+        good = running.centre.intake.write
+        running.centre.intake.write = Disk(StoreFull("no room left")).write
+        answer = post(running, token, by.answered())
+        assert (answer.status_code, answer.headers["retry-after"]) == (507, "10")
+        assert running.client.get("/api/v1/matrix").status_code == 200
+        running.centre.intake.write = Disk(StoreUnavailable("away")).write
+        assert post(running, token, by.answered()).status_code == 503
+        running.centre.intake.write = good
+        assert post(running, token, by.answered()).status_code == 200

@@ -1,0 +1,174 @@
+"""What outlives the process: counts, flips, verdicts; and a start that judges again what was not judged to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prober.controller import keeper
+from prober.controller.behind import Behind
+from prober.controller.desk import Desk
+from prober.errors import StoreUnavailable
+from prober.flip import Flip
+from prober.handshake import State
+from prober.report import Report, encode
+from prober.settings import read_targets
+from prober.store import flips, minutes, verdicts
+from prober.store.engine import Store, open_store
+from prober.store.schema import upgrade
+from tests.controller.centres import TARGETS
+from tests.controller.reports import MS, Reporter
+
+PAIR = ("firewall", "ingress")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'prober.sqlite'}"
+    upgrade(url)
+    one = open_store(url)
+    yield one
+    one.close()
+
+
+def taken(store: Store, report: Report, ago: float) -> None:
+    """A report that came `ago` seconds ago, from an agent that wrote it then."""
+    report.clock_ns = time.time_ns() - int(ago * 1e9)
+    keeper.write(store, [(report.agent, report.epoch, report.sequence, report.clock_ns, encode(report))])
+
+
+def probed(by: Reporter, ago: float, state: State = State.ANSWERED) -> Report:
+    row = by.probes(
+        "ingress", time.time_ns() - int(ago * 1e9) - 100 * MS, state, error=101 if state == State.NOT_SENT else 0
+    )
+    return by.report(["ingress"], [row])
+
+
+def started(store: Store) -> Desk:
+    """The desk of a controller that starts now, after what was pending has been judged."""
+    desk = Desk(read_targets(TARGETS))
+    wall, now = time.time(), 10_000.0
+    keeper.keep(store, keeper.rejoin(store, desk, now, wall))
+    for step in range(30):
+        keeper.keep(store, desk.judge(now + step / 10, wall + step / 10))
+    return desk
+
+
+def counts(desk: Desk) -> tuple[int, int]:
+    standing = desk.ledger.attainment("firewall-to-ingress", time.time() + 5)
+    return standing.good, standing.total
+
+
+def test_a_start_after_a_kill_judges_what_was_acknowledged(store: Store) -> None:
+    by = Reporter("firewall")
+    for ago in (4.0, 3.0, 2.0, 1.0, 0.5):
+        taken(store, probed(by, ago), ago)
+    desk = started(store)
+    assert desk.matrix.cells[PAIR].sent == 5
+    assert counts(desk) == (5, 5)
+
+
+@pytest.mark.parametrize("kept", [0, 3, 6], ids=["killed before it wrote", "killed between", "ended in order"])
+def test_no_probe_is_counted_twice_whenever_the_controller_ended(store: Store, kept: int) -> None:
+    by, before = Reporter("firewall"), Desk(read_targets(TARGETS))
+    now, wall = 5_000.0, time.time()
+    reports = [(probed(by, ago), ago) for ago in (70.0, 65.0, 20.0, 10.0, 5.0, 4.0)]
+    for index, (report, ago) in enumerate(reports):
+        taken(store, report, ago)
+        if index < kept:
+            before.take(report, now - ago)
+            for step in range(30):
+                before.judge(now - ago + step / 10, wall - ago + step / 10)
+    keeper.save_minutes(store, keeper.touched_minutes(before))
+    assert counts(started(store))[1] == 6 if kept else counts(started(store))[1] >= 4
+    assert counts(started(store)) == counts(started(store))
+
+
+def test_a_failure_is_kept_once_however_often_the_controller_starts(store: Store) -> None:
+    by = Reporter("firewall")
+    for ago in (3.0, 2.0):
+        taken(store, probed(by, ago, State.NOT_SENT), ago)
+    for _ in range(3):
+        started(store)
+    kept = verdicts.history(store, *PAIR, 50)
+    assert len(kept) == len({one.probe for one in kept}) == 2
+
+
+def test_flips_that_were_told_are_not_told_again_after_a_start(store: Store) -> None:
+    flips.add_flips(store, [Flip(time.time() - 60, *PAIR, "healthy", "local", "…")])
+    by = Reporter("firewall")
+    for ago in (4.0, 3.0, 2.0, 1.0):
+        taken(store, probed(by, ago, State.NOT_SENT), ago)
+    desk = started(store)
+    assert desk.debounce.told[PAIR] == "local"
+    assert [flip.after for _, flip in flips.last_flips(store)] == ["local"]
+
+
+def test_a_report_that_cannot_be_read_any_more_does_not_keep_the_controller_from_starting(store: Store) -> None:
+    keeper.write(store, [("firewall", 1, 1, time.time_ns(), b"\xc1 not msgpack")])
+    taken(store, probed(Reporter("firewall", epoch=2), 1.0), 1.0)
+    day = keeper.rejoin(store, desk := Desk(read_targets(TARGETS)), 100.0, time.time())
+    assert len(day.faults) == 1
+    assert "report 1/1 of firewall" in day.faults[0]
+    assert desk.joiner.pending
+
+
+def test_only_minutes_that_changed_are_written(store: Store) -> None:
+    desk = Desk(read_targets(TARGETS))
+    desk.ledger.count("firewall-to-ingress", 600, 1, 1)
+    desk.ledger.count("firewall-to-ingress", 1200, 1, 2)
+    desk.touched = {1200}
+    keeper.save_minutes(store, keeper.touched_minutes(desk))
+    assert [tuple(row) for row in minutes.objective_minutes(store)] == [("firewall-to-ingress", 1200, 1, 2)]
+    assert keeper.touched_minutes(desk) == []
+
+
+def test_an_empty_store_starts_with_nothing(store: Store) -> None:
+    desk = started(store)
+    assert counts(desk) == (0, 0)
+    assert all(not cell.recent for cell in desk.matrix.cells.values())
+
+
+def test_a_run_that_nobody_runs_any_more_reads_as_cancelled(store: Store) -> None:
+    run = keeper.runs.Run("r1", "running", "me", 5, request={"from": ["firewall"], "to": [], "flows": None})
+    keeper.runs.create_run(store, run)
+    assert keeper.stored_run(store, "r1")["state"] == "cancelled"
+    assert keeper.listed_runs(store, None, 10, ())["runs"][0]["state"] == "cancelled"
+    assert keeper.listed_runs(store, None, 10, ("r1",))["runs"][0]["state"] == "running"
+    with pytest.raises(KeyError):
+        keeper.stored_run(store, "r2")
+
+
+def test_writes_wait_while_the_store_is_away_and_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prober.controller.behind.AGAIN_AFTER", 0.01)
+    written, away = list[str](), True
+
+    def write(name: str) -> None:
+        if away:
+            raise StoreUnavailable("the database is away")
+        written.append(name)
+
+    def spoilt() -> None:
+        raise RuntimeError("a fault of its own")
+
+    async def play() -> Behind:
+        nonlocal away
+        behind = Behind()
+        for one in (lambda: write("a"), spoilt, lambda: write("b")):
+            behind.add(one)
+        task = asyncio.create_task(behind.run())
+        await asyncio.sleep(0.05)
+        assert (behind.trouble, written) == ("the database is away", [])
+        away = False
+        while behind:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        return behind
+
+    behind = asyncio.run(play())
+    assert written == ["a", "b"]
+    assert (behind.trouble, behind.lost) == (None, 1)

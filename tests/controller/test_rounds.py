@@ -1,0 +1,82 @@
+"""Plans and runs: who is asked for what, and when a run is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from prober.controller.rounds import FETCH_WITHIN, new_run, plan_for, run_tasks
+from prober.errors import Refused
+from prober.settings import read_targets
+from prober.targets import Targets
+from prober.verdict import Confidence, Label, Verdict
+from tests.controller.centres import TARGETS
+
+
+@pytest.fixture(scope="module")
+def declared() -> Targets:
+    return read_targets(TARGETS)
+
+
+def run(declared: Targets, sources: list[str], names: list[str], flows: int | None = None):
+    return new_run("r1", declared, sources, names, flows, "me", 100.0, 1e9)
+
+
+def test_an_agent_gets_its_part_once_and_again_only_where_it_never_read_the_answer(declared: Targets) -> None:
+    one = run(declared, ["firewall"], ["ingress", "pod2"])
+    assert [task.target for task in run_tasks(one, "firewall", (1, 5))] == ["ingress", "pod2"]
+    assert len(run_tasks(one, "firewall", (1, 5))) == 2
+    assert run_tasks(one, "firewall", (1, 6)) == []
+    assert run_tasks(one, "lb", (1, 1)) == []
+
+
+def test_the_tasks_of_a_run_are_one_off_and_carry_its_name(declared: Targets) -> None:
+    task = run_tasks(run(declared, ["firewall"], ["ingress"], 3), "firewall", (1, 1))[0]
+    assert (task.every, task.run, task.flows, task.address, task.port) == (0.0, "r1", 3, "10.4.76.34", 8080)
+
+
+def test_a_cancelled_run_hands_out_nothing(declared: Targets) -> None:
+    one = run(declared, ["firewall"], ["ingress"])
+    one.state = "cancelled"
+    assert run_tasks(one, "firewall", (1, 1)) == []
+
+
+def test_a_run_is_over_when_everything_is_judged(declared: Targets) -> None:
+    one = run(declared, ["firewall"], ["ingress"])
+    run_tasks(one, "firewall", (1, 1))
+    assert not one.over(100.1)
+    one.matrix.take("firewall", "ingress", 1, 100.2, Verdict(Label.HEALTHY, Confidence.PROVEN, "fine"), 0.1)
+    assert one.over(100.3)
+
+
+def test_nobody_waits_long_for_agents_that_are_not_there(declared: Targets) -> None:
+    one = run(declared, ["firewall", "lb"], ["ingress"])
+    assert not one.over(100.0 + FETCH_WITHIN - 0.1)
+    assert one.over(100.0 + FETCH_WITHIN)
+    run_tasks(one, "lb", (1, 1))
+    assert not one.over(100.0 + FETCH_WITHIN), "the agent that fetched its part is waited for"
+    assert one.over(one.deadline)
+
+
+def test_a_finished_run_shows_the_cells_that_nobody_judged_as_unknown(declared: Targets) -> None:
+    one = run(declared, ["firewall"], ["ingress"])
+    assert one.document(101.0, "")["cells"] == []
+    one.state = "finished"
+    assert [cell["label"] for cell in one.document(101.0, "")["cells"]] == ["unknown"]
+
+
+@pytest.mark.parametrize(("sources", "names"), [(["nowhere"], []), ([], ["nowhere"]), (["firewall"], ["firewall"])])
+def test_a_run_of_nothing_is_refused(declared: Targets, sources: list[str], names: list[str]) -> None:
+    with pytest.raises(Refused, match=r"nowhere|no pair"):
+        run(declared, sources, names)
+
+
+def test_a_plan_has_a_version_that_changes_with_it_alone(declared: Targets) -> None:
+    plan = plan_for(declared, "firewall", 3, [b"k" * 16])
+    assert plan.version == plan_for(declared, "firewall", 3, [b"k" * 16]).version
+    assert plan.version != plan_for(declared, "firewall", 3, [b"l" * 16]).version
+    assert plan.version != plan_for(declared, "firewall", 3, [b"k" * 16], paused=True).version
+
+
+def test_a_paused_agent_has_a_plan_without_tasks(declared: Targets) -> None:
+    assert plan_for(declared, "firewall", 3, [b"k" * 16], paused=True).tasks == []
+    assert plan_for(declared, "firewall", 3, [b"k" * 16]).tasks
