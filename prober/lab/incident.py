@@ -1,0 +1,128 @@
+"""An incident as a value: a network, how to break it, how to heal it, and what must be said of each cell.
+
+The shipped ones are the files in ``incidents/``; any other file of the same form does as well (docs/incidents.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from prober.document import Node
+from prober.errors import ConfigInvalid
+from prober.lab import reading
+from prober.lab.network import Many, Name, Network, Steps, Value
+from prober.verdict import Cause, Confidence, Label
+
+
+class Expected(Value):
+    """What must be said of the cells `source` x `target`; what is left out is not asked for."""
+
+    source: Many[str]
+    target: Many[str]
+    label: Many[Label]
+    cause: Many[Cause] = ()
+    confidence: Many[Confidence] = ()
+    culprit: str = ""
+
+    def met_by(self, label: str, cause: str | None, confidence: str | None, culprit: str | None) -> bool:
+        """Does a verdict say it? `culprit` must occur in the verdict's own; the others are one of those listed."""
+        return (
+            label in self.label
+            and (not self.cause or cause in self.cause)
+            and (not self.confidence or confidence in self.confidence)
+            and self.culprit in (culprit or "")
+        )
+
+    def text(self) -> str:
+        """In words: ``return-path-misroute R1b proven 'node19'``."""
+        parts = ["|".join(one) for one in (self.label, self.cause, self.confidence) if one]
+        return " ".join([*parts, *([repr(self.culprit)] if self.culprit else [])])
+
+
+class Incident(Value):
+    """One file of ``incidents/``. `break_steps` and `heal_steps` are the document's ``break`` and ``heal``."""
+
+    name: Name
+    title: str
+    story: str = ""
+    network: Network
+    break_steps: Steps = Field(default_factory=dict, alias="break")
+    heal_steps: Steps = Field(default_factory=dict, alias="heal")
+    stop_agents: Many[Name] = ()
+    expect: tuple[Expected, ...] = ()
+    others: Many[Label] = (Label.HEALTHY,)
+    targets: dict[str, Any] = Field(default_factory=dict)
+
+    def expected(self, source: str, target: str) -> Expected:
+        """What the broken network's cell must be: the first entry of ``expect`` that names it, else ``others``."""
+        for one in self.expect:
+            if source in one.source and target in one.target:
+                return one
+        return Expected(source=(source,), target=(target,), label=self.others)
+
+    def targets_text(self) -> str:
+        """The incident's own ``targets``, else its network's, as JSON (which YAML 1.2 reads)."""
+        return json.dumps(self.targets or self.network.targets, indent=2)
+
+
+def names() -> tuple[str, ...]:
+    """The shipped incidents, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _folder("incidents").glob("*.yaml")))
+
+
+def load(name_or_file: str) -> Incident:
+    """A shipped incident by name, or any file by path; ConfigInvalid says what is wrong with it and where."""
+    path = _folder("incidents") / f"{name_or_file}.yaml"
+    if name_or_file not in names():
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise ConfigInvalid(
+                f"{name_or_file!r} is neither a file nor a shipped incident; those are: {', '.join(names())}"
+            )
+    return _read(path)
+
+
+def _read(path: Path) -> Incident:
+    """Read the incident, then the network that it names or holds."""
+    root = reading.read(path)
+    content = {"name": path.stem.lower(), **reading.plain(root)}
+    if isinstance(content.get("network"), str):
+        content["network"] = _network(content["network"], root, path)
+    incident = reading.value(Incident, content, root, path)
+    for location, sentence in _strangers(incident):
+        raise ConfigInvalid(reading.mistake(root, path, location, sentence))
+    return incident
+
+
+def _network(name: str, root: Node, path: Path) -> Network:
+    """A shipped network by name, or a file beside the incident."""
+    shipped = {one.stem: one for one in _folder("networks").glob("*.yaml")}
+    source = shipped.get(name, path.parent / name)
+    if not source.is_file():
+        sentence = f"{name!r} is neither a shipped network ({', '.join(sorted(shipped))}) nor a file beside this one"
+        raise ConfigInvalid(reading.mistake(root, path, ["network"], sentence))
+    content = reading.read(source)
+    return reading.value(Network, reading.plain(content), content, source)
+
+
+def _strangers(incident: Incident) -> Iterator[tuple[list[str], str]]:
+    """Names that mean nothing: steps run on hosts or pods of the network; only agents can be stopped."""
+    places, agents = incident.network.places(), incident.network.agents
+    for key, steps in (("break", incident.break_steps), ("heal", incident.heal_steps)):
+        for place in steps:
+            if place not in places:
+                yield [key, place], f"no such host or pod; there are: {', '.join(places)}"
+    for agent in incident.stop_agents:
+        if agent not in agents:
+            yield ["stop_agents"], f"no agent {agent!r}; there are: {', '.join(agents)}"
+
+
+def _folder(name: str) -> Path:
+    """A folder of documents inside the package."""
+    return Path(str(resources.files("prober.lab"))) / name

@@ -1,0 +1,97 @@
+"""The lab's child processes: forked from this one, killed with it, each one's end awaited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+from prober.errors import CannotMeasure
+from prober.lab import namespaces
+
+_BACKLOG = 4096
+
+
+class Children:
+    """The pids forked here. Each child is killed by the kernel when the thread that forked it ends."""
+
+    def __init__(self) -> None:
+        self._pids: set[int] = set()
+
+    def fork(self, function: Callable[[], int | None]) -> int:
+        """Run `function` in a child and leave with the exit code it returns; a traceback on stderr means 1."""
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _run_and_exit(parent, function)
+        self._pids.add(pid)
+        return pid
+
+    def end(self, pid: int) -> None:
+        """Kill a child and await it."""
+        self._pids.discard(pid)
+        with suppress(ProcessLookupError):  # it ended by itself and somebody awaited it
+            os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):  # likewise
+            os.waitpid(pid, 0)
+
+    def end_all(self) -> None:
+        """Kill every child, then await them all."""
+        for pid in self._pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in tuple(self._pids):
+            self.end(pid)
+
+
+def listener(namespace: int, address: str, port: int) -> Callable[[], int]:
+    """Open a listening TCP socket inside `namespace`, and answer with the loop that accepts on it and closes.
+
+    A socket stays in the namespace it was made in, so the loop may run anywhere. CannotMeasure when it can't listen.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def bind() -> socket.socket:
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((address, port))
+        opened.listen(_BACKLOG)
+        return opened
+
+    try:
+        opened = namespaces.inside(namespace, bind)
+    except OSError as failure:
+        raise CannotMeasure(f"The lab cannot listen on {address} port {port}: {failure.strerror}") from failure
+
+    def serve() -> int:
+        while True:
+            with suppress(ConnectionError):  # the other side reset it before it was accepted
+                opened.accept()[0].close()
+
+    return serve
+
+
+def _run_and_exit(parent: int, function: Callable[[], int | None]) -> NoReturn:
+    """The child's whole life: nothing of the parent's clean-up may run here, hence ``os._exit``."""
+    code = 1
+    try:
+        namespaces.die_with_parent(parent)
+        signal.set_wakeup_fd(-1)  # the parent's event loop must not be woken by a child's signals
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+        code = function() or 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:  # noqa: BLE001 - a child's end is told here, nobody is left above it
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

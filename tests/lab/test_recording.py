@@ -1,0 +1,84 @@
+"""What the lab recorded, judged again without a network."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from prober import replay
+from prober.errors import ConfigInvalid
+from prober.lab import incident
+from prober.lab.recording import FILE, read
+
+ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "tests" / "incidents"
+NAMES = sorted(path.parent.name for path in RECORDED.glob(f"*/{FILE}"))
+
+
+def test_every_shipped_incident_is_recorded() -> None:
+    assert list(incident.names()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recorded_incident_is_judged_as_it_was(name: str) -> None:
+    recording = read(RECORDED / name)
+    result = replay.replay(recording)
+    assert result.verdicts
+    assert result.same, [one for one in result.verdicts if not one.same][:3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_earns_what_its_incident_expects(name: str) -> None:
+    """The broken network's verdicts are among the recorded ones: each expected cell was said at least once."""
+    expected = incident.load(name)
+    said = replay.judge(read(RECORDED / name))
+    for one in expected.expect:
+        for source in set(one.source) - set(expected.stop_agents):  # who was silenced asked nothing after the break
+            for target in one.target:
+                verdicts = [s.verdict for s in said if (s.source, s.target) == (source, target)]
+                assert any(
+                    one.met_by(v.label, v.cause, v.confidence, str(v.culprit) if v.culprit else None) for v in verdicts
+                ), (source, target, verdicts)
+
+
+def test_the_command_needs_no_privilege() -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not there to give every right away")
+    rightless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+    words = [sys.executable, "-m", "prober", "replay", str(RECORDED / "incident")]
+    done = subprocess.run([*rightless, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 differ" in done.stdout
+
+
+def test_another_verdict_than_the_recorded_one_is_told(tmp_path: Path) -> None:
+    recording = read(RECORDED / "incident")
+    first, *others = recording.verdicts
+    wrong = msgspec.structs.replace(first.verdict, sentence="something else")
+    changed = msgspec.structs.replace(recording, verdicts=(msgspec.structs.replace(first, verdict=wrong), *others))
+    (tmp_path / FILE).write_bytes(gzip.compress(msgspec.json.encode(changed)))
+    result = replay.replay(read(tmp_path))
+    assert [one.probe for one in result.verdicts if not one.same] == [first.probe]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not gzip", gzip.compress(b"{}", mtime=0), gzip.compress(b"[", mtime=0)],
+    ids=["empty", "not gzip", "another document", "cut short"],  # bytes differ from worker to worker
+)
+def test_what_is_no_recording_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.json.gz"
+    file.write_bytes(content)
+    with pytest.raises(ConfigInvalid, match="is no recording"):
+        read(file)
+
+
+def test_a_recording_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="lab record"):
+        read(tmp_path / "nothing")
