@@ -1,0 +1,68 @@
+"""All commands in one table; what they do is in the files beside this one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from prober import __version__
+from prober.cli import configured, labs, looking, output, processes
+
+app = typer.Typer(
+    name="prober", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Which way did the handshake die, who is the culprit, and the packets that prove it.",
+)  # fmt: skip
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        output.out.print(f"prober {__version__}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def prober(
+    _: Annotated[
+        bool, typer.Option("--version", help="print the version and leave", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Which way did the handshake die, who is the culprit, and the packets that prove it."""
+
+
+app.command()(configured.check)
+app.command()(configured.plan)
+app.command()(processes.controller)
+app.command()(processes.agent)
+app.command()(looking.run)
+app.command()(looking.matrix)
+app.command()(looking.why)
+app.command()(looking.diff)
+app.command()(looking.slo)
+app.command()(looking.audit)
+app.command()(labs.replay)
+app.command()(processes.doctor)
+
+lab = typer.Typer(no_args_is_help=True, help="Incidents on the real kernel, in closed throw-away namespaces.")
+lab.command("list")(labs.list_)
+lab.command("run")(labs.run)
+lab.command("demo")(labs.demo)
+lab.command("up")(labs.up)
+lab.command("break")(labs.break_)
+lab.command("heal")(labs.heal)
+lab.command("record")(labs.record)
+app.add_typer(lab, name="lab")
+
+token = typer.Typer(no_args_is_help=True, help="Tokens for agents and people.")
+token.command("create")(configured.token_create)
+token.command("list")(configured.token_list)
+token.command("revoke")(configured.token_revoke)
+app.add_typer(token, name="token")
+
+db = typer.Typer(no_args_is_help=True, help="The database.")
+db.command("upgrade")(configured.db_upgrade)
+app.add_typer(db, name="db")
+
+config = typer.Typer(no_args_is_help=True, help="How this process would run.")
+config.command("show")(configured.config_show)
+app.add_typer(config, name="config")

@@ -1,0 +1,167 @@
+"""`prober lab …` and `prober replay`: incidents built, judged, recorded, judged again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prober.cli import output
+from prober.errors import Refused
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Incident = Annotated[
+    str, typer.Argument(metavar="NAME-or-FILE", help="a shipped incident (`prober lab list`) or a file")
+]
+
+
+def list_(as_json: AsJson = False) -> int:
+    """The shipped incidents."""
+    from rich.table import Table
+
+    from prober.lab import incident
+
+    loaded = [incident.load(name) for name in incident.names()]
+    if as_json:
+        output.data([{"name": one.name, "title": one.title, "story": one.story} for one in loaded])
+        return 0
+    table = Table(box=None, pad_edge=False)
+    table.add_column("incident", no_wrap=True)
+    table.add_column("what happens")
+    for one in loaded:
+        table.add_row(one.name, one.title)
+    output.out.print(table)
+    return 0
+
+
+def run(
+    incident: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME-or-FILE…", help="shipped incidents or files")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="every shipped incident")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Build it, break it, judge it, heal it, tear it down. Leaves with 0 when every cell is as its file expects."""
+    from prober.lab import incident as incidents
+    from prober.lab import sealed
+
+    names = list(incidents.names()) if every else list(incident or [])
+    if not names:
+        raise Refused("which incident? a name from `prober lab list`, a file, or --all")
+    loaded = [incidents.load(name) for name in names]
+    folder = sealed.enter()
+    from prober.lab import trial
+
+    trials = []
+    for one in trial.run(loaded, folder, output.say):
+        trials.append(one)
+        if not as_json:
+            _print(one)
+    if as_json:
+        documents = [one.document() for one in trials]
+        output.data(documents[0] if len(documents) == 1 and not every else documents)
+    return 0 if all(one.ok for one in trials) else 1
+
+
+def _print(trial: Any) -> None:
+    state = "✓" if trial.ok else "✗"
+    output.out.print(f"{state} {trial.scenario}  {len(trial.cells)} cells, {trial.seconds:.1f} s", markup=False)
+    for miss in trial.misses:
+        output.out.print(f"    {miss}", markup=False, style="red")
+
+
+def demo(
+    incident: Incident = "incident",
+    listen: Annotated[str, typer.Option(help="where the page and the API are")] = "127.0.0.1:8080",
+    hold: Annotated[float, typer.Option(help="seconds for which the break stays")] = 4.0,
+    once: Annotated[bool, typer.Option("--once", help="leave after the heal, do not wait for Ctrl-C")] = False,
+) -> int:
+    """The incident, live: healthy, broken, what prober says of it, healed; then it stays up until Ctrl-C."""
+    from prober.lab import incident as incidents
+    from prober.lab import sealed
+
+    loaded = incidents.load(incident)
+    folder = sealed.enter()
+    from prober.lab import demo as demos
+
+    return demos.play(loaded, folder, listen, hold, once, output.out)
+
+
+def up(
+    incident: Incident = "incident",
+    listen: Annotated[str, typer.Option(help="where the page and the API are")] = "127.0.0.1:8080",
+) -> int:
+    """Build the incident's network with prober in it, and keep it until Ctrl-C; `lab break`, `lab heal` act on it."""
+    from prober.lab import incident as incidents
+    from prober.lab import sealed
+
+    loaded = incidents.load(incident)
+    folder = sealed.enter()
+    from prober.lab import standing
+
+    return standing.keep(loaded, folder, listen, output.say)
+
+
+def break_() -> int:
+    """Break the network that `lab up` keeps."""
+    from prober.lab import standing
+
+    return standing.tell("break", output.say)
+
+
+def heal() -> int:
+    """Heal the network that `lab up` keeps."""
+    from prober.lab import standing
+
+    return standing.tell("heal", output.say)
+
+
+def record(
+    folder: Annotated[Path, typer.Argument(help="where the recordings go, a folder each")],
+    incident: Annotated[
+        list[str], typer.Argument(metavar="NAME-or-FILE…", help="shipped incidents or files; `all`: every shipped one")
+    ],
+) -> int:
+    """Run incidents and keep what the agents reported, so that `prober replay` can judge it again."""
+    from prober.lab import incident as incidents
+    from prober.lab import sealed
+
+    loaded = [incidents.load(name) for name in (incidents.names() if incident == ["all"] else incident)]
+    out = folder.resolve()
+    private = sealed.enter()
+    from prober.lab import recording
+
+    recording.record(loaded, private, out, output.say)
+    return 0
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="a recording: a folder of `lab record`, or its recording.json")],
+    accept: Annotated[bool, typer.Option("--accept", help="write today's verdicts into the recording")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Judge recorded evidence again: no privilege, no network. Leaves with 1 where a verdict differs."""
+    from prober import replay as replays
+    from prober.lab import recording
+
+    result = replays.replay(recording.accept(file) if accept else recording.read(file))
+    if as_json:
+        output.data(result.document())
+        return 0 if result.same else 1
+    for one in result.verdicts:
+        mark = "✓" if one.same else "✗"
+        output.out.print(
+            f"{mark} {one.source} → {one.target}: {one.said.label} {one.said.cause or ''} {one.said.confidence}",
+            markup=False,
+        )
+        if one.recorded is not None and not one.same:
+            output.out.print(
+                f"    recorded: {one.recorded.label} {one.recorded.cause or ''}; now: {one.said.sentence}",
+                markup=False,
+                style="red",
+            )
+    output.out.print(
+        f"{len(result.verdicts)} verdicts, {sum(not v.same for v in result.verdicts)} differ.", markup=False
+    )
+    return 0 if result.same else 1

@@ -1,0 +1,206 @@
+"""Commands that ask a controller: the matrix, a run, the ladder of a pair, what differs, objectives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import httpx
+import typer
+
+from prober.cli import output
+from prober.errors import CannotMeasure, Refused
+from prober.surfaces import terminal
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Where = Annotated[str | None, typer.Option("--controller", help="http(s)://HOST:PORT or unix:PATH")]
+Names = Annotated[list[str] | None, typer.Option(help="names of zones, agents, targets or groups; several are fine")]
+
+
+class Controller:
+    """A controller's API, with its errors as sentences."""
+
+    def __init__(self, where: str | None) -> None:
+        from prober import settings
+        from prober.agent.uplink import client
+
+        chosen = settings.load(controller=where)
+        self.where = chosen.controller
+        self.http = client(chosen.controller, chosen.bearer() or "", timeout=30.0)
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Raises `CannotMeasure` where nothing answers, `Refused` with the controller's own sentence."""
+        try:
+            answer = self.http.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise CannotMeasure(
+                f"no controller answers at {self.where} ({type(error).__name__}); is `prober controller` running?"
+            ) from error
+        if answer.status_code >= 400:
+            raise _refusal(answer)
+        return answer
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        given = {key: value for key, value in params.items() if value}
+        answer = self.ask("GET", path, params=given)
+        try:
+            document: dict[str, Any] = answer.json()
+        except ValueError:
+            raise CannotMeasure(f"what answers at {self.where} is no controller: {path} is no JSON there") from None
+        return document
+
+
+def _refusal(answer: httpx.Response) -> Refused | CannotMeasure:
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"the controller answers {answer.status_code}"
+    measured = answer.status_code < 500 and answer.status_code not in (401, 403, 421, 429)
+    return Refused(detail) if measured else CannotMeasure(detail)
+
+
+def matrix(
+    source: Names = None, target: Names = None,
+    watch: Annotated[bool, typer.Option(help="keep it on the screen")] = False,
+    as_json: AsJson = False, controller: Where = None,
+) -> int:  # fmt: skip
+    """The matrix as it is now."""
+    api = Controller(controller)
+
+    def fetch() -> dict[str, Any]:
+        return api.get("/api/v1/matrix", source=source, target=target)
+
+    if watch:
+        return _watch(fetch)
+    document = fetch()
+    if as_json:
+        output.data(document)
+    else:
+        output.out.print(terminal.matrix(document))
+    return verdict_of(document)
+
+
+def _watch(fetch: Callable[[], dict[str, Any]]) -> int:
+    from rich.live import Live
+
+    with Live(terminal.matrix(fetch()), console=output.out, auto_refresh=False, screen=output.out.is_terminal) as live:
+        while True:
+            time.sleep(1.0)
+            live.update(terminal.matrix(fetch()), refresh=True)
+
+
+def run(
+    source: Annotated[list[str] | None, typer.Option("--from", help="names of zones, agents or groups")] = None,
+    target: Annotated[list[str] | None, typer.Option("--to", help="names of zones, groups, agents, targets")] = None,
+    flows: Annotated[int | None, typer.Option(help="source ports a pair")] = None,
+    as_json: AsJson = False, controller: Where = None,
+) -> int:  # fmt: skip
+    """Run a matrix now, and print it labelled. Leaves with 0 when all is healthy, 1 when a pair fails."""
+    api = Controller(controller)
+    wanted: dict[str, Any] = {"from": source or [], "to": target or []}
+    if flows is not None:
+        wanted["flows"] = flows
+    location = api.ask("POST", "/api/v1/runs", json=wanted).headers["location"]
+    try:
+        document = _follow(api, location)
+    except KeyboardInterrupt:
+        api.ask("DELETE", location)
+        raise
+    if as_json:
+        output.data(document)
+    else:
+        output.out.print(terminal.matrix(document))
+    if not any(cell["sent"] for cell in document["cells"]):
+        raise CannotMeasure("no agent probed anything: are they running? `prober matrix` shows how old each cell is")
+    return verdict_of(document)
+
+
+def _follow(api: Controller, location: str) -> dict[str, Any]:
+    """A progress bar on a terminal, a line a change elsewhere; both on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("probing"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=output.err, transient=True, disable=not output.err.is_terminal) as progress:
+        task, told = progress.add_task("run", total=None), -1
+        while True:
+            document = api.get(location)
+            progress.update(task, total=document["probes"], completed=document["judged"])
+            if document["judged"] != told and not output.err.is_terminal:
+                told = document["judged"]
+                output.say(f"{told} of {document['probes']} probes judged")
+            if document["state"] != "running":
+                return document
+            time.sleep(0.1)
+
+
+def why(source: str, target: str, as_json: AsJson = False, controller: Where = None) -> int:
+    """The ladder of a pair: which packet was seen where; then the sentence."""
+    document = Controller(controller).get(f"/api/v1/paths/{_quoted(source)}/{_quoted(target)}")
+    if as_json:
+        output.data(document)
+    else:
+        output.out.print(terminal.ladder(document))
+    return verdict_of({"cells": [document["cell"]]})
+
+
+def _quoted(name: str) -> str:
+    """A name as one part of a path. Dots alone would lead elsewhere (RFC 3986, 5.2.4)."""
+    return quote(name, safe="") if name.strip(".") else "%00"
+
+
+def diff(before: str, after: str, as_json: AsJson = False, controller: Where = None) -> int:
+    """What differs between two runs: newly broken, healed."""
+    from prober.flip import flips
+
+    api = Controller(controller)
+    labels = [
+        {
+            (cell["source"], cell["target"]): cell["label"]
+            for cell in api.get(f"/api/v1/runs/{_quoted(run_id)}")["cells"]
+        }
+        for run_id in (before, after)
+    ]
+    changes = flips(labels[0], labels[1])
+    if as_json:
+        output.data([{"source": f.source, "target": f.target, "before": f.before, "after": f.after} for f in changes])
+    for change in () if as_json else changes:
+        output.out.print(change.sentence, markup=False)
+    if not changes and not as_json:
+        output.out.print("Nothing differs.")
+    return int(any(change.after not in ("healthy", "detour") for change in changes))
+
+
+def slo(as_json: AsJson = False, controller: Where = None) -> int:
+    """Every objective: attainment, budget left, burn rates."""
+    document = Controller(controller).get("/api/v1/slos")
+    if as_json:
+        output.data(document)
+    else:
+        output.out.print(terminal.slo(document))
+    return int(
+        any(one["attainment"] is not None and one["attainment"] < one["availability"] for one in document["slos"])
+    )
+
+
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many of the newest")] = 50,
+    as_json: AsJson = False, controller: Where = None,
+) -> int:  # fmt: skip
+    """Who did what, newest first. Needs the role admin."""
+    document = Controller(controller).get("/api/v1/audit", limit=limit)
+    if as_json:
+        output.data(document)
+        return 0
+    for one in document["audit"]:
+        output.out.print(f"{one['at']}  {one['who']}  {one['what']}  {one['detail']}", markup=False, soft_wrap=True)
+    return 0
+
+
+def verdict_of(document: dict[str, Any]) -> int:
+    """The exit code of a matrix: 0 all pass, 1 some fail, 3 where nothing but unknown is left, or nothing at all."""
+    labels = [cell["label"] for cell in document["cells"]]
+    if all(label == "unknown" for label in labels):
+        return 3
+    return int(any(label not in ("healthy", "detour") for label in labels))

@@ -1,0 +1,118 @@
+"""Commands that are processes: the controller and the agent; and `doctor`, which says whether they could run here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prober.cli import output
+from prober.errors import ConfigInvalid, ProberError
+
+
+def controller(
+    targets: Annotated[Path | None, typer.Option(help="the document; targets.yaml by default")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="sqlite:///PATH (default: in the state folder) or postgresql://…")
+    ] = None,
+    listen: Annotated[list[str] | None, typer.Option(help="HOST:PORT or unix:PATH; several are fine")] = None,
+    state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
+    anonymous: Annotated[
+        str | None, typer.Option(help="role of requests without a token: auto, none, monitor, viewer, operator")
+    ] = None,
+) -> int:
+    """Take reports, judge, answer. A database that is new is made; one of another version is refused."""
+    from prober import settings
+    from prober.controller.serve import serve
+    from prober.logs import configure
+    from prober.store import schema
+
+    chosen = settings.load(
+        targets=targets, database=database, listen=tuple(listen) if listen else None, state=state, anonymous=anonymous
+    )
+    configure(chosen.log_level, chosen.log_format)
+    if schema.current(chosen.database_url) is None:
+        schema.upgrade(chosen.database_url)
+    serve(chosen)
+    return 0
+
+
+def agent(
+    name: Annotated[str | None, typer.Option(help="this agent's name in targets.yaml")] = None,
+    controller: Annotated[str | None, typer.Option(help="http(s)://HOST:PORT or unix:PATH")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="file that holds the agent's token alone")] = None,
+    state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
+) -> int:
+    """Probe, witness, answer questions about this host's routes."""
+    from prober import settings
+    from prober.agent.main import run
+    from prober.logs import configure
+
+    chosen = settings.load(name=name, controller=controller, token_file=token_file, state=state)
+    if not chosen.name:
+        raise ConfigInvalid("which agent is this? --name NAME, or PROBER_NAME; the name it has in targets.yaml")
+    configure(chosen.log_level, chosen.log_format)
+    run(chosen.name, chosen.controller, chosen.bearer() or "")
+    return 0
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> int:
+    """Could an agent, a controller and a lab run here? Each line that says no has its cure."""
+    rows = [_capture(), _database(), _document(), _programs()]
+    if as_json:
+        output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
+    else:
+        for what, ok, detail in rows:
+            output.out.print(f"{'✓' if ok else '✗'} {what}: {detail}", style="" if ok else "bold red", markup=False)
+    return 0 if all(ok for _, ok, _ in rows) else 3
+
+
+Line = tuple[str, bool, str]
+
+
+def _capture() -> Line:
+    from prober.wire import privileges
+
+    return "agent", privileges.can_capture(), privileges.describe()
+
+
+def _database() -> Line:
+    from prober import settings
+    from prober.store import schema
+    from prober.store.engine import parse_url
+
+    chosen = settings.load()
+    try:
+        revision, head = schema.current(chosen.database_url), schema.head()
+    except ProberError as error:
+        return "database", False, str(error)
+    if revision in (None, head):
+        return (
+            "database",
+            True,
+            f"{parse_url(chosen.database_url).render_as_string(hide_password=True)} is at {revision or 'nothing yet'}",
+        )
+    return "database", False, f"at {revision}, this version wants {head}: `prober db upgrade`"
+
+
+def _document() -> Line:
+    from prober import settings
+
+    path = settings.load().targets
+    try:
+        found = settings.read_targets(path)
+    except ProberError as error:
+        return "targets", False, str(error).splitlines()[0]
+    return "targets", True, f"{path} declares {len(found.agents)} agents and {len(found.targets)} targets"
+
+
+def _programs() -> Line:
+    search = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    packages = {"ip": "iproute2", "nft": "nftables"}
+    lacking = [package for program, package in packages.items() if shutil.which(program, path=search) is None]
+    if lacking:
+        return "lab", False, f"needs {' '.join(lacking)}: apt-get install -y {' '.join(lacking)}"
+    return "lab", True, "ip and nft are there"

@@ -1,0 +1,153 @@
+"""Commands that need no controller: the document, the settings, the database, tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.prober_command import Left, prober
+
+ROOT = Path(__file__).parents[2]
+BAD = sorted((ROOT / "tests/bad_targets").glob("*.yaml"))
+Run = Callable[..., Left]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """`prober` in a state folder of its own."""
+    monkeypatch.setenv("PROBER_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PROBER_TARGETS", str(ROOT / "targets.yaml"))
+    return lambda *words: prober(monkeypatch, capsys, *words)
+
+
+@pytest.mark.parametrize("file", BAD, ids=[file.stem for file in BAD])
+def test_a_bad_document_leaves_with_4_and_says_where(run: Run, file: Path) -> None:
+    left = run("check", str(file))
+    assert (left.code, left.out) == (4, "")
+    assert re.search(rf"^{re.escape(str(file))}:\d+:\d+  ", left.err, re.MULTILINE), left.err
+
+
+def test_a_good_document_leaves_with_0(run: Run) -> None:
+    left = run("check")
+    assert left.code == 0
+    assert "fine. 6 zones, 8 agents" in left.out.replace("\n", " ")
+    assert json.loads(run("check", "--json").out) | {"ok": True, "mistakes": []} == json.loads(
+        run("check", "--json").out
+    )
+
+
+def test_mistakes_as_json_have_line_and_path(run: Run) -> None:
+    left = run("check", "--json", str(ROOT / "tests/bad_targets/port-70000.yaml"))
+    document = json.loads(left.out)
+    assert (left.code, document["ok"]) == (4, False)
+    assert {"line", "column", "path", "what", "right"} <= set(document["mistakes"][0])
+
+
+@pytest.mark.parametrize("words", [("check", "/nonexistent.yaml"), ("plan", "/nonexistent.yaml"), ("check", "/")])
+def test_a_document_that_cannot_be_read_leaves_with_4(run: Run, words: tuple[str, ...]) -> None:
+    left = run(*words)
+    assert left.code == 4
+    assert "name a document that can be read" in left.err
+
+
+def test_the_plan_costs_what_it_says_and_sends_nothing(run: Run) -> None:
+    document = json.loads(run("plan", "--json").out)
+    assert document["pairs"] == len(document["plan"]) > 40
+    assert {"source", "target", "address", "port", "every"} <= set(document["plan"][0])
+    assert "pairs, " in run("plan").out
+
+
+def test_config_shows_each_value_its_source_and_no_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_TOKEN", "prb_a.very-secret")
+    monkeypatch.setenv("PROBER_DATABASE", "postgresql://me:hidden@db/prober")
+    rows = {row["name"]: row for row in json.loads(run("config", "show", "--json").out)}
+    assert rows["token"] == {"name": "token", "value": "********", "from": "environment PROBER_TOKEN"}
+    assert "hidden" not in rows["database"]["value"]
+    assert rows["log_level"]["from"] == "default"
+    assert "very-secret" not in run("config", "show").out
+
+
+def test_a_bad_setting_leaves_with_4(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_LOG_LEVEL", "loud")
+    left = run("config", "show")
+    assert left.code == 4
+    assert "environment PROBER_LOG_LEVEL" in left.err
+
+
+def test_a_token_is_alone_on_stdout_and_is_listed_without_its_secret(run: Run) -> None:
+    token = run("token", "create", "--agent", "firewall", "--zone", "firewall")
+    assert (token.code, token.err) == (0, "")
+    assert re.fullmatch(r"prb_[0-9a-f]{12}\.[\w-]{43}\n", token.out)
+    token_id, secret = token.out.strip().removeprefix("prb_").split(".")
+    listed = run("token", "list", "--json")
+    assert (
+        json.loads(listed.out)[0] | {"id": token_id, "agent": "firewall", "revoked": False} == json.loads(listed.out)[0]
+    )
+    assert secret not in listed.out + run("token", "list").out
+    assert run("token", "revoke", token_id).code == 0
+    assert run("token", "revoke", token_id).code == 2
+    assert "(revoked)" in run("token", "list").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "create"), ("token", "create", "--role", "king"), ("token", "create", "--agent", "a"),
+        ("token", "create", "--agent", "a", "--zone", "z", "--role", "viewer"), ("token", "revoke", "nope"),
+        ("token", "create", "--role", "viewer", "--zone", "z"), ("token", "revoke"), ("token",), ("db",), ("lab",),
+        ("nonsense",), ("plan", "--nonsense"), ("lab", "run"), ("why", "one"), ("run", "--flows", "many"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_usage_leaves_with_2_and_nothing_on_stdout(run: Run, words: tuple[str, ...]) -> None:
+    run("db", "upgrade")
+    left = run(*words)
+    assert (left.code, left.out) == (2, "")
+    assert left.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("mysql://db/x", 4), ("sqlite:///:memory:", 4), ("nonsense", 4), ("sqlite:////proc/x/y.sqlite", 3)],
+)
+def test_a_database_that_is_none_or_cannot_be_made_is_one_sentence(run: Run, url: str, code: int) -> None:
+    for words in (("db", "upgrade"), ("token", "list"), ("token", "create", "--role", "viewer")):
+        left = run(*words, "--database", url)
+        assert (left.code, left.out) == (code, ""), left.err
+
+
+def test_the_database_is_brought_to_this_version_and_again(run: Run) -> None:
+    for _ in range(2):
+        left = run("db", "upgrade")
+        assert (left.code, left.out) == (0, "")
+        assert "is at 0001" in left.err
+
+
+def test_a_recording_that_is_none_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    left = run("replay", str(tmp_path / "nothing"))
+    assert left.code in (2, 4)
+    assert left.out == ""
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version").out.startswith("prober 0.")
+    left = run("--help")
+    assert left.code == 0
+    words = "check plan controller agent run matrix why diff slo audit lab replay token db doctor config"
+    assert [word for word in words.split() if not re.search(rf"^  {word} ", left.out, re.MULTILINE)] == []
+
+
+def test_a_fault_of_our_own_is_one_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("spoilt")
+
+    monkeypatch.setattr("prober.settings.load", fail)
+    left = run("config", "show")
+    assert (left.code, left.out) == (3, "")
+    assert "prober failed (ZeroDivisionError: spoilt); PROBER_LOG_LEVEL=debug shows where" in left.err
+    assert sys.exc_info() == (None, None, None)

@@ -1,0 +1,78 @@
+"""The agent and the controller as processes, and `doctor`: every way not to start is one sentence with its cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.prober_command import Left, prober
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., Left]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.setenv("PROBER_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("PROBER_TARGETS", str(ROOT / "targets.yaml"))
+    return lambda *words: prober(monkeypatch, capsys, *words)
+
+
+def test_an_agent_without_a_name_leaves_with_4(run: Run) -> None:
+    left = run("agent")
+    assert left.code == 4
+    assert "--name NAME" in left.err
+
+
+def test_an_agent_whose_token_file_is_missing_or_holds_more_leaves_with_4(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    assert run("agent", "--name", "firewall", "--token-file", str(file)).code == 4
+    file.write_text("two words")
+    left = run("agent", "--name", "firewall", "--token-file", str(file))
+    assert left.code == 4
+    assert "holds the token alone" in left.err
+
+
+def test_an_agent_without_cap_net_raw_leaves_with_3_and_the_cure() -> None:
+    words = [sys.executable, "-m", "prober", "agent", "--name", "firewall", "--controller", "unix:/nonexistent"]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv (util-linux) is not here to take CAP_NET_RAW away")
+        words = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw", *words]
+    left = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert left.returncode == 3, left.stderr
+    assert "CAP_NET_RAW" in left.stderr
+    assert "setcap" in left.stderr
+    assert "Traceback" not in left.stderr
+
+
+def test_a_controller_with_a_bad_document_leaves_with_4_before_it_listens(run: Run, tmp_path: Path) -> None:
+    bad = ROOT / "tests/bad_targets/unknown-key.yaml"
+    left = run("controller", "--targets", str(bad), "--listen", f"unix:{tmp_path / 'c.sock'}")
+    assert left.code == 4
+    assert "unknown-key.yaml:" in left.err
+    assert not (tmp_path / "c.sock").exists()
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:99999", "nowhere", "unix:"])
+def test_a_listener_that_is_none_leaves_with_4(run: Run, listen: str) -> None:
+    left = run("controller", "--listen", listen)
+    assert left.code == 4
+    assert "write HOST:PORT or unix:PATH" in left.err
+
+
+def test_doctor_has_a_cure_for_each_line_that_says_no(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {row["what"]: row for row in json.loads(run("doctor", "--json").out)}
+    assert set(rows) == {"agent", "database", "targets", "lab"}
+    assert rows["targets"]["ok"]
+    monkeypatch.setenv("PROBER_TARGETS", "/nonexistent.yaml")
+    left = run("doctor")
+    assert left.code == 3
+    assert "✗ targets" in left.out
