@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Generator
 from typing import Any
@@ -30,6 +31,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _strict(report)
     return report
+
+
+_STAMP = str(int(time.time()))[:6]
+"""A clock's reading of about now: another worker, a second later, would name the same test otherwise."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers must collect the same names, at whatever second each of them starts."""
+    for item in items:
+        if _STAMP in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: give this case an id that says what it is (`ids=`)")
 
 
 def reason(report: Any) -> str:
