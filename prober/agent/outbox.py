@@ -129,8 +129,11 @@ class Outbox:
         self._make_room()
 
     def _make_room(self) -> None:
-        """The oldest reports go, and the next one says how many: the gap is in the record."""
-        size = sum(map(_size, self.waiting)) if len(self.waiting) > 1 else 0
+        """The oldest reports go, and the next one says how many: the gap is in the record.
+
+        The uplink's thread takes reports out of `waiting` meanwhile, so a copy is looked through.
+        """
+        size = sum(map(_size, self.waiting.copy()))
         lost = self.lost
         while len(self.waiting) > KEEP or (size > KEEP_BYTES and len(self.waiting) > 1):
             size -= _size(self.waiting.popleft())

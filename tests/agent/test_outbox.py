@@ -7,7 +7,7 @@ import pytest
 
 from prober.agent import outbox
 from prober.agent.outbox import Lasting, Outbox
-from prober.report import OUTCOME
+from prober.report import OUTCOME, Report
 from prober.sighting import SIGHTING
 
 
@@ -74,6 +74,22 @@ def test_the_outbox_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> 
         closed(box)
     assert 1 <= len(box.waiting) <= 3
     assert box.lost == 10 - len(box.waiting)
+
+
+def test_the_uplink_may_take_a_report_while_room_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Outbox("firewall", 7)
+    for _ in range(2):
+        closed(box)
+
+    def taken_meanwhile(_report: Report) -> int:
+        if len(box.waiting) > 1:
+            box.waiting.popleft()
+        return 0
+
+    monkeypatch.setattr(outbox, "_size", taken_meanwhile)
+    closed(box)
+    assert [one.sequence for one in box.waiting] == [3]
+    assert box.lost == 0
 
 
 def test_more_sightings_than_a_report_holds_count_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
