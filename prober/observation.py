@@ -197,9 +197,14 @@ def places(
         else:
             watched = bool(agents) and all(agent in watching for agent in agents)
             result[place] = Sight.NOT_SEEN if watched else Sight.NOT_WATCHED
-    if result[Place.B_NIC_OUT] == Sight.SEEN and not pod and not same_host:
+    if not pod and not same_host and (result[Place.B_NIC_OUT] == Sight.SEEN or _answer_quoted(seen, responders)):
         result[Place.B_STACK] = Sight.SEEN  # it answered
     return result
+
+
+def _answer_quoted(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> bool:
+    """An ICMP error about an answer shows that there was one; it also ends the half-open socket before it is seen."""
+    return any(one.agent in responders and one.kind == Kind.ICMP_SYN_ACK for one in seen)
 
 
 STACK_LOOKS = 0.6

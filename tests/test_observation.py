@@ -15,7 +15,7 @@ from prober.observation import Observation, Place, Sight, Usual, in_flow, usual
 from prober.probe import Kind
 from prober.segment import IN, OUT
 from prober.sighting import SIGHTING, Where
-from tests.stories import AND_BACK, EVERYBODY, NODE1, POD, THERE, sighting, story
+from tests.stories import AND_BACK, EVERYBODY, HOST, NODE1, POD, THERE, sighting, story
 
 S, N, X = Sight.SEEN, Sight.NOT_SEEN, Sight.NOT_WATCHED
 
@@ -49,6 +49,13 @@ def test_without_an_agent_at_the_target_nothing_is_watched_there():
 def test_a_host_has_no_pod_and_a_stack():
     assert vector(story("firewall >> SYN\nnode1 << SYN", dst=NODE1)) == [S, S, S, X, N, X, N, N]
     assert story("node1 << SYN\nnode1 >> SYN-ACK", dst=NODE1).at(Place.B_STACK) == S, "it answered"
+
+
+def test_an_error_about_an_answer_shows_that_there_was_one():
+    told = f"{HOST}\nnode1 << ICMP 3/1 of SYN-ACK from {NODE1} after 2"
+    assert vector(story(told, dst=NODE1)) == [S, S, S, X, S, X, N, N]
+    elsewhere = story(f"{HOST}\nnode19 << ICMP 3/1 of SYN-ACK from {NODE1}", dst=NODE1)
+    assert elsewhere.at(Place.B_STACK) == N, "node19 is not the responder"
 
 
 def test_a_probe_that_was_over_at_once_says_nothing_of_the_stack():

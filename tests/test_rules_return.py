@@ -12,6 +12,7 @@ from prober.verdict import Cause, Confidence, Label
 from tests.stories import (
     AND_BACK,
     FIREWALL,
+    HOST,
     INCIDENT,
     NODE1,
     NODE19,
@@ -123,6 +124,12 @@ def test_a_hosts_own_filter_is_not_mistaken_for_an_overlap():
     home = Route("node1", FIREWALL, NODE1, prefix="10.19.0.0/16", dev="eth1")
     o = story("firewall >> SYN\nnode1 << SYN", dst=NODE1, routes=(home,))
     assert said(o) == "ingress-drop T4 likely"
+
+
+def test_a_half_open_socket_that_an_error_ended_at_once_is_still_an_overlap():
+    home = Route("node1", FIREWALL, NODE1, prefix="10.19.0.0/16", dev="pods0")
+    told = f"{HOST}\nnode1 << ICMP 3/1 of SYN-ACK from {NODE1} after 2"
+    assert said(story(told, dst=NODE1, routes=(home,))) == "return-path-misroute R1a proven"
 
 
 def test_an_impostor_answers_the_responder():
