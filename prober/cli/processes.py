@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +59,7 @@ def agent(
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> int:
     """Could an agent, a controller and a lab run here? Each line that says no has its cure."""
-    rows = [_capture(), _database(), _document(), _programs()]
+    rows = [_capture(), _database(), _document(), _lab()]
     if as_json:
         output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
     else:
@@ -76,26 +74,27 @@ Line = tuple[str, bool, str]
 def _capture() -> Line:
     from prober.wire import privileges
 
-    return "agent", privileges.can_capture(), privileges.describe()
+    if privileges.can_capture():
+        return "agent", True, "this process may open raw sockets"
+    return "agent", False, privileges.describe()
 
 
 def _database() -> Line:
     from prober import settings
     from prober.store import schema
-    from prober.store.engine import parse_url
+    from prober.store.engine import is_absent, shown
 
-    chosen = settings.load()
+    url = settings.load().database_url
     try:
-        revision, head = schema.current(chosen.database_url), schema.head()
+        revision, head = None if is_absent(url) else schema.current(url), schema.head()
+        name = shown(url)
     except ProberError as error:
         return "database", False, str(error)
-    if revision in (None, head):
-        return (
-            "database",
-            True,
-            f"{parse_url(chosen.database_url).render_as_string(hide_password=True)} is at {revision or 'nothing yet'}",
-        )
-    return "database", False, f"at {revision}, this version wants {head}: `prober db upgrade`"
+    if revision is None:
+        return "database", True, f"{name} is new; the controller makes its tables"
+    if revision == head:
+        return "database", True, f"{name} is at {head}"
+    return "database", False, f"{name} is at {revision}, this version wants {head}: `prober db upgrade`"
 
 
 def _document() -> Line:
@@ -109,10 +108,8 @@ def _document() -> Line:
     return "targets", True, f"{path} declares {len(found.agents)} agents and {len(found.targets)} targets"
 
 
-def _programs() -> Line:
-    search = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    packages = {"ip": "iproute2", "nft": "nftables"}
-    lacking = [package for program, package in packages.items() if shutil.which(program, path=search) is None]
-    if lacking:
-        return "lab", False, f"needs {' '.join(lacking)}: apt-get install -y {' '.join(lacking)}"
-    return "lab", True, "ip and nft are there"
+def _lab() -> Line:
+    from prober.lab import sealed
+
+    why = sealed.refusal()
+    return "lab", not why, why or "ip and nft are there, and network namespaces may be made"

@@ -37,6 +37,31 @@ def enter() -> Path:
         return path
 
 
+def refusal() -> str:
+    """Why no lab can be built here, with the cure; '' where one can. A child tries: a user namespace is for good."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writer, _why_not().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as told:
+        said = told.read()
+    os.waitpid(pid, 0)
+    return said
+
+
+def _why_not() -> str:
+    try:
+        _demand_programs()
+        _demand_network_namespaces()
+    except CannotMeasure as why:
+        return str(why)
+    return ""
+
+
 def _demand_programs() -> None:
     """The programs that configure the lab, each missing one named with its package."""
     search = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"

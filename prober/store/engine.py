@@ -114,6 +114,12 @@ def connect(url: str) -> Store:
     return Store(_sqlite(parsed), name)
 
 
+def is_absent(url: str) -> bool:
+    """Whether `url` names an SQLite file that is not there yet. Raises ConfigInvalid for a URL that is none."""
+    parsed = parse_url(url)
+    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
+
+
 def parse_url(url: str) -> sa.URL:
     """`url` with the driver prober uses. Raises ConfigInvalid with what would be right."""
     right = "write sqlite:///PATH or postgresql://USER@HOST/NAME"

@@ -76,3 +76,30 @@ def test_doctor_has_a_cure_for_each_line_that_says_no(run: Run, monkeypatch: pyt
     left = run("doctor")
     assert left.code == 3
     assert "✗ targets" in left.out
+
+
+@pytest.mark.parametrize(("may", "said"), [(True, "may open raw sockets"), (False, "setcap cap_net_raw+ep")])
+def test_doctor_tells_of_raw_sockets_what_is_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch, may: bool, said: str
+) -> None:
+    monkeypatch.setattr("prober.wire.privileges.can_capture", lambda: may)
+    row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "agent")
+    assert row["ok"] is may
+    assert said in row["detail"]
+
+
+def test_doctor_makes_no_database(run: Run, tmp_path: Path) -> None:
+    row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "database")
+    assert row["ok"]
+    assert row["detail"].endswith("is new; the controller makes its tables")
+    assert not (tmp_path / "state").exists()
+    run("db", "upgrade")
+    row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "database")
+    assert f"sqlite:///{tmp_path}/state/prober.sqlite is at " in row["detail"]
+
+
+def test_doctor_says_why_no_lab_can_be_built(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prober.lab.sealed._PACKAGES", {"no-such-program": "no-such-package"})
+    row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "lab")
+    assert not row["ok"]
+    assert "apt-get install -y no-such-package" in row["detail"]
