@@ -33,6 +33,7 @@ ladder         an observation drawn as arrows between the prober, the responder,
 matrix         verdicts folded into cells, source x target; freshness is part of a cell
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling
+confusion      what was expected held against what was said, counted
 replay         recorded reports judged again, without a network
 pcapng         captured frames and what was made of them -> a file Wireshark opens
 =============  ==========================================================================

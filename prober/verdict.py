@@ -30,6 +30,19 @@ class Label(StrEnum):
         """True where traffic gets through: `healthy` and its warning, `detour`."""
         return self in (Label.HEALTHY, Label.DETOUR)
 
+    @property
+    def direction(self) -> str:
+        """Where it puts the fault: forward, return, target, local; `passes` and `unknown` put it nowhere."""
+        return DIRECTIONS[self]
+
+
+DIRECTIONS: dict[Label, str] = {
+    Label.HEALTHY: "passes", Label.DETOUR: "passes", Label.INGRESS_DROP: "forward",
+    Label.RETURN_PATH_MISROUTE: "return", Label.RETURN_PATH_LOSS: "return", Label.TARGET: "target",
+    Label.LOCAL: "local", Label.INTERMITTENT: "either", Label.UNKNOWN: "unknown",
+}  # fmt: skip
+"""Which way each label blames: two labels of one direction never accuse the wrong side."""
+
 
 class Confidence(StrEnum):
     """How sure: packets at both ends and a culprit, both ends, one end only, or several stories fit."""
@@ -128,6 +141,10 @@ TITLES: dict[Cause, str] = {
     Cause.R9: "two hosts own the prober's address",
     Cause.B1: "packets are lost at random",
 }
+
+
+CAUSES = [cause.value for cause in Cause]
+"""The causes' ids, in the table's order."""
 
 
 class Culprit(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,9 @@ def run(
         list[str] | None, typer.Argument(metavar="NAME-or-FILE…", help="shipped incidents or files")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="every shipped incident")] = False,
+    repeat: Annotated[int, typer.Option(min=1, help="how many times")] = 1,
+    labs: Annotated[int, typer.Option(min=1, max=16, help="with --all: how many labs side by side")] = 2,
+    write: Annotated[Path | None, typer.Option(help="a file that keeps the confusion tables, as JSON")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Build it, break it, judge it, heal it, tear it down. Leaves with 0 when every cell is as its file expects."""
@@ -49,19 +53,36 @@ def run(
     names = list(incidents.names()) if every else list(incident or [])
     if not names:
         raise Refused("which incident? a name from `prober lab list`, a file, or --all")
-    loaded = [incidents.load(name) for name in names]
+    loaded = [incidents.load(name) for name in names] * repeat
+    written = write and write.resolve()
     folder = sealed.enter()
-    from prober.lab import trial
+    from prober.lab import catalogue, trial
 
     trials = []
-    for one in trial.run(loaded, folder, output.say):
+    side_by_side = every and labs > 1
+    for one in (
+        catalogue.run(loaded, folder, output.say, labs) if side_by_side else trial.run(loaded, folder, output.say)
+    ):
         trials.append(one)
         if not as_json:
             _print(one)
-    if as_json:
-        documents = [one.document() for one in trials]
-        output.data(documents[0] if len(documents) == 1 and not every else documents)
+    several = every or len(trials) > 1
+    _told([one.document() for one in trials], several, as_json, written)
     return 0 if all(one.ok for one in trials) else 1
+
+
+def _told(documents: list[dict[str, Any]], several: bool, as_json: bool, written: Path | None) -> None:
+    """One trial's document, or of several the tables and counts too."""
+    from prober import confusion
+    from prober.surfaces import terminal_confusion
+
+    reckoned = confusion.reckon(documents)
+    if written is not None:
+        written.write_text(json.dumps(reckoned, indent=1, ensure_ascii=False) + "\n")
+    if as_json:
+        output.data({**reckoned, "results": documents} if several else documents[0])
+    elif several:
+        output.out.print(terminal_confusion.draw(reckoned))
 
 
 def _print(trial: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -169,26 +169,38 @@ class Stage:
             self.start_agent(name)
         self._await_heard(self.incident.stop_agents)
 
+    def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
+        try:
+            return self.http.request(method, path, **given)
+        except httpx.TransportError as failure:
+            raise CannotMeasure(f"the lab's controller does not answer {path}: {failure}") from failure
+
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """A document of the controller's API."""
-        answer = self.http.get(path, params=params)
+        answer = self._ask("GET", path, params=params)
         if answer.status_code not in (200, 202, 503):
             raise CannotMeasure(f"{path} answered {answer.status_code}: {answer.text[:300]}")
         document: dict[str, Any] = answer.json()
         return document
 
-    def run(self, sources: Sequence[str] = (), patience: float = 30.0) -> dict[str, Any]:
-        """A matrix run from these agents (none named: all), to its end: its document."""
-        answer = self.http.post("/api/v1/runs", json={"from": list(sources)})
+    def run(
+        self, sources: Sequence[str] = (), look: Callable[[dict[str, Any]], None] | None = None, patience: float = 30.0
+    ) -> dict[str, Any]:
+        """A matrix run from these agents (none named: all), to its end: its document. `look` sees it as it grows."""
+        answer = self._ask("POST", "/api/v1/runs", json={"from": list(sources)})
         if answer.status_code != 202:
             raise CannotMeasure(f"the run was refused: {answer.text[:300]}")
         path = answer.headers["location"]
         deadline = time.monotonic() + patience
-        while (document := self.get(path))["state"] == "running":
+        while True:
+            document = self.get(path)
+            if look is not None:
+                look(document)
+            if document["state"] != "running":
+                return document
             if time.monotonic() > deadline:
                 raise CannotMeasure(f"the run is not over after {patience:.0f} s")
             time.sleep(0.05)
-        return document
 
     def await_judged(self) -> dict[str, Any]:
         """The matrix once every cell has been judged."""

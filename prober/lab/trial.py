@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from prober.lab.incident import Incident
 from prober.lab.stage import Stage, cells_by_pair
+from prober.lab.timeline import Timeline
 
 STALE_PATIENCE = 12.0
 """Seconds within which the cells of an agent that was silenced must have gone stale."""
@@ -23,19 +23,29 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came out. ``cells`` are the API's, each with ``expected`` and ``ok``; ``misses`` say what was not so."""
+    """What came out. ``cells`` are the API's, each with ``expected`` and ``ok``; ``misses`` say what was not so.
+
+    ``healed``: whether the network was seen healthy again, so that the next trial on this stage may begin at once.
+    """
 
     scenario: str
     ok: bool
     seconds: float
     cells: list[dict[str, Any]]
     misses: list[str]
+    healed: bool = True
+
+    @property
+    def seconds_to_verdict(self) -> float | None:
+        """From the break to the first verdict as expected of its slowest cell; None where no cell was to change."""
+        waits = [cell["seconds"] for cell in self.cells if cell["seconds"] is not None]
+        return max(waits, default=None)
 
     def document(self) -> dict[str, Any]:
         """As ``prober lab run --json`` prints it."""
         return {
-            "scenario": self.scenario, "ok": self.ok, "seconds": round(self.seconds, 2), "cells": self.cells,
-            "misses": self.misses,
+            "scenario": self.scenario, "ok": self.ok, "seconds": round(self.seconds, 2),
+            "seconds_to_verdict": self.seconds_to_verdict, "cells": self.cells, "misses": self.misses,
         }  # fmt: skip
 
 
@@ -45,52 +55,73 @@ Keep = Callable[[Stage, Trial, int], None]
 def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None = None) -> Iterator[Trial]:
     """Trials one after the other; those that share network and targets share a lab, healed in between.
 
-    ``keep`` is handed each trial while its stage still stands, and when it began (Unix nanoseconds)."""
-    for number, (_, several) in enumerate(groupby(incidents, lambda one: (one.network, one.targets_text()))):
-        together = list(several)
+    ``keep`` is handed each trial while its stage still stands, and when it began (Unix nanoseconds). A trial that
+    leaves its network ill ends its stage: the next one has a new lab."""
+    waiting, number = list(incidents), 0
+    while waiting:
+        number += 1
         place = folder / str(number)
-        place.mkdir()
-        say(f"building the network of {together[0].name}")
-        started = time.monotonic()
-        with Stage(together[0], place) as stage:
+        place.mkdir(parents=True)
+        say(f"building the network of {waiting[0].name}")
+        started, healthy = time.monotonic(), False
+        with Stage(waiting[0], place) as stage:
             stage.await_judged()
-            for incident in together:
-                stage.incident, began_ns = incident, time.time_ns()
-                trial = on(stage, say, started)
+            shared = network(waiting[0])
+            while waiting and network(waiting[0]) == shared:
+                stage.incident, began_ns = waiting.pop(0), time.time_ns()
+                trial = on(stage, say, started, healthy)
                 if keep is not None:
                     keep(stage, trial, began_ns)
                 yield trial
-                started = time.monotonic()
+                started, healthy = time.monotonic(), trial.healed
+                if not healthy:
+                    break
 
 
-def on(stage: Stage, say: Say, started: float) -> Trial:
-    """One trial on a stage that stands and has been judged."""
+def network(incident: Incident) -> tuple[str, str]:
+    """What two incidents must share to share a stage: the network and the targets, as text."""
+    return incident.network.model_dump_json(), incident.targets_text()
+
+
+def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
+    """One trial on a stage that stands and has been judged; `healthy` where the trial before it ended so."""
     incident = stage.incident
     say(f"{incident.name}: {incident.title}")
-    misses = list(_healthy(stage.run(), "before the break"))
+    misses = [] if healthy else list(_healthy(stage.run(), "before the break"))
+    timeline = Timeline()
     if incident.break_steps or incident.stop_agents:
         stage.break_it()
-    judged = [_compared(cell, incident) for cell in _broken(stage)]
+    cells = _broken(stage, timeline)
+    seconds = timeline.seconds(incident.expected)
+    judged = [_compared(cell, incident, seconds.get((cell["source"], cell["target"]))) for cell in cells]
     misses += [_miss(cell) for cell in judged if not cell["ok"]]
+    ill: list[str] = []
     if incident.heal_steps or incident.stop_agents:
         stage.heal_it()
-        misses += _healthy(stage.run(), "after the heal")
-    return Trial(incident.name, not misses, time.monotonic() - started, judged, misses)
+        ill = list(_healthy(stage.run(), "after the heal"))
+    misses += ill
+    return Trial(incident.name, not misses, time.monotonic() - started, judged, misses, not ill)
 
 
-def _broken(stage: Stage) -> list[dict[str, Any]]:
+def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
     """The cells after the break: of living agents by a run, of silenced ones from the live matrix once it is stale."""
     silent = set(stage.incident.stop_agents)
     living = [name for name in stage.incident.network.agents if name not in silent]
     if silent:
         time.sleep(2.5)  # until the controller has noticed the silence
-    cells = list(stage.run(living)["cells"])
+
+    def look(document: dict[str, Any]) -> None:
+        timeline.look("run", document)
+        timeline.look("live", stage.get("/api/v1/matrix"))
+
+    cells = list(stage.run(living, look)["cells"])
     if not silent:
         return cells
     deadline = time.monotonic() + STALE_PATIENCE
     while True:
-        matrix = cells_by_pair(stage.get("/api/v1/matrix"))
-        theirs = [cell for (source, _), cell in matrix.items() if source in silent]
+        document = stage.get("/api/v1/matrix")
+        timeline.look("live", document)
+        theirs = [cell for (source, _), cell in cells_by_pair(document).items() if source in silent]
         if all(cell["label"] == "unknown" for cell in theirs) or time.monotonic() > deadline:
             return cells + theirs
         time.sleep(0.2)
@@ -102,11 +133,15 @@ def _healthy(document: dict[str, Any], when: str) -> Iterator[str]:
             yield f"{when}: {cell['source']} → {cell['target']} is {cell['label']}: {cell['sentence']}"
 
 
-def _compared(cell: dict[str, Any], incident: Incident) -> dict[str, Any]:
+def _compared(cell: dict[str, Any], incident: Incident, seconds: float | None = None) -> dict[str, Any]:
+    """The cell beside what was expected of it; `seconds` from the break to the first verdict that was so."""
     expected = incident.expected(cell["source"], cell["target"])
     met = expected.met_by(cell["label"], cell["cause"], cell["confidence"], cell["culprit"])
     kept = {k: cell[k] for k in ("source", "target", "label", "cause", "confidence", "culprit", "sentence")}
-    return {**kept, "expected": expected.text(), "ok": met}
+    return {
+        **kept, "expected": expected.text(), "expected_labels": list(expected.label),
+        "expected_causes": list(expected.cause), "seconds": None if seconds is None else round(seconds, 2), "ok": met,
+    }  # fmt: skip
 
 
 def _miss(cell: dict[str, Any]) -> str:

@@ -1,0 +1,62 @@
+"""How the catalogue is shared out, and that a lab which fails takes no trial with it in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from children import Sealed
+
+from prober.errors import CannotMeasure
+from prober.lab import catalogue, incident, trial
+from prober.lab.trial import Trial
+
+
+def said(_: str) -> None:
+    """Nobody listens."""
+
+
+def test_incidents_that_share_a_network_stand_together_wherever_they_stood() -> None:
+    loaded = [incident.load(name) for name in incident.names()]
+    own = loaded[0].model_copy(update={"targets": {"zones": []}})
+    shared = catalogue.batches([*loaded[:3], own, *loaded[3:12]])
+    assert [len(batch) for batch in shared] == [8, 4, 1]
+    assert shared[-1] == [own]
+    assert {one.name for batch in shared[:2] for one in batch} == set(incident.names()[:12])
+
+
+def test_a_lab_that_cannot_be_built_is_a_miss_of_each_incident_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done = Trial("healthy", True, 1.0, [], [])
+
+    def fails(*_: Any) -> Iterator[Trial]:
+        yield done
+        raise CannotMeasure("the lab's controller does not answer")
+
+    monkeypatch.setattr(trial, "run", fails)
+    loaded = [incident.load(name) for name in ("healthy", "incident", "filter")]
+    (first, *others) = catalogue.run(loaded, tmp_path, said, workers=1)
+    assert first == done
+    assert [(one.scenario, one.ok) for one in others] == [("incident", False), ("filter", False)]
+    assert others[0].misses == ["could not be measured: the lab's controller does not answer"]
+
+
+@pytest.mark.timeout(200)
+def test_two_labs_side_by_side_say_what_one_says(sealed_child: Sealed, tmp_path: Path) -> None:
+    loaded = [incident.load(name) for name in ("healthy", "incident", "filter")]
+    targets = {**loaded[2].network.targets, "objectives": []}
+    loaded.append(loaded[2].model_copy(update={"targets": targets, "name": "alone"}))
+    assert len(catalogue.batches(loaded)) == 2
+
+    def live() -> list[Trial]:
+        return list(catalogue.run(loaded, tmp_path, said))
+
+    trials = {one.scenario: one for one in sealed_child(live)}
+    assert {name: one.misses for name, one in trials.items()} == dict.fromkeys(trials, [])
+    assert len(trials) == 4
+    seconds = trials["incident"].seconds_to_verdict
+    assert seconds is not None and 0.3 < seconds < 8
+    assert trials["healthy"].seconds_to_verdict is None

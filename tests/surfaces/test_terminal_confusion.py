@@ -1,0 +1,33 @@
+"""The catalogue's outcome as printed."""
+
+from __future__ import annotations
+
+from prober.confusion import reckon
+from prober.surfaces.terminal_confusion import draw
+from tests.surfaces.printing import printed
+
+CELL = {
+    "label": "target",
+    "expected_labels": ["target"],
+    "cause": "T1",
+    "expected_causes": ["T1"],
+    "confidence": "proven",
+}
+WRONG = CELL | {"label": "ingress-drop", "cause": None, "confidence": "likely"}
+TRIAL = {"scenario": "closed", "ok": False, "cells": [CELL, WRONG], "seconds_to_verdict": 1.5, "misses": ["a → b: no"]}
+
+
+def test_the_tables_and_the_counts_are_printed() -> None:
+    lines = printed(draw(reckon([TRIAL])), width=100).splitlines()
+    assert any(line.split() == ["ingress-drop", "target"] for line in lines)
+    assert any(line.split() == ["target", "1", "1"] for line in lines)
+    assert any(line.split() == ["T1", "1", "1"] for line in lines)
+    assert any(line.split() == ["likely", "1", "0"] for line in lines)
+    assert "labels as expected: 1 of 2" in lines
+    assert "direction: 1 right, 0 unknown, 1 wrong" in lines
+    assert "seconds from the break to the verdict: median 1.5, p90 1.5, most 1.5" in lines
+    assert "✗ closed: a → b: no" in lines
+
+
+def test_nothing_of_a_name_reaches_the_terminal_that_is_not_printable() -> None:
+    assert "\x1b" not in printed(draw(reckon([TRIAL | {"misses": ["\x1b[2J"]}])))
