@@ -103,8 +103,7 @@ def owners(o: Observation, route: Route) -> tuple[str, ...]:
 
 def describe(o: Observation, route: Route) -> str:
     """The route as ``ip route`` writes it, with the name of its next hop."""
-    named = ", ".join(owners(o, route))
-    return route.text() + (f" ({named})" if named else "")
+    return route.text(names(owners(o, route)))
 
 
 def entry(o: Observation) -> str:

@@ -29,6 +29,10 @@ continuous probing); ``state`` is a `handshake.State`; ``error`` an errno of the
 clock; ``rtt_ns`` between the kernel's own timestamps, 0 where there is none."""
 
 
+_EVERYDAY = ("main", "local", "default", "")
+"""The tables that every host has."""
+
+
 class Question(msgspec.Struct, frozen=True):
     """The controller asks an agent for its own routing table's answer (``ip route get``)."""
 
@@ -43,6 +47,7 @@ class Route(msgspec.Struct, frozen=True):
     ``dst``, ``src`` and ``iif`` repeat the question; ``type`` is ``unicast``, ``blackhole`` … as ``ip route`` says it.
 
     ``error`` is the errno's name where there is no usable route (``ENETUNREACH``, ``EINVAL`` for a blackhole …).
+    ``rule`` is the policy rule that led to the table, or that refuses by itself; '' for those every host has.
     """
 
     agent: str = ""
@@ -55,12 +60,17 @@ class Route(msgspec.Struct, frozen=True):
     type: str = "unicast"
     table: str = "main"
     error: str = ""
+    rule: str = ""
 
-    def text(self) -> str:
-        """The route as ``ip route`` writes it."""
+    def text(self, named: str = "") -> str:
+        """The route as ``ip route`` writes it, with its policy table; `named` says whose its next hop is."""
+        if not self.prefix:
+            return self.rule or "no route"
         kind = "" if self.type in ("unicast", "") else f"{self.type} "
         hop = f" via {self.via}" if self.via else f" dev {self.dev}" if self.dev else ""
-        return f"{kind}{self.prefix or 'no route'}{hop}"
+        table = "" if self.table in _EVERYDAY else f" table {self.table}"
+        whose = f" ({named})" if named else ""
+        return f"{kind}{self.prefix}{hop}{table}{whose}" + (f", {self.rule}" if self.rule else "")
 
 
 class Report(msgspec.Struct):

@@ -13,7 +13,7 @@ import ipaddress
 import socket
 from typing import Any
 
-from prober.host import rtnetlink
+from prober.host import policies, rtnetlink
 from prober.host.rtnetlink import Message
 from prober.report import Question, Route
 from prober.segment import Address, Network
@@ -59,8 +59,8 @@ class Routes:
         try:
             found = rtnetlink.lookup(_family(dst), _FLAGS, **attributes)
         except OSError as failure:
-            return _refused(dst, failure.errno or errno.EIO, known)
-        return Route(**known, **_described(found))
+            return _refused(dst, failure.errno or errno.EIO, known, question)
+        return Route(**known, **_described(found), rule=policies.leading_to(_table(found), question))
 
 
 def _attributes(dst: Address, question: Question) -> dict[str, Any]:
@@ -83,12 +83,16 @@ def _index(name: str) -> int:
         raise OSError(errno.ENODEV, f"no interface {name}") from unknown
 
 
-def _refused(dst: Address, number: int, known: dict[str, Any]) -> Route:
-    """No usable route: name the one that refuses, if there is such a one."""
+def _refused(dst: Address, number: int, known: dict[str, Any], question: Question) -> Route:
+    """No usable route: name the one that refuses, if there is such a one, or the policy rule that does."""
+    kind, rule = policies.refusing(number, question)
+    if rule:
+        return Route(**known, type=kind, table="", error=_name(number), rule=rule)
     for route in sorted(rtnetlink.routes(_family(dst)), key=lambda one: -int(one["dst_len"])):
         covers = dst in ipaddress.ip_network(_prefix(route))
         if covers and route["type"] == _REFUSING.get(number):
-            return Route(**known, **_described(route), error=_name(number))
+            leading = policies.leading_to(_table(route), question)
+            return Route(**known, **_described(route), error=_name(number), rule=leading)
     return Route(**known, type="", table="", error=_name(number))
 
 
@@ -96,7 +100,7 @@ def _described(route: Message) -> dict[str, str]:
     """A route message in our words. Of a multipath route the first leg, its other next hops after it."""
     legs = route.get_attr("RTA_MULTIPATH") or [route]
     hops = [_next_hop(leg) for leg in legs]
-    table = int(route.get_attr("RTA_TABLE") or route["table"])
+    table = _table(route)
     device = legs[0].get_attr("RTA_OIF") or (legs[0]["oif"] if legs[0] is not route else 0)
     return {
         "prefix": _prefix(route),
@@ -105,6 +109,10 @@ def _described(route: Message) -> dict[str, str]:
         "type": _TYPES.get(route["type"], str(route["type"])),
         "table": _TABLES.get(table, str(table)),
     }
+
+
+def _table(route: Message) -> int:
+    return int(route.get_attr("RTA_TABLE") or route["table"])
 
 
 def _next_hop(leg: Message) -> str:

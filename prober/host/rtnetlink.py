@@ -1,4 +1,4 @@
-"""Ask the kernel about routes, links and addresses over rtnetlink(7); pyroute2 writes and reads the messages.
+"""Ask the kernel about routes, rules, links and addresses over rtnetlink(7); pyroute2 writes and reads the messages.
 
 A plain blocking socket a question: pyroute2's own IPRoute runs an event loop, which a process that already runs
 one may not call. Everything asked here needs no privilege, and the kernel answers at once.
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
@@ -41,6 +42,13 @@ def routes(family: int) -> list[Message]:
     message = rtmsg()
     message["family"] = family
     return _ask(message, RTM_GETROUTE, dump=True)
+
+
+def rules(family: int) -> list[Message]:
+    """Every policy rule of a family."""
+    message = fibmsg()
+    message["family"] = family
+    return _ask(message, RTM_GETRULE, dump=True)
 
 
 def lookup(family: int, flags: int, **attributes: Any) -> Message:
