@@ -58,8 +58,10 @@ def identity(agent: int, serial: int) -> int:
 
 def is_probe_port(ports: Batch) -> Batch:
     """A mask: which of these ports belong to the fleet's bands."""
-    base = np.asarray(ports) & ~np.uint16(PORT_BAND_SIZE - 1)
-    return np.isin(base, np.array(PORT_BANDS, np.uint16))
+    base = np.asarray(ports) & np.uint16(0x10000 - PORT_BAND_SIZE)
+    low, high = PORT_BANDS
+    mask: Batch = (base == low) | (base == high)
+    return mask
 
 
 def seal(ids: Batch, key: bytes) -> Batch:
@@ -87,23 +89,29 @@ def seal(ids: Batch, key: bytes) -> Batch:
     return np.where(digest == 0, np.uint32(1), digest)
 
 
-def _rotate(column: Batch, bits: int) -> Batch:
-    rotated: Batch = (column << np.uint64(bits)) | (column >> np.uint64(64 - bits))
-    return rotated
+def _rotate(column: Batch, bits: int) -> None:
+    """In place, 64 bits wide."""
+    high = column >> np.uint64(64 - bits)
+    column <<= np.uint64(bits)
+    column |= high
 
 
 def _rounds(v: list[Batch], count: int) -> None:
     for _ in range(count):
         v[0] += v[1]
         v[2] += v[3]
-        v[1] = _rotate(v[1], 13) ^ v[0]
-        v[3] = _rotate(v[3], 16) ^ v[2]
-        v[0] = _rotate(v[0], 32)
+        _rotate(v[1], 13)
+        v[1] ^= v[0]
+        _rotate(v[3], 16)
+        v[3] ^= v[2]
+        _rotate(v[0], 32)
         v[2] += v[1]
         v[0] += v[3]
-        v[1] = _rotate(v[1], 17) ^ v[2]
-        v[3] = _rotate(v[3], 21) ^ v[0]
-        v[2] = _rotate(v[2], 32)
+        _rotate(v[1], 17)
+        v[1] ^= v[2]
+        _rotate(v[3], 21)
+        v[3] ^= v[0]
+        _rotate(v[2], 32)
 
 
 def kinds(batch: Batch) -> Batch:
@@ -111,11 +119,19 @@ def kinds(batch: Batch) -> Batch:
 
     A SYN or SYN-ACK may have any port: behind a NAT that found the probe's own port taken only its seal tells.
     """
-    flags = batch["flags"] & np.uint8(SYN | ACK | RST | FIN)
-    asking = is_probe_port(batch["sport"]) | (flags == SYN)
-    answering = is_probe_port(batch["dport"]) | (flags == SYN | ACK)
-    error = batch["icmp_type"] != 0
-    reset = (flags & RST) != 0
+    asking, answering = (is_probe_port(batch[name]) for name in ("sport", "dport"))
+    index = (batch["flags"] & np.uint8(0x1F)).astype(np.intp)
+    index += asking * np.intp(0x20) + answering * np.intp(0x40) + (batch["icmp_type"] != 0) * np.intp(0x80)
+    return _KINDS[index]
+
+
+def _kinds() -> Batch:
+    """The `Kind` for each combination of flags (5 bits), asking port, answering port and ICMP error."""
+    every = np.arange(256)
+    flags = every & (SYN | ACK | RST | FIN)
+    asking = (every & 0x20 != 0) | (flags == SYN)
+    answering = (every & 0x40 != 0) | (flags == SYN | ACK)
+    error, reset = every & 0x80 != 0, (flags & RST) != 0
     rules = [
         (error & asking, Kind.ICMP_SYN),
         (error & answering, Kind.ICMP_SYN_ACK),
@@ -129,6 +145,10 @@ def kinds(batch: Batch) -> Batch:
     return np.select([mask for mask, _ in rules], [np.uint8(kind) for _, kind in rules], np.uint8(0))
 
 
+_KINDS = _kinds()
+_ASKING = np.isin(np.arange(len(Kind)), (Kind.SYN, Kind.ACK, Kind.RST, Kind.ICMP_SYN))
+
+
 def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batch]:
     """``(ids, kinds, sealed)`` of captured rows, each a column as long as the batch.
 
@@ -136,14 +156,15 @@ def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batc
     id; a row whose timestamp is there and *wrong* is a forgery and gets `Kind.NONE`. A host with
     ``tcp_timestamps=0`` answers without one: such a row is kept, unsealed, where its port is a probe's.
     """
-    kind = kinds(batch)
-    asking = np.isin(kind, (Kind.SYN, Kind.ACK, Kind.RST, Kind.ICMP_SYN))
-    past_syn = (batch["flags"] != 0) & (batch["flags"] & SYN == 0)  # a quote cut after 8 bytes shows no flags
+    kind, flags = kinds(batch), batch["flags"]
+    asking = _ASKING[kind]
+    past_syn = (flags != 0) & (flags & SYN == 0)  # a quote cut after 8 bytes shows no flags
     ids = np.where(asking, batch["seq"] - past_syn, batch["ack"] - np.uint32(1)).astype(np.uint32)
     stamp = np.where(asking, batch["tsval"], batch["tsecr"])
     sealed = np.zeros(len(batch), bool)
-    for key in keys:
-        sealed |= (stamp != 0) & (seal(ids, key) == stamp)
+    for key in keys:  # nearly all carry the current key's seal: few are left for the one before
+        rows = np.flatnonzero((kind != 0) & (stamp != 0) & ~sealed)
+        sealed[rows] = seal(ids[rows], key) == stamp[rows]
     ours = np.where(asking, is_probe_port(batch["sport"]), is_probe_port(batch["dport"]))
     unstamped = (stamp == 0) & ours
     return ids, np.where(sealed | unstamped, kind, np.uint8(Kind.NONE)), sealed

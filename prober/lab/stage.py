@@ -84,14 +84,14 @@ class Stage:
         """Import what every child needs, and make the packet templates, once instead of in each of them."""
         from prober.agent import main  # noqa: F401
         from prober.controller import serve  # noqa: F401
-        from prober.wire import codec
+        from prober.wire import packets
 
         asked, reset = segment.empty(1), segment.empty(1)
         asked["flags"], reset["flags"] = segment.SYN, segment.RST
         for batch in (asked, reset):
             batch["tsval"] = 1
             batch["dst_lo"] = segment.pair("127.0.0.1")[1]  # a template is made for it; nothing is sent
-            codec.frames(batch)
+            packets.frames(batch)
 
     def _control(self) -> int:
         from prober import settings

@@ -21,9 +21,8 @@ import numpy as np
 from prober import segment
 from prober.errors import CannotMeasure
 from prober.segment import Batch
-from prober.wire import privileges
-from prober.wire.codec import frames
-from prober.wire.mmsg import Messages
+from prober.wire import packets, privileges
+from prober.wire.mmsg import AT_ONCE, Messages
 
 _SOCKADDR = np.dtype([("family", "<u2"), ("port", ">u2"), ("address", "u1", 4), ("zero", "u1", 8)])
 _SOCKADDR6 = np.dtype([("family", "<u2"), ("port", ">u2"), ("flow", ">u4"), ("address", "u1", 16), ("scope", "<u4")])
@@ -37,8 +36,8 @@ _PKTINFO6 = np.dtype([("size", "<u8"), ("level", "<i4"), ("type", "<i4"), ("addr
 _IP_PKTINFO, _IPV6_PKTINFO = 8, 50
 _IP_RECVERR, _IPV6_RECVERR = 11, 25  # linux/in.h, linux/in6.h
 _BUSY = (errno.ENOBUFS, errno.EAGAIN, errno.EINTR)
-_TRIES, _PAUSE_S = 20, 0.001
-"""A full queue is waited out for at most 20 ms a row; then the row has failed, which the caller hears."""
+_PAUSES_S = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016)
+"""A full queue is waited out, longer each time; a row that finds it full after the last pause has failed."""
 
 _SEND_BUFFER = 4 << 20
 
@@ -47,26 +46,38 @@ class Link:
     """Raw sockets for both families. Raises CannotMeasure where the process may not open them."""
 
     def __init__(self) -> None:
-        self._ipv4 = _open(socket.AF_INET)
-        self._ipv6 = _open(socket.AF_INET6)
-        if self._ipv4 is None and self._ipv6 is None:
+        opened = {family: _open(family) for family in (socket.AF_INET, socket.AF_INET6)}
+        self._roads = {family: _Road(sock) for family, sock in opened.items() if sock is not None}
+        if not self._roads:
             raise CannotMeasure("This host has neither IPv4 nor IPv6, so no probe can be sent.")
+
+    @property
+    def waits(self) -> int:
+        """How often a full queue (ENOBUFS) made it wait."""
+        return sum(road.waits for road in self._roads.values())
 
     def send(self, batch: Batch) -> Batch:
         """Send every row; the answer is an int32 errno a row, 0 where it left. One failure stops no other row."""
-        errnos = np.zeros(len(batch), np.int32)
         ipv4 = segment.is_ipv4(batch)
-        for sock, mask in ((self._ipv4, ipv4), (self._ipv6, ~ipv4)):
-            rows = np.flatnonzero(mask)
+        if ipv4.all():
+            return self._send(socket.AF_INET, batch)
+        errnos = np.zeros(len(batch), np.int32)
+        for family, rows in ((socket.AF_INET, np.flatnonzero(ipv4)), (socket.AF_INET6, np.flatnonzero(~ipv4))):
             if len(rows):
-                errnos[rows] = errno.EAFNOSUPPORT if sock is None else _send(sock, batch[rows])
+                errnos[rows] = self._send(family, batch[rows])
         return errnos
+
+    def _send(self, family: socket.AddressFamily, batch: Batch) -> Batch:
+        road = self._roads.get(family)
+        if road is None:
+            return np.full(len(batch), errno.EAFNOSUPPORT, np.int32)
+        parts = [road.send(batch[start : start + AT_ONCE]) for start in range(0, len(batch), AT_ONCE)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
     def close(self) -> None:
         """Close both sockets."""
-        for sock in (self._ipv4, self._ipv6):
-            if sock is not None:
-                sock.close()
+        for road in self._roads.values():
+            road.sock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -96,44 +107,47 @@ def _open(family: socket.AddressFamily) -> socket.socket | None:
     return sock
 
 
-def _send(sock: socket.socket, batch: Batch) -> Batch:
-    """Errnos of one family's rows. ``sendmmsg`` stops at the first row that fails: note it, go on after it."""
-    errnos = np.zeros(len(batch), np.int32)
-    messages = Messages(*frames(batch), _destinations(batch, sock.family), _sources(batch, sock.family))
-    row = tries = 0
-    while row < len(batch):
-        sent, error = messages.send(sock, row)
-        row += sent
-        tries = 0 if sent else tries
-        if error in _BUSY and tries < _TRIES:
-            tries += 1
-            time.sleep(_PAUSE_S)
-        elif error:
-            errnos[row] = error
-            row, tries = row + 1, 0
-    return errnos
+class _Road:
+    """One family's socket and the arrays that its batches are written into, again and again."""
 
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock, self.waits = sock, 0
+        ipv4 = sock.family == socket.AF_INET
+        self._names = np.zeros(AT_ONCE, _SOCKADDR if ipv4 else _SOCKADDR6)
+        self._names["family"] = sock.family  # the port of a raw socket's address is 0 (raw(7))
+        self._sources = np.zeros(AT_ONCE, _PKTINFO if ipv4 else _PKTINFO6)
+        self._sources["size"] = 28 if ipv4 else 36  # CMSG_LEN: without the padding at the end
+        self._sources["level"] = socket.IPPROTO_IP if ipv4 else socket.IPPROTO_IPV6
+        self._sources["type"] = _IP_PKTINFO if ipv4 else _IPV6_PKTINFO
+        control = self._sources.view(np.uint8).reshape(AT_ONCE, -1)
+        self._lengths = np.zeros(AT_ONCE, np.uint32)
+        self._messages = Messages(np.zeros((AT_ONCE, packets.WIDTH), np.uint8), self._lengths, self._names, control)
 
-def _destinations(batch: Batch, family: int) -> Batch:
-    """A socket address a row; the port of a raw socket's address is 0 (raw(7))."""
-    names = np.zeros(len(batch), _SOCKADDR if family == socket.AF_INET else _SOCKADDR6)
-    names["family"] = family
-    names["address"] = _bytes(batch, "dst", names["address"].shape[1])
-    return names
-
-
-def _sources(batch: Batch, family: int) -> Batch:
-    """A control message a row that names its source, as (N, size) bytes."""
-    ipv4 = family == socket.AF_INET
-    control = np.zeros(len(batch), _PKTINFO if ipv4 else _PKTINFO6)
-    control["size"] = 28 if ipv4 else 36  # CMSG_LEN: without the padding at the end
-    control["level"] = socket.IPPROTO_IP if ipv4 else socket.IPPROTO_IPV6
-    control["type"] = _IP_PKTINFO if ipv4 else _IPV6_PKTINFO
-    control["address"] = _bytes(batch, "src", control["address"].shape[1])
-    return control.view(np.uint8).reshape(len(batch), -1)
+    def send(self, batch: Batch) -> Batch:
+        """Errnos of at most `AT_ONCE` rows. ``sendmmsg`` stops at the first that fails: note it, go on after it."""
+        count = len(batch)
+        packets.write(batch, self._messages.data[:count], self._lengths[:count])
+        self._messages.lengths[:count] = self._lengths[:count]
+        for addresses, name in ((self._names["address"], "dst"), (self._sources["address"], "src")):
+            addresses[:count] = _bytes(batch, name, addresses.shape[1])
+        errnos = np.zeros(count, np.int32)
+        row = tries = 0
+        while row < count:
+            sent, error = self._messages.send(self.sock, row, count)
+            row += sent
+            tries = 0 if sent else tries
+            if error in _BUSY and tries < len(_PAUSES_S):
+                time.sleep(_PAUSES_S[tries])
+                self.waits, tries = self.waits + 1, tries + 1
+            elif error:
+                errnos[row] = error
+                row, tries = row + 1, 0
+        return errnos
 
 
 def _bytes(batch: Batch, name: str, size: int) -> Batch:
-    """An address column pair as the last `size` bytes in the network's order."""
-    whole = np.stack([batch[f"{name}_hi"], batch[f"{name}_lo"]], axis=1).astype(">u8").view(np.uint8)
-    return whole[:, -size:]
+    """An address column pair as `size` bytes in the network's order."""
+    low = batch[f"{name}_lo"]
+    if size == 4:
+        return low.astype(">u4").view(np.uint8).reshape(-1, 4)
+    return np.stack([batch[f"{name}_hi"], low], axis=1).astype(">u8").view(np.uint8)

@@ -95,7 +95,7 @@ def test_the_frame_is_kept_from_the_ip_header_on(cable, probers):
     packet = IP(src=A, dst=B) / TCP(sport=20480, dport=80, seq=5) / (b"x" * 400)
     inject(a, [bytes(Ether(dst=hardware(b)) / packet)])
     (frame,) = [one for one in far.hear_all().frames if IP(one)[TCP].dport == 80]
-    assert frame == bytes(packet)[: SNAP - 14]
+    assert frame == bytes(packet)[:SNAP]
 
 
 def test_a_frame_flooded_here_for_another_host_is_no_evidence(cable, probers):
@@ -143,7 +143,7 @@ def test_what_the_kernel_dropped_is_counted_and_never_forgotten(cable, probers):
     a, b = cable
     b.rule("input", "tcp dport 9 drop")
     prober = probers(a)
-    with b.do(lambda: Tap(buffer=4096)) as small:
+    with b.do(lambda: Tap(size=4096)) as small:
         assert small.dropped() == 0
         prober.link.send(prober.syns(A, B, 9, 2000))
         time.sleep(0.1)

@@ -21,27 +21,28 @@ def test_what_is_sent_arrives_row_for_row_at_its_own_length():
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     data = np.arange(12, dtype=np.uint8).reshape(3, 4)
     with left, right:
-        assert _messages(data, [1, 2, 4]).send(left, 0) == (3, 0)
-        into = np.zeros((5, 4), np.uint8)
-        messages = _messages(into, np.full(5, 4))
-        assert messages.receive(right, 5) == (3, 0)
-        assert messages.headers["length"][:3].tolist() == [1, 2, 4]
-        assert into.tolist()[:3] == [[0, 0, 0, 0], [4, 5, 0, 0], [8, 9, 10, 11]]
-        assert messages.receive(right, 5) == (0, errno.EAGAIN)
+        messages = _messages(data, [1, 2, 4])
+        assert messages.send(left, 0, 3) == (3, 0)
+        assert [right.recv(10) for _ in range(3)] == [b"\0", b"\4\5", b"\x08\x09\x0a\x0b"]
+        data[0], messages.lengths[0] = 7, 3
+        assert messages.send(left, 0, 1) == (1, 0)
+        assert right.recv(10) == b"\7\7\7"
 
 
-def test_sending_goes_on_from_any_row():
+def test_sending_goes_on_from_any_row_and_stops_at_any():
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with left, right:
-        assert _messages(np.arange(3, dtype=np.uint8).reshape(3, 1), [1, 1, 1]).send(left, 2) == (1, 0)
+        assert _messages(np.arange(3, dtype=np.uint8).reshape(3, 1), [1, 1, 1]).send(left, 2, 3) == (1, 0)
         assert right.recv(10) == b"\x02"
+        assert _messages(np.arange(3, dtype=np.uint8).reshape(3, 1), [1, 1, 1]).send(left, 0, 1) == (1, 0)
+        assert right.recv(10) == b"\x00"
 
 
 def test_a_failure_is_an_errno():
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     right.close()
     with left:
-        assert _messages(np.zeros((1, 1), np.uint8), [1]).send(left, 0) == (0, errno.ECONNREFUSED)
+        assert _messages(np.zeros((1, 1), np.uint8), [1]).send(left, 0, 1) == (0, errno.ECONNREFUSED)
 
 
 def test_rows_that_do_not_lie_together_are_refused():
