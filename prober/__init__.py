@@ -20,6 +20,7 @@ crosscheck     what no single key can show: names that exist, addresses inside z
 targets        ``targets.yaml`` -> `declared`, or every mistake with its line and what would be right
 plan           who asks whom, how often, and what that costs in packets a second
 probe          a probe's identity: how it rides in ISN and TSval and is recognised again
+idtable        ids -> rows, in columns
 handshake      the transition table: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns

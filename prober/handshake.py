@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prober import segment
+from prober.idtable import IdTable
 from prober.probe import Kind
 from prober.report import OUTCOME
 from prober.segment import IN, OUT, RST, Batch
@@ -78,6 +79,10 @@ ROW = np.dtype([*OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline
 four-tuple it left with: this host's own NAT may have changed it (a service's address), and undoes it for the answer
 only after the tap has seen that."""
 
+_LEAST = 1024
+"""Rows that there is always room for."""
+_NEVER = 2**63 - 1
+
 _STATES, _EVENTS = max(State) + 1, max(Event) + 1
 _NEXT, _CLOSES = np.zeros((_STATES, _EVENTS), np.uint8), np.zeros((_STATES, _EVENTS), bool)
 for (_state, _event), _step in TABLE.items():
@@ -85,37 +90,50 @@ for (_state, _event), _step in TABLE.items():
 
 
 class Handshakes:
-    """The table of open handshakes, sorted by id. `linger_ns` is how long finished ones are still closed again."""
+    """The table of open handshakes, found by id. `linger_ns` is how long finished ones are still closed again.
+
+    Whatever is asked of it costs as much as it is asked about, not as much as it holds; `expire` looks through all
+    of it, but only when the earliest deadline has come.
+    """
 
     def __init__(self, linger_ns: int = LINGER_NS) -> None:
-        self._rows = np.zeros(0, ROW)
+        self._rows, self._count = np.zeros(_LEAST, ROW), 0
+        self._places = IdTable(_LEAST)
         self._linger_ns = linger_ns
+        self._waiting = 0
+        self._earliest = _NEVER
+        """No deadline is before this."""
 
     def __len__(self) -> int:
         """How many still wait for an answer."""
-        return int(np.count_nonzero(self._rows["state"] == State.SENT))
+        return self._waiting
 
     def open(self, asked: Batch, targets: Batch, runs: Batch, timeout_ns: int | Batch, now_ns: int) -> None:
         """Take SYNs about to be sent. ValueError where an id is still in the table: its answers could not be told."""
-        rows = np.zeros(len(asked), ROW)
+        if len(asked) == 0:
+            return
+        self._refuse_twice(asked["seq"], now_ns)
+        again = self._places.find(asked["seq"]) >= 0
+        if self._count + len(asked) > len(self._rows) or again.any():
+            self._make_room(len(asked), now_ns)
+        fresh = slice(self._count, self._count + len(asked))
+        rows = self._rows[fresh]
+        rows.view(np.uint8).fill(0)
         for name in (*_TUPLE, "tsval"):
             rows[name] = asked[name]
             if name in _TUPLE:
                 rows[f"left_{name}"] = asked[name]
         rows["probe"], rows["target"], rows["run"] = asked["seq"], targets, runs
         rows["state"], rows["sent_ns"], rows["deadline_ns"] = State.SENT, now_ns, now_ns + np.asarray(timeout_ns)
-        together = np.concatenate([self._rows, rows])
-        together = together[np.argsort(together["probe"], kind="stable")]
-        twice = np.flatnonzero(together["probe"][1:] == together["probe"][:-1])
-        if len(twice):
-            raise ValueError(f"probe {int(together['probe'][twice[0]]):#010x} is still open")
-        self._rows = together
+        self._places.put(asked["seq"], np.arange(fresh.start, fresh.stop))
+        self._count, self._waiting = fresh.stop, self._waiting + len(asked)
+        self._earliest = min(self._earliest, int(rows["deadline_ns"].min()))
 
     def fail(self, ids: Batch, errnos: Batch, now_ns: int) -> Batch:
         """The sends that failed, errnos beside ids -> their outcomes."""
-        at, known = self._find(np.asarray(ids))
-        self._rows["error"][at[known]] = np.asarray(errnos)[known]
-        _, outcomes = self._advance(at[known], np.full(int(known.sum()), Event.SEND_FAILED), now_ns)
+        at, known = self._find(np.asarray(ids), now_ns)
+        self._rows["error"][at] = np.asarray(errnos)[known]
+        _, outcomes = self._advance(at, np.full(len(at), Event.SEND_FAILED), now_ns)
         return outcomes
 
     def hear(self, sightings: Batch, now_ns: int) -> tuple[Batch, Batch]:
@@ -125,71 +143,105 @@ class Handshakes:
         errors end nothing: they are evidence for the sighting's reader. Round trips are between the kernel's
         stamps, SYN leaving to answer arriving (the SYN's ``sent_ns`` where nobody saw it leave).
         """
-        at, known = self._find(sightings["probe"])
-        at, seen = at[known], sightings[known]
-        inward = seen["way"] == np.where(seen["where"] == Where.POD, OUT, IN)  # a pod's veth is named from inside
-        leaving = ~inward & (seen["kind"] == Kind.SYN)
-        self._rows["left_ns"][at[leaving]] = seen["time_ns"][leaving]
-        for name in _TUPLE:
-            self._rows[f"left_{name}"][at[leaving]] = seen[name][leaving]
-        events = self._events(at, seen, inward)
-        first = _first(at, events, seen["time_ns"])
-        return self._advance(at[first], events[first], now_ns, seen["time_ns"][first])
+        kind = sightings["kind"]
+        inward = sightings["way"] == np.where(sightings["where"] == Where.POD, OUT, IN)  # a pod's veth, from inside
+        self._left(sightings, np.flatnonzero(~inward & (kind == Kind.SYN)), now_ns)
+        answering = np.flatnonzero(inward & ((kind == Kind.SYN_ACK) | (kind == Kind.REFUSAL)))
+        at, known = self._find(sightings["probe"][answering], now_ns)
+        answers = sightings.take(answering[known])
+        events = self._events(at, answers)
+        first = _first(at, events, answers["time_ns"])
+        return self._advance(at[first], events[first], now_ns, answers["time_ns"][first])
 
     def expire(self, now_ns: int) -> tuple[Batch, Batch]:
-        """Whatever is past its deadline -> ``(RSTs to send, outcomes)``; forgets what has lingered long enough."""
-        keep = (self._rows["state"] == State.SENT) | (self._rows["done_ns"] > now_ns - self._linger_ns)
-        self._rows = self._rows[keep]
-        late = np.flatnonzero((self._rows["state"] == State.SENT) & (self._rows["deadline_ns"] <= now_ns))
-        return self._advance(late, np.full(len(late), Event.DEADLINE), now_ns)
+        """Whatever is past its deadline -> ``(RSTs to send, outcomes)``."""
+        if now_ns < self._earliest:
+            return segment.empty(), np.zeros(0, OUTCOME)
+        rows = self._rows[: self._count]
+        late = np.flatnonzero((rows["state"] == State.SENT) & (rows["deadline_ns"] <= now_ns))
+        ended = self._advance(late, np.full(len(late), Event.DEADLINE), now_ns)
+        earliest = self.next_deadline()
+        self._earliest = _NEVER if earliest is None else earliest
+        return ended
 
     def next_deadline(self) -> int | None:
         """When `expire` next has something to say, or None."""
-        waiting = self._rows["deadline_ns"][self._rows["state"] == State.SENT]
+        rows = self._rows[: self._count]
+        waiting = rows["deadline_ns"][rows["state"] == State.SENT]
         return int(waiting.min()) if len(waiting) else None
 
-    def _find(self, ids: Batch) -> tuple[Batch, Batch]:
-        """``(places, known)`` of ids in the table; a place counts only where known."""
-        at = np.searchsorted(self._rows["probe"], ids.astype(np.uint32))
-        inside = at < len(self._rows)
-        known = inside.copy()
-        known[inside] = self._rows["probe"][at[inside]] == ids[inside]
-        return at, known
+    def _find(self, ids: Batch, now_ns: int) -> tuple[Batch, Batch]:
+        """``(places, known)``: which ids have a row that is alive, and the places of those alone.
 
-    def _events(self, at: Batch, seen: Batch, inward: Batch) -> Batch:
-        """What each sighting means to its row; 0 for nothing.
+        Alive are those that wait, and those that ended so lately that they are still closed again.
+        """
+        at = self._places.find(ids)
+        known = np.flatnonzero(at >= 0)
+        places = at[known]
+        alive = self._rows["state"][places] == State.SENT
+        alive |= self._rows["done_ns"][places] > now_ns - self._linger_ns
+        return places[alive], known[alive]
+
+    def _refuse_twice(self, ids: Batch, now_ns: int) -> None:
+        """ValueError where an id is asked for twice, now or by a row that is alive."""
+        _, there = self._find(ids, now_ns)
+        ordered = np.sort(ids)
+        twice = [*ids[there[:1]], *ordered[1:][ordered[1:] == ordered[:-1]][:1]]
+        if twice:
+            raise ValueError(f"probe {int(twice[0]):#010x} is still open")
+
+    def _make_room(self, count: int, now_ns: int) -> None:
+        """Room for `count` more rows: the dead go, and where they are too few the table grows."""
+        places, _ = self._find(self._rows["probe"][: self._count], now_ns)
+        kept = self._rows.take(np.unique(places))
+        size = max(_LEAST, 1 << (2 * (len(kept) + count) - 1).bit_length())
+        self._rows, self._count = np.zeros(size, ROW), len(kept)
+        self._rows[: len(kept)] = kept
+        self._places = IdTable(size)
+        self._places.put(kept["probe"], np.arange(len(kept)))
+
+    def _left(self, sightings: Batch, leaving: Batch, now_ns: int) -> None:
+        """SYNs seen leaving: when, and with which four-tuple."""
+        at, known = self._find(sightings["probe"][leaving], now_ns)
+        syns = sightings.take(leaving[known])
+        self._rows["left_ns"][at] = syns["time_ns"]
+        for name in _TUPLE:
+            self._rows[f"left_{name}"][at] = syns[name]
+
+    def _events(self, at: Batch, seen: Batch) -> Batch:
+        """What each answer that arrived means to its row; 0 for nothing.
 
         From a strange address or to a strange port (a NAT took another) only a sealed answer counts.
         """
-        rows = self._rows[at]
-        asked, whole = (a | b for a, b in zip(_agrees(seen, rows, ""), _agrees(seen, rows, "left_"), strict=True))
-        exact = inward & whole
-        answer = inward & seen["sealed"] & (seen["kind"] == Kind.SYN_ACK)
-        choices = [
-            (answer & asked) | (exact & (seen["kind"] == Kind.SYN_ACK)),
-            answer,
-            exact & (seen["kind"] == Kind.REFUSAL),
-        ]
+        rows = self._rows.take(at)
+        asked, exact = (a | b for a, b in zip(_agrees(seen, rows, ""), _agrees(seen, rows, "left_"), strict=True))
+        says_yes = seen["kind"] == Kind.SYN_ACK
+        answer = seen["sealed"] & says_yes
+        choices = [(answer & asked) | (exact & says_yes), answer, exact & (seen["kind"] == Kind.REFUSAL)]
         return np.select(choices, [Event.ANSWER, Event.STRANGE_ANSWER, Event.REFUSAL], 0)
 
     def _advance(self, at: Batch, events: Batch, now_ns: int, times: Batch | None = None) -> tuple[Batch, Batch]:
         """Apply one event each to different rows, by `TABLE`."""
-        before = self._rows["state"][at]
+        rows = self._rows.take(at)
+        before = rows["state"].copy()
         after, closes = _NEXT[before, events], _CLOSES[before, events]
-        ended = at[(after != 0) & (before == State.SENT)]
-        self._rows["state"][at] = np.where(after != 0, after, before)
-        self._rows["done_ns"][ended] = now_ns
+        ends = (after != 0) & (before == State.SENT)
+        rows["state"] = np.where(after != 0, after, before)
+        rows["done_ns"] = np.where(ends, now_ns, rows["done_ns"])
         if times is not None:
-            since = np.where(self._rows["left_ns"][at] != 0, self._rows["left_ns"][at], self._rows["sent_ns"][at])
-            fresh = np.isin(at, ended)
-            self._rows["rtt_ns"][at[fresh]] = np.maximum(times - since, 0)[fresh]
-        return _closing(self._rows[at[closes]]), self._outcomes(ended)
+            since = np.where(rows["left_ns"] != 0, rows["left_ns"], rows["sent_ns"])
+            rows["rtt_ns"] = np.where(ends, np.maximum(times - since, 0), rows["rtt_ns"])
+        for name in ("state", "done_ns", "rtt_ns"):
+            self._rows[name][at] = rows[name]
+        self._waiting -= int(np.count_nonzero(ends))
+        return _closing(rows.take(np.flatnonzero(closes))), _outcomes(rows.take(np.flatnonzero(ends)))
 
-    def _outcomes(self, at: Batch) -> Batch:
-        rows = np.zeros(len(at), OUTCOME)
-        for name in OUTCOME.names or ():
-            rows[name] = self._rows[name][at]
-        return rows
+
+def _outcomes(rows: Batch) -> Batch:
+    told = np.zeros(len(rows), OUTCOME)
+    for name in OUTCOME.names or ():
+        told[name] = rows[name]
+    return told
 
 
 def _agrees(seen: Batch, rows: Batch, name: str) -> tuple[Batch, Batch]:

@@ -63,6 +63,12 @@ def address(hi: int, lo: int) -> Address:
     return ipaddress.IPv6Address(hi << 64 | lo)
 
 
+def put(batch: Batch, at: Batch, rows: Batch) -> None:
+    """``batch[at] = rows``, whole rows of one dtype: numpy's own way copies them field by field, forty times slower."""
+    whole = np.dtype((np.void, batch.dtype.itemsize))
+    batch.view(whole)[at] = np.ascontiguousarray(rows).view(whole)
+
+
 def columns(addresses: Iterable[Address | str]) -> tuple[Batch, Batch]:
     """Many addresses as two arrays ``(hi, lo)``."""
     pairs = np.array([pair(one) for one in addresses], dtype=np.uint64).reshape(-1, 2)

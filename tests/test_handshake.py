@@ -274,6 +274,28 @@ def test_an_id_still_in_the_table_is_refused_and_the_table_stays_as_it_was():
     assert len(table) == 1
 
 
+def test_an_id_that_was_forgotten_may_be_asked_again_and_is_answered_as_the_new_one():
+    table = Handshakes()
+    for began in (0, 10_000 * MS):
+        table.open(syn(7), np.array([0]), np.array([0]), MS, began)
+        _, ended = table.hear(sighted(Kind.SYN_ACK, 7, began + 5, ""), began + 5)
+        assert (ended["state"].tolist(), ended["rtt_ns"].tolist()) == ([State.ANSWERED], [5])
+    assert len(table) == 0
+
+
+def test_a_table_that_has_seen_a_hundred_thousand_handshakes_holds_only_those_that_live():
+    table = Handshakes()
+    rows = np.repeat(syn(0), 1000)
+    heard = np.repeat(sighted(Kind.SYN_ACK, 0, 5, ""), 1000)
+    for second in range(100):
+        rows["seq"] = heard["probe"] = np.arange(1000) + 1000 * second
+        table.open(rows, np.zeros(1000), np.zeros(1000), 1000 * MS, second * 1000 * MS)
+        _, ended = table.hear(heard, second * 1000 * MS + 5)
+        assert len(ended) == 1000
+    assert len(table._rows) < 20_000
+    assert len(table.hear(heard, 99_100 * MS)[0]) == 1000, "what ended lately is still closed again"
+
+
 def test_each_row_may_have_a_timeout_of_its_own():
     table = Handshakes()
     rows = np.concatenate([syn(1), syn(2)])

@@ -107,7 +107,7 @@ def _read(there: Batch, raw: Batch) -> tuple[Batch, Batch]:
     """Slots as segments with everything that only a capture knows, and which slots they were."""
     segments, rows = slots.parse(there, raw)
     if len(rows) < len(there):
-        there = there[rows]
+        there = there.take(rows)
     leaving = there["packet_type"] == _PACKET_OUTGOING
     segments["time_ns"] = there["seconds"].astype(np.int64) * 1_000_000_000 + there["nanoseconds"]
     segments["interface"], segments["way"] = there["interface"], np.where(leaving, OUT, IN)

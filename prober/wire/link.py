@@ -64,7 +64,7 @@ class Link:
         errnos = np.zeros(len(batch), np.int32)
         for family, rows in ((socket.AF_INET, np.flatnonzero(ipv4)), (socket.AF_INET6, np.flatnonzero(~ipv4))):
             if len(rows):
-                errnos[rows] = self._send(family, batch[rows])
+                errnos[rows] = self._send(family, batch.take(rows))
         return errnos
 
     def _send(self, family: socket.AddressFamily, batch: Batch) -> Batch:

@@ -106,7 +106,7 @@ def write(batch: Batch, buffer: Batch, lengths: Batch) -> None:
             return
         rows = np.flatnonzero(kinds == kind)
         part = np.empty((len(rows), WIDTH), np.uint8)
-        _fill(template(shape), shape, batch[rows], part)
+        _fill(template(shape), shape, batch.take(rows), part)
         buffer[rows], lengths[rows] = part, template(shape).length
 
 

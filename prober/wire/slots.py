@@ -82,8 +82,8 @@ def parse(slots: Batch, raw: Batch) -> tuple[Batch, Batch]:
     batch = segment.empty(len(rows))
     for view in (four, six):
         some = np.flatnonzero(view.plain)
-        batch[place[some]] = view.segments(some)
-    batch[place[odd[kept]]] = odd_segments
+        segment.put(batch, place[some], view.segments(some))
+    segment.put(batch, place[odd[kept]], odd_segments)
     return batch, rows
 
 

@@ -117,12 +117,6 @@ def test_two_hundred_thousand_mutilated_packets_are_read_as_codec_reads_them():
 FORGED = {
     "IHL 4": (0, 0x44), "version 5": (0, 0x55), "offset 4": (32, 0x40), "offset 15": (32, 0xF0), "a fragment": (7, 1),
 }  # fmt: skip
-    "IHL 4": (0, 0x44),
-    "version 5": (0, 0x55),
-    "offset 4": (32, 0x40),
-    "offset 15": (32, 0xF0),
-    "a fragment": (7, 1),
-}
 
 
 @pytest.mark.parametrize("name", FORGED)
