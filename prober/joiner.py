@@ -29,8 +29,8 @@ HOLD = 6.0
 """Seconds for which a judged probe may still gain evidence: ICMP for a failed ARP comes 3.05-3.07 s after."""
 GRACE = 1.2
 """Seconds to wait for the other agents' coverage statements once the prober has said how its probe ended."""
-PATIENCE = 0.8
-"""Seconds to wait for routing tables' answers before judging without them."""
+PATIENCE = 2.0
+"""Seconds to wait for routing tables' answers before judging without them; on a busy host they take more than one."""
 SILENT = 2.0
 """Seconds without a report after which an agent is silent and nobody waits for it."""
 UNCLAIMED = 75.0

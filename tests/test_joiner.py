@@ -30,6 +30,27 @@ def test_the_incident_is_proven_and_judged_once_the_routes_are_told():
     assert {route.agent for route in first.routes} == {"firewall", "node1", "node19"}
 
 
+def test_a_busy_hosts_routing_table_is_waited_for():
+    agents = incident()
+    for agent in agents:
+        agent._written = _answering_late(agent._written, 1.5)
+    first = next(o for o in play(agents) if o.probe == PROBE)
+    assert {route.agent for route in first.routes} == {"firewall", "node1", "node19"}
+    assert classify(first).cause == "R1b"
+
+
+def _answering_late(written, by):
+    asked = []
+
+    def late(now, questions):
+        asked.extend((now + by, one) for one in questions)
+        due = [one for at, one in asked if at <= now]
+        asked[:] = [(at, one) for at, one in asked if at > now]
+        return written(now, due)
+
+    return late
+
+
 def test_the_baseline_is_learnt_from_the_healthy_probe():
     joiner = Joiner(TARGETS)
     play(healthy(), joiner=joiner)
