@@ -111,8 +111,8 @@ def _network(name: str, root: Node, path: Path) -> Network:
     return reading.value(Network, reading.plain(content), content, source)
 
 
-def _strangers(incident: Incident) -> Iterator[tuple[list[str], str]]:
-    """Names that mean nothing: steps run on hosts or pods of the network; only agents can be stopped."""
+def _strangers(incident: Incident) -> Iterator[tuple[list[str | int], str]]:
+    """Names that mean nothing: of places that run steps, of agents that are stopped, of cells that are expected."""
     places, agents = incident.network.places(), incident.network.agents
     for key, steps in (("break", incident.break_steps), ("heal", incident.heal_steps)):
         for place in steps:
@@ -121,6 +121,18 @@ def _strangers(incident: Incident) -> Iterator[tuple[list[str], str]]:
     for agent in incident.stop_agents:
         if agent not in agents:
             yield ["stop_agents"], f"no agent {agent!r}; there are: {', '.join(agents)}"
+    targets = _named(incident, "targets") | _named(incident, "agents")
+    for number, one in enumerate(incident.expect):
+        for key, given, known in (("source", one.source, set(agents)), ("target", one.target, targets)):
+            for name in sorted(set(given) - known):
+                yield ["expect", number, key], f"no {key} {name!r}; there are: {', '.join(sorted(known))}"
+
+
+def _named(incident: Incident, section: str) -> set[str]:
+    """The names in a section of the incident's targets; its mistakes are told where the document is read."""
+    told = (incident.targets or incident.network.targets).get(section)
+    rows = told if isinstance(told, list) else []
+    return {str(one["name"]) for one in rows if isinstance(one, dict) and "name" in one}
 
 
 def _folder(name: str) -> Path:

@@ -38,6 +38,10 @@ MISTAKES = {
         ":9:28  expect[0].label  Input should be 'healthy', 'detour', 'ingress-drop'"
     ),
     "expect:\n  - {source: a, target: b}": ":9:5  expect[0]  Field required",
+    "expect:\n  - {source: b, target: a, label: healthy}": ":9:6  expect[0].source  no source 'b'; there are: a",
+    "targets: {targets: [{name: t}]}\nexpect:\n  - {source: a, target: [t, x], label: healthy}": (
+        ":10:17  expect[0].target  no target 'x'; there are: t"
+    ),
     "title: Again": "the key is written twice, first at line 1",
 }  # fmt: skip
 
