@@ -113,10 +113,10 @@ def _event(step: Document, grid: Grid) -> Text:
 
 
 def _arrow(step: Document, later: list[Document], grid: Grid) -> Text:
-    """From the step's column to the one it left for; it ends in ✗ where it was not seen to arrive."""
+    """From the step's column to the one it left for: ✗ where it was not seen to arrive, dotted where nobody says."""
     start, end = grid.at[step["column"]], grid.at[step["to"]]
     arrivals = [one["state"] for one in later if (one["column"], one["packet"]) == (step["to"], step["packet"])]
-    state = arrivals[0] if arrivals else "seen"
+    state = arrivals[0] if arrivals else "not watched"
     style = DIED if state == "not seen" or grid.roles[step["to"]] == "witness" else "bold"
     left, right, sign = min(start, end), max(start, end), grid.pen.sign
     row = grid.lines().put(left + 1, sign("┄" if state == "not watched" else "─") * (right - left - 1), style)

@@ -60,6 +60,13 @@ def test_an_arrow_over_an_unwatched_end_is_dotted() -> None:
     assert "◌ NIC in · unwatched" in text
 
 
+def test_an_arrow_of_which_nothing_more_is_known_claims_no_arrival() -> None:
+    path = documents.path(documents.healthy(), "firewall", "ingress")
+    steps = path["ladder"]["steps"][:2]
+    text = printed(terminal.ladder(path | {"ladder": path["ladder"] | {"steps": steps}}))
+    assert "┄ SYN ┄" in text
+
+
 def test_five_columns_still_fit_into_eighty_cells() -> None:
     path = documents.path(documents.incident(), "firewall", "ingress")
     path["ladder"]["columns"] += [{"id": "node2", "role": "witness"}, {"id": "a-rather-long-name", "role": "backend"}]

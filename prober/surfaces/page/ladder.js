@@ -80,10 +80,10 @@ function cross(x, y) {
   return drawn("path", { d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10`, class: "cross" });
 }
 
-/** From a column to the one the packet left for; it ends in a cross where it was not seen to arrive. */
+/** From a column to the one the packet left for: a cross where it was not seen to arrive, dotted where nobody says. */
 function arrow(sketch, step, later) {
   const [from, to] = [sketch.places.get(step.column), sketch.places.get(step.to)];
-  const arrives = later.find((one) => one.column === step.to && one.packet === step.packet)?.state ?? "seen";
+  const arrives = later.find((one) => one.column === step.to && one.packet === step.packet)?.state ?? "not watched";
   const astray = to.role === "witness" ? " astray" : "";
   const way = Math.sign(to.x - from.x);
   const [start, y] = [from.x + 2 * way, sketch.y + 8];
