@@ -42,7 +42,7 @@ class Guard:
 def _refusal(request: HTTPConnection) -> tuple[int, str] | None:
     """Why this request comes no further: status and sentence."""
     headers, method = request.headers, request.scope["method"]
-    if is_local(request) and not is_local_name(headers.get("host", "")):
+    if request.client and is_local(request) and not is_local_name(headers.get("host", "")):
         return 421, "this controller listens on loopback and answers to localhost and 127.0.0.1 only"
     if method in ("POST", "DELETE") and headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
         return 403, "a request that changes something must come from this controller's own page"

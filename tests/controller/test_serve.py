@@ -85,6 +85,12 @@ def test_it_answers_on_every_listener_and_leaves_nothing_on_sigterm(tmp_path: Pa
         assert "Traceback" not in one.log.read_text()
 
 
+def test_no_name_is_a_wrong_one_on_a_unix_socket(tmp_path: Path) -> None:
+    with process(tmp_path) as one:
+        assert one.http.get("/livez", headers={"Host": "x"}).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{one.port}/livez", headers={"Host": "x"}).status_code == 421
+
+
 def test_a_taken_port_or_socket_is_one_sentence_and_takes_nothing_away(tmp_path: Path) -> None:
     with process(tmp_path) as one:
         for place in (f"127.0.0.1:{one.port}", one.socket):
