@@ -39,7 +39,7 @@ class Uplink:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="uplink", daemon=True)
         self.idle = threading.Event()
-        self._told = ""
+        self._told = self._refused = ""
 
     def start(self) -> None:
         self.thread.start()
@@ -90,7 +90,7 @@ class Uplink:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return f"the controller can't be reached: {type(error).__name__}: {error}"
         if answer.status_code in (400, 413):
-            _log.error("report refused", status=answer.status_code, sequence=report.sequence, why=_detail(answer))
+            self._refuse(report, answer)
             return None
         if answer.status_code != 200:
             return f"the controller answers {answer.status_code}: {_detail(answer)}"
@@ -99,6 +99,13 @@ class Uplink:
         except msgspec.MsgspecError as error:
             return f"the controller's orders can't be read: {error}"
         return None
+
+    def _refuse(self, report: Report, answer: httpx.Response) -> None:
+        """Said once for each reason: the next report is a quarter of a second away."""
+        why = _detail(answer)
+        if why != self._refused:
+            self._refused = why
+            _log.error("report refused", status=answer.status_code, sequence=report.sequence, why=why)
 
     def _tell(self, trouble: str) -> None:
         """Say it once, not at every try."""

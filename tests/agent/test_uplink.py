@@ -107,6 +107,15 @@ def test_what_is_refused_for_good_keeps_nothing_back(standin: Standin, status: i
     assert [one.sequence for one in standin.came] == [2]
 
 
+def test_a_refusal_is_told_once_for_each_reason(standin: Standin) -> None:
+    standin.answers = [problem(400, "not yours"), problem(400, "not yours"), problem(413, "too large")]
+    with structlog.testing.capture_logs() as logs:
+        uplink, heard = sent(standin, *(report(number) for number in range(1, 5)))
+        until(lambda: len(heard) == 1)
+        uplink.close()
+    assert [one["why"] for one in logs if one["event"] == "report refused"] == ["not yours", "too large"]
+
+
 def test_orders_that_cannot_be_read_are_asked_for_again(standin: Standin) -> None:
     standin.answers = [(200, b"\xc1")]
     uplink, heard = sent(standin, report(1))
