@@ -145,11 +145,11 @@ def db_upgrade(database: Database = None) -> int:
     """Bring the database's schema to this version's."""
     from prober import settings
     from prober.store import schema
-    from prober.store.engine import parse_url
+    from prober.store.engine import shown
 
     url = settings.load(database=database).database_url
     revision = schema.upgrade(url)
-    output.say(f"{parse_url(url).render_as_string(hide_password=True)} is at {revision}")
+    output.say(f"{shown(url)} is at {revision}")
     return 0
 
 

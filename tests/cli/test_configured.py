@@ -151,3 +151,8 @@ def test_a_fault_of_our_own_is_one_sentence_too(run: Run, monkeypatch: pytest.Mo
     assert (left.code, left.out) == (3, "")
     assert "prober failed (ZeroDivisionError: spoilt); PROBER_LOG_LEVEL=debug shows where" in left.err
     assert sys.exc_info() == (None, None, None)
+
+
+def test_an_upgrade_names_the_database_as_it_was_given(run: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'named.sqlite'}"
+    assert run("db", "upgrade", "--database", url).err.startswith(f"{url} is at ")
