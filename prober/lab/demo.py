@@ -84,12 +84,15 @@ class Show:
                 seconds = time.monotonic() - began
                 live.update(self._act(title, document, seconds), refresh=self.console.is_terminal)
                 if done(document):
-                    return seconds, document
+                    break
                 if seconds > PATIENCE:
                     raise CannotMeasure(
                         f"after {PATIENCE:.0f} s the matrix is not what {self.stage.incident.name} expects"
                     )
                 time.sleep(0.1)
+        if not self.console.is_terminal:
+            self.console.print()  # rich leaves the last line open there
+        return seconds, document
 
     def _live(self) -> Live:
         return Live(console=self.console, auto_refresh=False, transient=False)

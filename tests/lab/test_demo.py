@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import json
 import os
 import signal
@@ -25,6 +26,10 @@ from typing import Any
 import httpx
 import pytest
 from children import Sealed
+from rich.console import Console
+
+from prober.lab import demo
+from tests.surfaces import documents
 
 ROOT = Path(__file__).parents[2]
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -217,3 +222,13 @@ def test_without_a_standing_lab_the_sentence_says_how_to_start_one() -> None:
     done = prober("lab", "break")
     assert done.returncode == 3
     assert "prober lab up" in done.stderr
+
+
+def test_an_act_that_goes_into_a_file_ends_its_line() -> None:
+    class Stage:
+        def get(self, _path: str) -> dict[str, Any]:
+            return documents.healthy()
+
+    told = io.StringIO()
+    demo.Show(Stage(), Console(file=told, width=80)).until("An act", lambda _document: True)  # type: ignore[arg-type]
+    assert told.getvalue().endswith("\n"), told.getvalue()[-80:]
