@@ -41,6 +41,8 @@ SETTLE_NS = 2_000_000
 """A frame may still be on its way into the tap's queue this long after its time stamp."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at the host's interfaces."""
+CROWDED = 1.0
+"""Seconds between two reports while an earlier one still waits: a slow controller gets fewer and larger ones."""
 DRAIN = 32
 """Reads of the tap in one turn; where that does not empty it, sending must not wait for ever."""
 
@@ -70,7 +72,7 @@ class Agent:
         self.takers = Takers()
         self.plan: Plan | None = None
         self.responder: Responder | None = None
-        self.report_every, self.stopping = 0.25, False
+        self.report_every, self.report_crowded, self.stopping = 0.25, CROWDED, False
         self.targets, self.runs = Lasting(), Lasting("")
         self._expired, self._stumbles = False, 0
         self._serial = random.SystemRandom().randrange(probe.SERIALS)
@@ -79,7 +81,7 @@ class Agent:
         self._port_of: dict[str, int] = {}
         self._covered_ns = time.time_ns()
         self._dropped = self.tap.dropped()
-        self._reported, self._looked, self._heard_at = 0.0, float("-inf"), time.monotonic()
+        self._gathered, self._reported, self._looked, self._heard_at = 0.0, 0.0, float("-inf"), time.monotonic()
         self._names: dict[int, str] = {}
         self._pods: frozenset[int] = frozenset()
 
@@ -169,6 +171,7 @@ class Agent:
     def _close(self) -> None:
         resets, _ = self.handshakes.expire(time.time_ns() + 3_600_000_000_000)
         self._transmit(resets)  # their outcomes are not told: they did not time out, nobody may read them as losses
+        self._gather(time.monotonic())
         self._report(time.monotonic(), self._covered_ns)
         self.uplink.close()
         if self.responder is not None:
@@ -176,7 +179,7 @@ class Agent:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        deadlines = [now + IDLE, self._reported + self.report_every]
+        deadlines = [now + IDLE, self._gathered + self.report_every]
         if (due := self.schedule.next_due()) is not None:
             deadlines.append(due)
         if (deadline := self.handshakes.next_deadline()) is not None:
@@ -200,8 +203,10 @@ class Agent:
         self._ask(self.schedule.due(now))
         if self.responder is not None:
             self.responder.serve()
-        if now - self._reported >= self.report_every:
-            self._report(now, drained_ns)
+        if now - self._gathered >= self.report_every:
+            self._gather(now)
+            if not self.outbox.waiting or now - self._reported >= self.report_crowded:
+                self._report(now, drained_ns)
 
     def _drain_wake(self) -> None:
         try:
@@ -297,9 +302,13 @@ class Agent:
 
     # -- reporting ------------------------------------------------------------------------------------------
 
-    def _report(self, now: float, drained_ns: int) -> None:
+    def _gather(self, now: float) -> None:
+        """Half-open sockets live for a moment only: they are looked at as often as a report may be due."""
         taken = self.takers.look(time.time_ns())
         self.outbox.saw(taken, [b""] * len(taken))
+        self._gathered = now
+
+    def _report(self, now: float, drained_ns: int) -> None:
         dropped = self.tap.dropped()
         self.outbox.close(
             time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped, counters.read(), self._names,

@@ -9,6 +9,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class Turned:
         from prober.agent.loop import Agent
 
         self.agent = Agent("here", "unix:/nonexistent", "")
-        self.agent.report_every = 0.0
+        self.agent.report_every = self.agent.report_crowded = 0.0
 
     def turns(self, seconds: float, begin: float | None = None) -> None:
         end = time.monotonic() + seconds
@@ -233,6 +234,18 @@ def test_a_host_that_is_short_of_something_is_a_gap_and_not_an_end() -> None:
     assert stumbles == 3
     assert "a turn failed: OSError: Network is down" in notes
     assert gap_ns > 100_000_000, "the time of the failures is not claimed as watched"
+
+
+def test_while_a_report_waits_the_next_ones_are_fewer_and_leave_nothing_unwatched() -> None:
+    def body() -> Any:
+        one = Turned()
+        one.agent.report_crowded = 0.5
+        one.turns(1.3)
+        return [(report.since_ns, report.until_ns) for report in one.reports]
+
+    covered = in_namespace(body)
+    assert 2 <= len(covered) <= 4, "at once, and then every half second"
+    assert all(before[1] == after[0] for before, after in pairwise(covered))
 
 
 def test_many_runs_do_not_fill_the_agents_memory(monkeypatch: pytest.MonkeyPatch) -> None:
