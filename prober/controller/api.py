@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from prober.controller import documents, keeper, streams
 from prober.controller.access import Identity
+from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
 from prober.slo import alerts
 from prober.surfaces import picture, table
@@ -23,6 +25,7 @@ Viewer = Annotated[Identity, Depends(needs("viewer"))]
 Operator = Annotated[Identity, Depends(needs("operator"))]
 Name = Annotated[str, Field(max_length=100)]
 Names = Annotated[list[Name] | None, Query(max_length=200, description="names of zones, groups, agents or targets")]
+Moment = Annotated[AwareDatetime | None, Query(description="as it was then (RFC 3339)", examples=[documents.AT])]
 Cursor = Annotated[int | None, Query(ge=1, le=2**62, description="of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Key = Annotated[str | None, Header(max_length=200, description="the same key starts nothing new")]
@@ -48,15 +51,27 @@ MATRIX_ANSWERS: documents.Answers = {
 
 @router.get("/matrix", operation_id="matrix", responses=MATRIX_ANSWERS)
 async def matrix(
-    request: Request, _: Viewer, source: Names = None, target: Names = None,
+    request: Request, _: Viewer, source: Names = None, target: Names = None, at: Moment = None,
     if_none_match: Annotated[str | None, Header(max_length=2000)] = None,
 ) -> Response:  # fmt: skip
     """The pairwise matrix: every declared cell with its label, culprit and age. ETag changes when a verdict does."""
-    document = centre_of(request).matrix_document(source, target)
+    centre = centre_of(request)
+    if at is None:
+        document = centre.matrix_document(source, target)
+    else:
+        document = await asyncio.to_thread(_past, centre, at, source, target)
     headers = {"ETag": f'"{tag(document)}"', "Cache-Control": "no-cache"}
     if _matches(if_none_match or "", headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return JSONResponse(document, headers=headers)
+
+
+def _past(centre: Centre, at: datetime, source: list[str] | None, target: list[str] | None) -> dict[str, Any]:
+    try:
+        return centre.past_matrix(at, source, target)
+    except KeyError:
+        kept = f"what was shown is kept for {keeper.SNAPSHOTS_KEPT / 3600:.0f} hours while a controller runs"
+        raise HTTPException(404, f"nothing is known of the matrix at {at.isoformat()}; {kept}") from None
 
 
 def _matches(given: str, etag: str) -> bool:

@@ -65,6 +65,8 @@ class Centre:
         self._starting = asyncio.Lock()
         self._started: deque[float] = deque()
         self._pruned = self._saved = self._turned = self.now()
+        self._shown: dict[tuple[str, str], str] = {}
+        self._shown_at = float("-inf")
 
     # -- clocks ---------------------------------------------------------------------------------------------
 
@@ -150,10 +152,19 @@ class Centre:
         self._saved = self.now()
         if rows := keeper.touched_minutes(self.desk):
             self.behind.add(functools.partial(keeper.save_minutes, self.store, rows))
+        self._remember()
         if self._saved - self._pruned > PRUNE_EVERY:
             self._pruned = self._saved
             self.desk.ledger.forget(self.wall())
             self.behind.add(functools.partial(keeper.prune, self.store, self.wall(), self.desk.targets))
+
+    def _remember(self) -> None:
+        """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""
+        document = self.matrix_document()
+        labels = {(cell["source"], cell["target"]): cell["label"] for cell in document["cells"]}
+        if labels != self._shown or self.now() - self._shown_at >= keeper.SNAPSHOT_EVERY:
+            self._shown, self._shown_at = labels, self.now()
+            self.behind.add(functools.partial(keeper.keep_snapshot, self.store, self.wall(), document))
 
     def _taken(self, report: Report) -> None:
         if left_out := self.desk.take(report, self.now()):
@@ -272,6 +283,21 @@ class Centre:
         wanted = declared.expand_sources(tuple(sources)) if sources else ()
         names = declared.expand_targets(tuple(targets)) if targets else ()
         return self.desk.matrix.document(self.now(), self.stamp(), self.desk.matrix.select(wanted, names))
+
+    def past_matrix(self, at: datetime, sources: list[str] | None, targets: list[str] | None) -> dict[str, Any]:
+        """The matrix as it was. Raises `Refused` as above, KeyError where nothing of that moment is kept."""
+        document = keeper.past_matrix(self.store, at)
+        if document is None:
+            raise KeyError(at)
+        declared = self.desk.targets
+        wanted = declared.expand_sources(tuple(sources)) if sources else document["sources"]
+        names = declared.expand_targets(tuple(targets)) if targets else document["targets"]
+        cells = [cell for cell in document["cells"] if cell["source"] in wanted and cell["target"] in names]
+        rows, columns = ([cell[side] for cell in cells] for side in ("source", "target"))
+        return {
+            "at": document["at"], "sources": list(dict.fromkeys(rows)), "targets": list(dict.fromkeys(columns)),
+            "cells": cells,
+        }  # fmt: skip
 
     def path_document(self, source: str, target: str) -> dict[str, Any]:
         """A cell with its evidence. Raises KeyError for a pair that is not declared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from prober.joiner import HOLD
 from prober.report import decode_report
 from prober.slo import Row as MinuteRow
 from prober.store import audit as audits
-from prober.store import fleet, flips, minutes, reports, runs, verdicts
+from prober.store import fleet, flips, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.targets import Targets
 
@@ -25,6 +26,10 @@ REJOIN_TURN = 0.25
 """Seconds between two looks at what can be judged while old reports are joined again."""
 REPORTS_KEPT, HEALTHY_KEPT, FAILED_KEPT = 900.0, 86_400.0, 30 * 86_400.0
 """Seconds for which raw reports, passing and failing verdicts are kept."""
+SNAPSHOTS_KEPT = 86_400.0
+"""Seconds for which the matrix as it was is kept."""
+SNAPSHOT_EVERY = 60.0
+"""Seconds between two of them at most; where a verdict changed, one is kept with the next counts already."""
 MINUTES_KEPT = 3 * 86_400.0
 """Seconds for which an objective's minutes are kept at least: the longest window of the burn rates."""
 
@@ -52,7 +57,7 @@ def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
     """Judge the last reports again as they came, so that what was acknowledged is judged and counted once.
 
     The minutes before theirs are read as they were written; theirs are counted anew from the reports. What comes
-    back is what the ended controller had no time to keep: verdicts that are not in the store.
+    back are the failures among them; `keep` leaves out those that the ended controller kept.
     """
     written = minutes.objective_minutes(store, int(wall - _longest(desk.targets)))
     last_minute = max((row.minute for row in written), default=int(wall - REJOIN) // 60 * 60)
@@ -65,7 +70,7 @@ def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
     day = _judged_again(desk, [row for row in rows if row.received_ns / 1e9 >= desk.count_from], now, wall)
     desk.count_from = 0.0
     desk.debounce.told.update(flips.told(store))
-    return Day([one for one in day.judged if _is_failure(one) and not _is_kept(store, one)], [], day.faults)
+    return Day([one for one in day.judged if _is_failure(one)], [], day.faults)
 
 
 def _judged_again(desk: Desk, rows: Sequence[reports.Row], now: float, wall: float) -> Day:
@@ -101,16 +106,11 @@ def _is_failure(judged: Judged) -> bool:
     return not judged.verdict.label.passes or judged.verdict.revision > 0
 
 
-def _is_kept(store: Store, judged: Judged) -> bool:
-    o = judged.observation
-    kept = verdicts.run_verdicts(store, o.run) if o.run else verdicts.history(store, o.source, o.target, 200)
-    return any(one.probe == o.probe and one.verdict.revision >= judged.verdict.revision for one in kept)
-
-
 def keep(store: Store, day: Day) -> None:
-    """The turn's failures with their evidence, and the flips."""
+    """The turn's failures with their evidence, and the flips. What an earlier controller kept is left out."""
     if rows := [_kept(one) for one in day.judged if _is_failure(one)]:
-        verdicts.keep_verdicts(store, rows)
+        known = verdicts.known(store, rows)
+        verdicts.keep_verdicts(store, [row for row in rows if verdicts.identity(row) not in known])
     if day.flips:
         flips.add_flips(store, day.flips)
 
@@ -133,10 +133,32 @@ def save_minutes(store: Store, rows: Sequence[MinuteRow]) -> None:
         minutes.put_objective_minutes(store, rows)
 
 
+def keep_snapshot(store: Store, wall: float, document: dict[str, Any]) -> None:
+    """The matrix as it is shown now."""
+    snapshots.keep_snapshot(store, int(wall * 1e9), zlib.compress(msgspec.msgpack.encode(document), 1))
+
+
+def past_matrix(store: Store, at: datetime) -> dict[str, Any] | None:
+    """The matrix as it was shown last at that moment, or None where nobody kept one for longer than `SNAPSHOT_EVERY`.
+
+    A cell's age is what it was then, and the time that had passed since.
+    """
+    asked_ns = min(max(int(at.timestamp() * 1e9), 0), 2**63 - 1)
+    found = snapshots.snapshot_at(store, asked_ns)
+    if found is None or asked_ns - found[0] > 2 * SNAPSHOT_EVERY * 1e9:
+        return None
+    document: dict[str, Any] = msgspec.msgpack.decode(zlib.decompress(found[1]))
+    for cell in document["cells"]:
+        if cell["age_seconds"] is not None:
+            cell["age_seconds"] = round(cell["age_seconds"] + (asked_ns - found[0]) / 1e9, 1)
+    return document
+
+
 def prune(store: Store, wall: float, targets: Targets) -> None:
     """Let go of what is old; failures are kept longest."""
     minutes.prune_minutes(store, int(wall - _longest(targets)))
     reports.prune(store, int((wall - REPORTS_KEPT) * 1e9))
+    snapshots.prune_snapshots(store, int((wall - SNAPSHOTS_KEPT) * 1e9))
     verdicts.prune_verdicts(
         store, passing_before_ns=int((wall - HEALTHY_KEPT) * 1e9), failing_before_ns=int((wall - FAILED_KEPT) * 1e9)
     )

@@ -132,6 +132,14 @@ flips = Table(
     sqlite_autoincrement=True,
 )
 
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("at_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The matrix as it was shown at a moment (msgpack, deflated)."""
+
 runs = Table(
     "runs",
     metadata,

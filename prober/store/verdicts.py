@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from prober.store.engine import Store
 from prober.store.tables import verdicts
 from prober.verdict import Label, Verdict
+
+_DAY_NS = 86_400_000_000_000
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -37,6 +39,30 @@ def keep_verdicts(store: Store, rows: Iterable[Kept]) -> list[int]:
     with store.begin() as connection:
         made = sa.insert(verdicts).returning(verdicts.c.id, sort_by_parameter_order=True)
         return list(connection.execute(made, values).scalars())
+
+
+Identity = tuple[str, str, str | None, int, int]
+"""Source, target, run, probe, revision: what was said once is not said again within a day."""
+
+_AT_ONCE = 500
+
+
+def identity(row: Kept) -> Identity:
+    """What names a verdict."""
+    return row.source, row.target, row.run, row.probe, row.verdict.revision
+
+
+def known(store: Store, rows: Sequence[Kept]) -> set[Identity]:
+    """The identities of those that are in the store already, from within a day of each other."""
+    names = [verdicts.c[name] for name in ("source", "target", "run", "probe", "revision")]
+    found: set[Identity] = set()
+    with store.read() as connection:
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            mine = verdicts.c.probe.in_([row.probe for row in some])
+            recent = verdicts.c.at_ns > min(row.at_ns for row in some) - _DAY_NS
+            found |= {tuple(row) for row in connection.execute(sa.select(*names).where(mine, recent))}
+    return found
 
 
 def keep_verdict(store: Store, row: Kept) -> int:
@@ -77,7 +103,7 @@ def _last_word() -> sa.ColumnElement[bool]:
     later = verdicts.alias()
     same = [later.c[name] == verdicts.c[name] for name in ("source", "target", "probe")]
     same.append(later.c.run.is_not_distinct_from(verdicts.c.run))
-    near = later.c.at_ns - verdicts.c.at_ns < 86_400_000_000_000
+    near = later.c.at_ns - verdicts.c.at_ns < _DAY_NS
     return ~sa.exists().where(*same, later.c.id > verdicts.c.id, later.c.revision > verdicts.c.revision, near)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from prober.controller import access
+from prober.controller import access, centre
 from prober.flip import Flip
 from prober.report import decode_orders, encode
 from prober.store import flips
@@ -94,6 +94,30 @@ def test_the_matrix_is_sent_again_only_where_a_verdict_changed(running: Controll
     answer = running.client.get("/api/v1/matrix", headers={"If-None-Match": etag})
     assert answer.status_code == 200
     assert answer.headers["etag"] != etag
+
+
+def test_the_matrix_is_shown_as_it_was(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(centre, "SAVE_EVERY", 0.1)
+
+    def then(at: str) -> httpx.Response:
+        return running.client.get("/api/v1/matrix", params={"at": at, "source": "firewall", "target": "ingress"})
+
+    def kept(label: str) -> str:
+        deadline = time.monotonic() + 5
+        while (answer := then(at := running.centre.stamp())).status_code == 404 or label not in answer.text:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.05)
+        return at
+
+    well = kept("healthy")
+    running.misroute()
+    kept("return-path-misroute")
+    cells = then(well).json()["cells"]
+    assert [(cell["source"], cell["target"], cell["label"]) for cell in cells] == [("firewall", "ingress", "healthy")]
+    for never in ("2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        assert "nothing is known of the matrix at" in problem(then(never), 404)
+    assert "at" in problem(then("yesterday"), 422)
+    assert "timezone" in problem(then("2026-01-01T00:00:00"), 422)
 
 
 def test_a_path_shows_ladder_and_packets_and_its_capture_opens(running: Controller) -> None:

@@ -55,7 +55,7 @@ def test_two_labs_side_by_side_say_what_one_says(sealed_child: Sealed, tmp_path:
         return list(catalogue.run(loaded, tmp_path, said))
 
     trials = {one.scenario: one for one in sealed_child(live)}
-    assert {name: one.misses for name, one in trials.items()} == dict.fromkeys(trials, [])
+    assert {name: one.misses for name, one in trials.items()} == {name: [] for name in trials}
     assert len(trials) == 4
     seconds = trials["incident"].seconds_to_verdict
     assert seconds is not None and 0.3 < seconds < 8

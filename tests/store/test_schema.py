@@ -56,6 +56,7 @@ def test_a_revision_from_a_newer_prober_is_refused(url: str, step: object) -> No
 
 def test_a_revision_behind_head_is_refused_with_the_cure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     schema.upgrade(url)
-    monkeypatch.setattr(schema, "head", lambda: "0002")
-    with pytest.raises(CannotMeasure, match=r"is at revision 0001, this prober needs 0002; run: prober db upgrade"):
+    here = schema.head()
+    monkeypatch.setattr(schema, "head", lambda: "0099")
+    with pytest.raises(CannotMeasure, match=rf"is at revision {here}, this prober needs 0099; run: prober db upgrade"):
         open_store(url)
