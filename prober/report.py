@@ -34,11 +34,13 @@ _EVERYDAY = ("main", "local", "default", "")
 
 
 class Question(msgspec.Struct, frozen=True):
-    """The controller asks an agent for its own routing table's answer (``ip route get``)."""
+    """The controller asks an agent for its own routing table's answer (``ip route get``), or, with a `port`, whether
+    something on its host listens on ``dst`` and that port."""
 
     dst: str
     src: str = ""
     iif: str = ""
+    port: int = 0
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ class Route(msgspec.Struct, frozen=True):
 
     ``error`` is the errno's name where there is no usable route (``ENETUNREACH``, ``EINVAL`` for a blackhole …).
     ``rule`` is the policy rule that led to the table, or that refuses by itself; '' for those every host has.
+    ``neighbour`` is the next hop's (without one: the destination's) state and MAC, as ``ip neigh`` says it.
+    Where a ``port`` was asked for, ``listening`` is the answer and the rest says nothing.
     """
 
     agent: str = ""
@@ -61,6 +65,9 @@ class Route(msgspec.Struct, frozen=True):
     table: str = "main"
     error: str = ""
     rule: str = ""
+    neighbour: str = ""
+    port: int = 0
+    listening: bool = False
 
     def text(self, named: str = "") -> str:
         """The route as ``ip route`` writes it, with its policy table; `named` says whose its next hop is."""
@@ -73,11 +80,26 @@ class Route(msgspec.Struct, frozen=True):
         return f"{kind}{self.prefix}{hop}{table}{whose}" + (f", {self.rule}" if self.rule else "")
 
 
+class HalfOpen(msgspec.Struct, frozen=True):
+    """A half-open socket that an agent without a tap found: a SYN that its TCP took, with that SYN's four-tuple.
+
+    ``seen_ns`` is when it was found first, on the agent's clock.
+    """
+
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    seen_ns: int
+
+
 class Report(msgspec.Struct):
     """What an agent saw and did since its last report.
 
     ``since_ns .. until_ns`` is the coverage statement: its taps were capturing throughout, and the kernel dropped
-    ``dropped`` frames of them meanwhile. ``tap`` is false where it may not capture (no CAP_NET_RAW).
+    ``dropped`` frames of them meanwhile. ``tap`` is false where it may not capture (no CAP_NET_RAW): the statement is
+    then that it read its table of half-open sockets at least twice in any `STACK_LOOKS`, and ``halfopen`` is what was
+    new there.
     """
 
     agent: str
@@ -97,6 +119,7 @@ class Report(msgspec.Struct):
     answers: list[Route] = []
     counters: dict[str, int] = {}
     notes: list[str] = []
+    halfopen: list[HalfOpen] = []
 
     def outcome_rows(self) -> Batch:
         """The outcomes as an `OUTCOME` array. Raises ValueError where the bytes are no whole number of rows."""

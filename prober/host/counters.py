@@ -22,6 +22,7 @@ WANTED: tuple[str, ...] = (
     "TcpExtIPReversePathFilter",
     "TcpExtListenOverflows",
     "TcpExtListenDrops",
+    "TcpExtEmbryonicRsts",
     "TcpExtTCPSynRetrans",
     "TcpExtTCPMinTTLDrop",
     "TcpExtTCPChallengeACK",

@@ -19,17 +19,23 @@ _SYN_RECV = "03"
 
 def read() -> set[Flow]:
     """The four-tuples, as their SYNs had them."""
-    return {flow for name in ("tcp", "tcp6") for flow in _rows(Path("/proc/thread-self/net") / name)}
+    return set(rows(_SYN_RECV))
 
 
-def _rows(path: Path) -> Iterator[Flow]:
+def rows(state: str) -> Iterator[Flow]:
+    """The sockets in this state (two hexadecimal digits, net/tcp_states.h)."""
+    for name in ("tcp", "tcp6"):
+        yield from _rows(Path("/proc/thread-self/net") / name, state)
+
+
+def _rows(path: Path, state: str) -> Iterator[Flow]:
     if not path.exists():
         return  # a kernel without IPv6
     with path.open() as lines:
         next(lines)
         for line in lines:
             words = line.split(maxsplit=4)
-            if words[3] == _SYN_RECV:
+            if words[3] == state:
                 yield (*_end(words[2]), *_end(words[1]))
 
 

@@ -13,7 +13,9 @@ import ipaddress
 import socket
 from typing import Any
 
-from prober.host import policies, rtnetlink
+import msgspec
+
+from prober.host import listening, neighbours, policies, rtnetlink
 from prober.host.rtnetlink import Message
 from prober.report import Question, Route
 from prober.segment import Address, Network
@@ -42,12 +44,17 @@ class Routes:
         self._agent = agent
 
     def ask(self, question: Question) -> Route:
-        """The FIB's answer; never raises for what the kernel refuses: ``error`` is then the errno's name.
+        """The FIB's answer, or whether something listens.
+
+        Never raises for what the kernel refuses: ``error`` is then the errno's name.
 
         A ``src`` that is no address of this host needs the ``iif`` it comes in by, as a forwarded packet does.
         ``error`` is also ``EADDRNOTAVAIL`` where `dst` or `src` is no address or they are of two families, and
         ``ENODEV`` where there is no such ``iif``.
         """
+        if question.port:
+            there = listening.on(question.dst, question.port)
+            return Route(self._agent, question.dst, type="", table="", port=question.port, listening=there)
         known: dict[str, Any] = {"agent": self._agent, "dst": question.dst, "src": question.src, "iif": question.iif}
         try:
             dst = ipaddress.ip_address(question.dst)
@@ -60,7 +67,16 @@ class Routes:
             found = rtnetlink.lookup(_family(dst), _FLAGS, **attributes)
         except OSError as failure:
             return _refused(dst, failure.errno or errno.EIO, known, question)
-        return Route(**known, **_described(found), rule=policies.leading_to(_table(found), question))
+        rule = policies.leading_to(_table(found), question)
+        return _with_neighbour(Route(**known, **_described(found), rule=rule))
+
+
+def _with_neighbour(route: Route) -> Route:
+    """With the state of its next hops, or of the destination itself where the route is straight to a device."""
+    if route.type != "unicast" or not route.dev:
+        return route
+    states = [neighbours.state(hop, route.dev) for hop in (route.via or route.dst).split(",")]
+    return msgspec.structs.replace(route, neighbour=",".join(one for one in states if one))
 
 
 def _attributes(dst: Address, question: Question) -> dict[str, Any]:
@@ -96,7 +112,7 @@ def _refused(dst: Address, number: int, known: dict[str, Any], question: Questio
     return Route(**known, type="", table="", error=_name(number))
 
 
-def _described(route: Message) -> dict[str, str]:
+def _described(route: Message) -> dict[str, Any]:
     """A route message in our words. Of a multipath route the first leg, its other next hops after it."""
     legs = route.get_attr("RTA_MULTIPATH") or [route]
     hops = [_next_hop(leg) for leg in legs]

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 Message = Any
@@ -61,6 +62,14 @@ def lookup(family: int, flags: int, **attributes: Any) -> Message:
     message["attrs"] = list(attributes.items())
     answers = _ask(message, RTM_GETROUTE, dump=False)
     return answers[0]
+
+
+def neighbour(family: int, address: str, index: int) -> Message:
+    """One entry of the neighbour table; OSError with the kernel's errno where there is none."""
+    message = ndmsg()
+    message["family"], message["ifindex"] = family, index
+    message["attrs"] = [("NDA_DST", address)]
+    return _ask(message, RTM_GETNEIGH, dump=False)[0]
 
 
 def _ask(message: Message, kind: int, dump: bool) -> list[Message]:

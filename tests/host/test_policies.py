@@ -66,6 +66,8 @@ def test_a_refusing_route_in_another_table_is_named_with_it(pods):
 def test_ipv6_has_rules_of_its_own(node):
     node.run("ip -6 rule add to fd19::/48 lookup 100 priority 1000")
     node.run("ip route add fd19::/48 via fd22::23 table 100")
-    said = "fd19::/48 via fd22::23 table 100, rule 1000: from all to fd19::/48 lookup 100"
-    assert ask(node, dst="fd19::4").text() == said
+    assert (
+        ask(node, dst="fd19::4").text()
+        == "fd19::/48 via fd22::23 table 100, rule 1000: from all to fd19::/48 lookup 100"
+    )
     assert node.do(lambda: policies.refusing(22, Question("fd19::4"))) == ("", "")

@@ -1,0 +1,28 @@
+"""Whether this host's connection tracking has room: the kernel drops each new flow once ``nf_conntrack_count`` has
+reached ``nf_conntrack_max`` (__nf_conntrack_alloc, net/netfilter/nf_conntrack_core.c).
+
+Both can be read without a capability. The limit is the host's, not the namespace's: no lab can lower it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+COUNTER = "ConntrackFull"
+_FOLDER = Path("/proc/sys/net/netfilter")
+
+
+class Conntrack:
+    """A counter like the kernel's own: it rises at each look at which the table was full."""
+
+    def __init__(self, folder: Path = _FOLDER) -> None:
+        self._folder = folder
+        self._full = 0
+
+    def read(self) -> dict[str, int]:
+        """`COUNTER`; nothing where connection tracking is not loaded."""
+        count, most = self._folder / "nf_conntrack_count", self._folder / "nf_conntrack_max"
+        if not count.exists():
+            return {}
+        self._full += int(count.read_text()) >= int(most.read_text())
+        return {COUNTER: self._full}
