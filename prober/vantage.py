@@ -34,6 +34,7 @@ class Vantage:
     heard: float = float("-inf")
     offset_ns: int = 0
     covered: list[tuple[int, int]] = field(default_factory=list)
+    looked: list[tuple[int, int]] = field(default_factory=list)
     counters: deque[tuple[int, dict[str, int]]] = field(default_factory=lambda: deque(maxlen=64))
     late: tuple[float, int] | None = None
 
@@ -42,13 +43,15 @@ class Vantage:
         if report.epoch != self.epoch or self._was_set(report, offset, received):
             self.epoch, self.offset_ns, self.late = report.epoch, offset, None  # a new process, or its clock was set
             self.covered.clear()
+            self.looked.clear()
             self.counters.clear()
         elif received > self.heard:
             self.offset_ns += int((received - self.heard) * DRIFT_NS)
         self.heard, self.offset_ns = max(self.heard, received), min(self.offset_ns, offset)
         self.counters.append((report.clock_ns, report.counters))
-        if report.tap and not report.dropped and report.since_ns <= report.until_ns:
-            self._cover(report.since_ns, report.until_ns)
+        if not report.dropped and report.since_ns <= report.until_ns:
+            spans = self.covered if report.tap else self.looked
+            spans[:] = _merged([*spans, (report.since_ns, report.until_ns)])
 
     def _was_set(self, report: Report, offset: int, received: float) -> bool:
         """True where the clock was set since the last report; a report that only came late does not look like it."""
@@ -61,25 +64,23 @@ class Vantage:
             self.late = (received, offset)
         return received - self.late[0] > STEADY
 
-    def _cover(self, since: int, until: int) -> None:
-        """Statements that touch or overlap are one; their order does not matter."""
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted([*self.covered, (since, until)]):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-            else:
-                merged.append((start, end))
-        self.covered = merged[-64:]
-
     def watched(self, start: float, end: float) -> bool:
         """True where it said that it captured from before `start` to after `end` (controller's seconds)."""
+        return self._within(self.covered, start, end)
+
+    def read_table(self, start: float, end: float) -> bool:
+        """True where it captures nothing, and said that it read its half-open sockets throughout."""
+        return self._within(self.looked, start, end)
+
+    def _within(self, spans: list[tuple[int, int]], start: float, end: float) -> bool:
         first = int(start * 1e9) - self.offset_ns - MARGIN_NS
         last = int(end * 1e9) - self.offset_ns
-        return any(since <= first and until >= last for since, until in self.covered)
+        return any(since <= first and until >= last for since, until in spans)
 
     def reaches(self, end: float) -> bool:
         """True where its coverage statements have come as far as `end`."""
-        return bool(self.covered) and self.covered[-1][1] >= int(end * 1e9) - self.offset_ns
+        last = int(end * 1e9) - self.offset_ns
+        return any(spans and spans[-1][1] >= last for spans in (self.covered, self.looked))
 
     def moved(self, start: float, end: float) -> dict[str, int]:
         """The counters that rose between the last reading before `start` and the first one after `end`."""
@@ -89,6 +90,17 @@ class Vantage:
         if before is None or after is None:
             return {}
         return {k: v - before[1].get(k, 0) for k, v in after[1].items() if v > before[1].get(k, 0)}
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Statements that touch or overlap are one; their order does not matter."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged[-64:]
 
 
 def _clock(reading: tuple[int, dict[str, int]]) -> int:

@@ -96,3 +96,11 @@ def test_counters_moved_between_the_readings_around_a_probe():
     ]
     assert heard(*readings).moved(1.3, 1.4) == {"ListenOverflows": 3}
     assert heard(*reversed(readings)).moved(0.1, 1.4) == {}, "no reading before it"
+
+
+def test_without_a_tap_only_the_half_open_sockets_were_watched():
+    mute = heard(*(told(at, tap=False) for at in (1.0, 1.25, 1.5, 1.75)))
+    assert not mute.watched(0.9, 1.7)
+    assert mute.read_table(0.9, 1.7) and mute.reaches(1.7)
+    assert not mute.read_table(0.9, 1.9)
+    assert not heard(*FOUR).read_table(0.9, 1.7), "a tap says more than that"

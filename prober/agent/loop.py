@@ -13,19 +13,22 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import structlog
 
 from prober import probe, segment
 from prober.agent.outbox import Lasting, Outbox
-from prober.agent.policy import task_refusal, unsound
+from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
 from prober.agent.schedule import Schedule
-from prober.agent.takers import Takers
+from prober.agent.takers import Table, Takers
 from prober.agent.uplink import Uplink, client
+from prober.errors import CannotMeasure
 from prober.handshake import Handshakes
 from prober.host import counters, interfaces
+from prober.host.conntrack import Conntrack
 from prober.host.routes import Routes
 from prober.report import Orders, Plan, Task
 from prober.segment import Batch
@@ -34,6 +37,7 @@ from prober.wire import privileges
 from prober.wire.capture import Catch, Tap
 from prober.wire.link import Link
 from prober.wire.mute import Mute
+from prober.wire.untapped import NoLink, NoTap
 
 IDLE = 0.1
 """Seconds at most between two turns."""
@@ -46,21 +50,28 @@ CROWDED = 1.0
 DRAIN = 32
 """Reads of the tap in one turn; where that does not empty it, sending must not wait for ever."""
 
+USELESS = 8.0
+"""Seconds after which an agent that may not capture and has no plan ends: nobody would hear of its lack."""
+
 _log = structlog.get_logger("prober.agent")
 
 
 class Agent:
     """One subnet's prober and witness. `run` until `stop`.
 
-    Raises `CannotMeasure` at once where packets can't be captured or sent; sockets are opened first and every
-    capability is dropped before anything is sent.
+    Without CAP_NET_RAW it can neither probe nor capture, says so, and is still a responder that answers questions and
+    reads its half-open sockets: a vantage all the same. Otherwise raw sockets are opened first, and every capability
+    is dropped before anything is sent.
     """
 
     def __init__(self, name: str, controller: str, token: str) -> None:
         self.name = name
-        self.tap, self.link, self.mute = Tap(), Link(), Mute()
+        self.able = privileges.can_capture()
+        self.tap: Tap | NoTap = Tap() if self.able else NoTap()
+        self.link: Link | NoLink = Link() if self.able else NoLink()
+        self.mute = Mute()
         privileges.drop()
-        self.routes = Routes(name)
+        self.routes, self.conntrack = Routes(name), Conntrack()
         self.handshakes = Handshakes()
         self.outbox = Outbox(name, epoch=int.from_bytes(os.urandom(6), "big"))
         self.schedule = Schedule(random.Random(os.urandom(8)))  # noqa: S311  # it spreads probes, it hides nothing
@@ -69,7 +80,10 @@ class Agent:
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
         self.uplink = Uplink(client(controller, token), self.outbox.waiting, self._heard)
-        self.takers = Takers()
+        self.takers, self.table = Takers(), Table()
+        self.outbox.tap = self.able
+        if not self.able:
+            _log.warning("only a responder", why=privileges.describe())
         self.plan: Plan | None = None
         self.responder: Responder | None = None
         self.report_every, self.report_crowded, self.stopping = 0.25, CROWDED, False
@@ -117,6 +131,10 @@ class Agent:
 
     def _admit(self, tasks: list[Task]) -> list[Task]:
         """The tasks inside the policy. What is outside is told and never sent."""
+        if not self.able:
+            if tasks:
+                self.outbox.note(f"nothing is probed from here. {privileges.describe()}")
+            return []
         admitted = []
         for task in tasks:
             why = task_refusal(self.plan, task)
@@ -142,7 +160,7 @@ class Agent:
     # -- a turn ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until `stop` is called (from a signal handler)."""
+        """Until `stop` is called (from a signal handler). CannotMeasure where it may not capture and no plan comes."""
         self.uplink.start()
         with selectors.DefaultSelector() as selector:
             selector.register(self.tap.fileno(), selectors.EVENT_READ)
@@ -153,6 +171,8 @@ class Agent:
                     self._turn(time.monotonic())
                 except OSError as error:
                     self._stumble(error)
+                if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
+                    raise CannotMeasure(privileges.describe())
         self._close()
 
     def _stumble(self, error: OSError) -> None:
@@ -195,6 +215,8 @@ class Agent:
         drained_ns = time.time_ns() - SETTLE_NS
         if not self._hear():
             drained_ns = self._covered_ns
+        if self.plan is None:
+            self._covered_ns = drained_ns  # without the fleet's keys nothing was recognised: that was no watching
         self._expire()
         if self.plan is not None and now - self._heard_at > self.plan.expires_after and not self._expired:
             self._expired = True
@@ -306,12 +328,15 @@ class Agent:
         """Half-open sockets live for a moment only: they are looked at as often as a report may be due."""
         taken = self.takers.look(time.time_ns())
         self.outbox.saw(taken, [b""] * len(taken))
+        if self.plan is not None and not self.able:
+            self.outbox.found(self.table.look(time.time_ns(), partial(permitted, self.plan)))
         self._gathered = now
 
     def _report(self, now: float, drained_ns: int) -> None:
         dropped = self.tap.dropped()
         self.outbox.close(
-            time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped, counters.read(), self._names,
+            time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped,
+            counters.read() | self.conntrack.read(), self._names,
             self.targets.order, self.runs.order,
         )  # fmt: skip
         self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now

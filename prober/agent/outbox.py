@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from prober.report import OUTCOME, Report, Route
+from prober.report import OUTCOME, HalfOpen, Report, Route
 from prober.segment import Batch
 from prober.sighting import SIGHTING
 
@@ -68,6 +68,7 @@ class Outbox:
         self.agent, self.epoch = agent, epoch
         self.waiting: deque[Report] = deque()
         self.lost = 0
+        self.tap = True
         self._sequence = 0
         self._open()
 
@@ -77,6 +78,7 @@ class Outbox:
         self._outcomes: list[Batch] = []
         self._answers: list[Route] = []
         self._notes: list[str] = []
+        self._halfopen: list[HalfOpen] = []
         self._seen = self._unseen = 0
 
     def saw(self, sightings: Batch, frames: list[bytes]) -> None:
@@ -98,6 +100,10 @@ class Outbox:
     def answered(self, route: Route) -> None:
         """The routing table's answer to a question of the controller."""
         self._answers.append(route)
+
+    def found(self, halfopen: list[HalfOpen]) -> None:
+        """Half-open sockets that are new."""
+        self._halfopen += halfopen
 
     def note(self, sentence: str) -> None:
         """Something the operator should read in the controller's log."""
@@ -122,7 +128,8 @@ class Outbox:
                 agent=self.agent, epoch=self.epoch, sequence=self._sequence, clock_ns=clock_ns, since_ns=covered[0],
                 until_ns=covered[1], dropped=dropped + self._unseen, interfaces=names.listed(), targets=told.listed(),
                 runs=ran.listed(), outcomes=done.tobytes(), sightings=seen.tobytes(), frames=self._frames,
-                answers=self._answers, counters=counters, notes=self._notes,
+                answers=self._answers, counters=counters, notes=self._notes, tap=self.tap,
+                halfopen=self._halfopen,
             )
         )  # fmt: skip
         self._open()

@@ -33,6 +33,11 @@ def refusal(plan: Plan, address: str, port: int) -> str | None:
     return f"{address} port {port} is outside the policy"
 
 
+def permitted(plan: Plan, address: str, port: int) -> bool:
+    """True where this address and port may be probed."""
+    return refusal(plan, address, port) is None
+
+
 def task_refusal(plan: Plan | None, task: Task) -> str | None:
     """Why this task is not done, or None: there is a plan, its policy allows the target, and the numbers make sense."""
     if plan is None:

@@ -1,11 +1,13 @@
 """Which SYNs this host's own TCP took: the place between "it reached the NIC" and "an answer left".
 
 A SYN that came in for one of the host's own addresses and was not answered is looked up among the half-open sockets
-until it is answered, closed, or too old. What is found there becomes a sighting at the `STACK`.
+until it is answered, closed, or too old. What is found there becomes a sighting at the `STACK`. An agent that may not
+capture has no SYN to look up: it reports what is new in the `Table`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,26 @@ import numpy as np
 from prober import segment
 from prober.host import halfopen
 from prober.probe import Kind
+from prober.report import HalfOpen
 from prober.segment import IN, Batch
 from prober.sighting import SIGHTING, Where
 
 GIVE_UP_NS = 3_000_000_000
 MOST = 4096
 """SYNs that wait at most; beyond that the oldest is let go."""
+
+
+class Table:
+    """The half-open sockets themselves, for an agent that captures nothing: what is new since the last look."""
+
+    def __init__(self) -> None:
+        self._known: set[halfopen.Flow] = set()
+
+    def look(self, now_ns: int, allowed: Callable[[str, int], bool]) -> list[HalfOpen]:
+        """Those that came up on addresses and ports that may be probed, `MOST` at most."""
+        there = {flow for flow in halfopen.read() if allowed(*flow[2:])}
+        new, self._known = there - self._known, there
+        return [HalfOpen(*flow, now_ns) for flow in sorted(new)[:MOST]]
 
 
 class Takers:

@@ -41,6 +41,7 @@ def describe() -> str:
     """The sentence for an operator whose agent may not open raw sockets, with the cure."""
     return (
         "This process may not open raw sockets: it lacks CAP_NET_RAW, so it can neither probe nor capture. "
+        "An agent still responds here, answers for its routes and reads its half-open sockets. "
         f"Give it that one capability: setcap cap_net_raw+ep {os.path.realpath(sys.executable)}, "
         "docker run --cap-add NET_RAW, or AmbientCapabilities=CAP_NET_RAW in a systemd unit."
     )

@@ -18,6 +18,7 @@ from prober.errors import CannotMeasure
 from prober.handshake import State
 from prober.lab import namespaces, sealed
 from prober.report import Orders, Report
+from prober.wire import privileges
 from tests.agent.plans import plan, task
 
 HERE, PEER = "10.77.0.1", "10.77.0.2"
@@ -240,6 +241,7 @@ def test_while_a_report_waits_the_next_ones_are_fewer_and_leave_nothing_unwatche
     def body() -> Any:
         one = Turned()
         one.agent.report_crowded = 0.5
+        one.told(plan=local(tasks=[]))
         one.turns(1.3)
         return [(report.since_ns, report.until_ns) for report in one.reports]
 
@@ -265,3 +267,35 @@ def test_many_runs_do_not_fill_the_agents_memory(monkeypatch: pytest.MonkeyPatch
     runs, names = in_namespace(body)
     assert runs == [f"r{number}" for number in range(30)]
     assert names == 8
+
+
+def test_without_cap_net_raw_it_responds_reads_its_sockets_and_says_so():
+    def live() -> tuple[Any, ...]:
+        privileges.drop()
+        turned = Turned()
+        turned.told(plan=local(listen=8081))
+        turned.turns(0.2)
+        with socket.create_connection((HERE, 8081), timeout=2):
+            turned.turns(0.2)
+        told = turned.agent.able, turned.outcomes(), turned.notes(), [report.tap for report in turned.reports]
+        turned.close()
+        return told
+
+    able, outcomes, notes, taps = in_namespace(live)
+    assert not able and not outcomes and not any(taps)
+    assert any("nothing is probed from here" in note and "CAP_NET_RAW" in note for note in notes)
+
+
+def test_before_it_has_the_fleets_keys_nothing_counts_as_watched():
+    def live() -> list[tuple[int, int]]:
+        turned = Turned()
+        turned.turns(0.2)
+        turned.told(plan=local(tasks=[]))
+        turned.turns(0.2)
+        turned.close()
+        return [(report.since_ns, report.until_ns) for report in turned.reports]
+
+    spans = in_namespace(live)
+    begun = next(index for index, (since, until) in enumerate(spans) if until > since)
+    assert begun >= 3, "without keys it recognises nothing, so it did not watch"
+    assert all(until >= since for since, until in spans[begun:])

@@ -7,7 +7,7 @@ import pytest
 
 from prober.agent import outbox
 from prober.agent.outbox import Lasting, Outbox
-from prober.report import OUTCOME, Report
+from prober.report import OUTCOME, HalfOpen, Report
 from prober.sighting import SIGHTING
 
 
@@ -114,3 +114,15 @@ def test_lasting_names_stay_bounded_and_keep_their_first(monkeypatch: pytest.Mon
         names.index(f"r{number}")
     assert len(names.order) == 4
     assert names.index("") == 0
+
+
+def test_half_open_sockets_go_into_the_next_report_and_the_lack_of_a_tap_is_said():
+    box = Outbox("here", 1)
+    box.tap = False
+    found = [HalfOpen("10.0.0.1", 61440, "10.0.0.2", 7007, 5)]
+    box.found(found)
+    for _ in range(2):
+        box.close(0, (0, 0), 0, {}, {}, [], [""])
+    first, second = box.waiting
+    assert (first.halfopen, first.tap) == (found, False)
+    assert second.halfopen == []

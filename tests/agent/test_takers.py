@@ -9,8 +9,10 @@ import pytest
 
 from prober import segment
 from prober.agent import takers
-from prober.agent.takers import GIVE_UP_NS, Takers
+from prober.agent.takers import GIVE_UP_NS, Table, Takers
+from prober.host import halfopen
 from prober.probe import Kind
+from prober.report import HalfOpen
 from prober.segment import IN, OUT
 from prober.sighting import SIGHTING, Where
 
@@ -81,3 +83,15 @@ def test_a_flood_of_syns_is_bounded(half_open: list[set[object]], monkeypatch: p
     for port in range(1000, 1100):
         one.hear(sighting(Kind.SYN, port=port), OWN)
     assert sorted(one.look(time.time_ns())["sport"].tolist()) == list(range(1090, 1100))
+
+
+def test_an_agent_without_a_tap_reports_what_is_new_among_its_half_open_sockets(monkeypatch):
+    there: set[halfopen.Flow] = {("10.0.0.1", 61440, "10.0.0.2", 7007), ("10.0.0.1", 1, "10.0.0.2", 22)}
+    monkeypatch.setattr(halfopen, "read", lambda: there)
+    table = Table()
+    assert table.look(5, lambda _, port: port == 7007) == [HalfOpen("10.0.0.1", 61440, "10.0.0.2", 7007, 5)]
+    assert table.look(6, lambda _, port: port == 7007) == [], "it was there before"
+    there = set()
+    assert table.look(7, lambda _, port: port == 7007) == []
+    there = {("10.0.0.1", 61440, "10.0.0.2", 7007)}
+    assert [one.seen_ns for one in table.look(8, lambda _, port: port == 7007)] == [8]
