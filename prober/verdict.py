@@ -172,6 +172,19 @@ class Verdict(msgspec.Struct, frozen=True):
     revision: int = 0
 
 
+def revised(before: Verdict, now: Verdict) -> Verdict:
+    """`now`, said of a probe of which `before` was said: its evidence tells what was said first."""
+    words = (before.label, before.cause, before.confidence)
+    told = f"revised: before more was seen it was {' '.join(word for word in words if word)}"
+    return msgspec.structs.replace(now, revision=before.revision + 1, evidence=(*now.evidence, told))
+
+
+def same(before: Verdict, now: Verdict) -> bool:
+    """Whether `now` says anything that `before`, maybe a revision, does not."""
+    bare = tuple(one for one in before.evidence if not one.startswith("revised: "))
+    return now == msgspec.structs.replace(before, revision=0, evidence=bare)
+
+
 LABELS: dict[Label, str] = {
     Label.HEALTHY: "the handshake completed, from the right address",
     Label.DETOUR: "it completes, but the reply took another way than it used to: a warning before an outage",
@@ -194,30 +207,32 @@ CONFIDENCES: dict[Confidence, str] = {
 """Every degree of confidence, the surest first. Hiding evidence never makes a verdict surer."""
 
 DECIDES: dict[Cause, str] = {
-    Cause.L1: "the send fails: ENETUNREACH, EHOSTUNREACH, EINVAL or EACCES",
+    Cause.L1: "the send fails: ENETUNREACH, EHOSTUNREACH, EINVAL or EACCES (no route, or one that refuses)",
     Cause.L2: "the send fails: EPERM",
-    Cause.L3: "sent, and never seen leaving the prober's watched NIC",
+    Cause.L3: "sent, and never seen leaving the prober's watched NIC; its next hop's neighbour entry failed",
     Cause.F1: "seen leaving the prober; the responder captured throughout and saw nothing",
     Cause.F2: "ICMP 3/2, 3/3, 3/9, 3/10 or 3/13 (IPv6 1/1, 1/4 to 1/6), or an RST while the responder saw no SYN",
-    Cause.F3: "ICMP 3/0 (IPv6 1/0) to the prober or to the load balancer",
-    Cause.F4: "ICMP 3/1 (IPv6 1/3) at once",
+    Cause.F3: "ICMP 3/0 (IPv6 1/0) to the prober or to the load balancer, or a router's own agent has no route",
+    Cause.F4: "ICMP 3/1 (IPv6 1/3) at once, or the route of an agent on the way that had the SYN refuses it",
     Cause.F6: "ICMP 3/1 (IPv6 1/3) after the neighbour's timeout, about 3 s",
-    Cause.F7: "at the node's NIC and at no pod, and the node's own ICMP says that nobody is there",
-    Cause.F8: "the load balancer saw the SYN, and every backend's agent saw none",
+    Cause.F7: "at the node's NIC and at no pod, and the node sends it back out, or has no way to that pod, or says so",
+    Cause.F8: "the load balancer saw the SYN, and every backend's agent saw none; `target` where it answers itself",
     Cause.F9: "a witness off the way has the SYN, and the responder saw none",
-    Cause.T1: "the SYN is at the target and an RST leaves it",
-    Cause.T2: "the node answers with an RST, and its pod never saw the SYN",
+    Cause.F10: "the prober is a pod; its own node had the SYN, let none out, and its route on is there",
+    Cause.T1: "the SYN is at the target, an RST leaves it, and nothing listens there as far as anybody says",
+    Cause.T2: "an RST leaves the target though something listens there, or its node answers and no pod saw the SYN",
     Cause.T3: "no answer left the host, and ListenOverflows moved",
     Cause.T4: "the SYN is at the target, its TCP did not take it, nothing left, and its route back is there",
-    Cause.T5: "at the node's NIC and at no pod, and the node's own ICMP says that a rule rejects it",
+    Cause.T5: "at the node's NIC and at no pod, whose own route is there; or the node's ICMP says that a rule rejects",
     Cause.T6: "at the NIC and no further, IPReversePathFilter moved, and the route back leaves by another interface",
-    Cause.T8: "no answer left the host, and OutNoRoutes moved",
+    Cause.T7: "at the NIC and no further, and nf_conntrack_count has reached nf_conntrack_max",
+    Cause.T8: "no answer left the target's own namespace, which has no route back, or whose OutNoRoutes moved",
     Cause.R1A: "the reply leaves the pod and not the node, whose route back is a device of its own",
     Cause.R1B: "a witness has the reply, and a route leads there; or the route alone, with that node's late ICMP 3/1",
     Cause.R1B_SILENT: "the same, and the witness's own route is a blackhole",
     Cause.R1C: "a witness's pod has the reply, or the responder hears an unsealed RST in the prober's name",
     Cause.R1D: "a witness has the reply that it never carried before, and passes it on",
-    Cause.R1E: "the reply leaves the pod and not the node, which takes the prober's address for its own",
+    Cause.R1E: "the reply leaves the pod and not the node, or the SYN is martian: the node owns the prober's address",
     Cause.R2: "the responder's node has no route back, or a router says so with ICMP 3/0 (IPv6 1/0)",
     Cause.R4: "the right acknowledgement and ports, another source address",
     Cause.R5: "seen leaving the responder; the prober captured throughout and saw nothing; or ICMP to the responder",

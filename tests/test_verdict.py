@@ -8,10 +8,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from prober.verdict import CONFIDENCES, DECIDES, LABELS, TITLES, Cause, Confidence, Culprit, Label, Verdict, document
+from prober.verdict import (
+    CONFIDENCES,
+    DECIDES,
+    LABELS,
+    TITLES,
+    Cause,
+    Confidence,
+    Culprit,
+    Label,
+    Verdict,
+    document,
+    revised,
+    same,
+)
 
 ROOT = Path(__file__).parent.parent
-RULES = [ROOT / "prober" / name for name in ("classify.py", "facts.py", "rules_forward.py", "rules_return.py")]
+RULES = [
+    *((ROOT / "prober" / name) for name in ("classify.py", "facts.py")),
+    *sorted((ROOT / "prober").glob("rules_*.py")),
+]
 
 
 def test_only_healthy_and_detour_let_traffic_through():
@@ -47,3 +63,17 @@ def test_a_verdict_survives_json():
         Label.LOCAL, Confidence.LIKELY, "x.", Cause.R1B_SILENT, Culprit("hop", "a", "b"), ("m",), "s", ("e",), 2
     )
     assert msgspec.json.decode(msgspec.json.encode(told), type=Verdict) == told
+
+
+def test_a_revision_says_that_it_is_one_and_what_was_said_first():
+    first = Verdict(
+        Label.INGRESS_DROP, Confidence.LIKELY, "It never arrived.", Cause.F1, evidence=("A's NIC out: seen",)
+    )
+    better = Verdict(
+        Label.INGRESS_DROP, Confidence.LIKELY, "The node is down.", Cause.F6, evidence=("A's NIC out: seen",)
+    )
+    told = revised(first, better)
+    assert told.revision == 1
+    assert told.evidence[-1] == "revised: before more was seen it was ingress-drop F1 likely"
+    assert same(told, better) and not same(told, first)
+    assert revised(told, first).evidence[-1].endswith("it was ingress-drop F6 likely")

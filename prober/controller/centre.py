@@ -25,6 +25,7 @@ from prober.controller.desk import Day, Desk, Judged
 from prober.controller.intake import Busy, Intake
 from prober.controller.rounds import Run, new_run, plan_for, run_tasks
 from prober.errors import ProberError, Refused
+from prober.joiner import HOLD
 from prober.report import Orders, Report
 from prober.settings import Settings
 from prober.store.engine import Store
@@ -263,13 +264,23 @@ class Centre:
             self.behind.add(functools.partial(keeper.audit, self.store, self.wall(), who, "cancel run", run_id))
 
     def _close_runs(self) -> None:
+        """Runs end once all is judged; what comes late still revises them for as long as a probe is held."""
+        for run_id in [one for one in self.desk.runs if self._is_settled(self.runs.get(one))]:
+            del self.desk.runs[run_id]
+            if (run := self.runs.get(run_id)) is not None and run.state == "finished":
+                self.behind.add(functools.partial(keeper.end_run, self.store, run, self.run_document(run.id)))
         for run in [run for run in self.runs.values() if run.state == "running" and run.over(self.now())]:
             self._end(run, "finished")
+
+    def _is_settled(self, run: Run | None) -> bool:
+        ended = run.finished_wall if run else 0.0
+        return run is None or (
+            run.state == "cancelled" or (run.state == "finished" and self.wall() - (ended or 0.0) > HOLD)
+        )
 
     def _end(self, run: Run, state: str) -> None:
         run.state, run.finished_wall = state, self.wall()
         self.behind.add(functools.partial(keeper.end_run, self.store, run, self.run_document(run.id)))
-        self.desk.runs.pop(run.id, None)
         for old in list(self.runs)[:-KEEP_RUNS]:
             if self.runs[old].state != "running":
                 del self.runs[old]

@@ -20,7 +20,7 @@ from prober.plan import objective_pairs, pairs
 from prober.report import Report
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
-from prober.verdict import Verdict
+from prober.verdict import Verdict, revised, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +157,13 @@ class Desk:
         key = (observation.source, observation.target)
         verdict = classify(observation)
         before = self._said(observation)
-        if before is not None and verdict == msgspec.structs.replace(before, revision=0):
+        if before is not None and same(before, verdict):
             kept = self.evidence.get(key)
             if kept is not None and kept.observation.probe == observation.probe:
                 self.evidence[key] = Judged(observation, kept.verdict, kept.at, kept.wall, False)
             return None  # more was seen, and it says the same
         if before is not None:
-            verdict = msgspec.structs.replace(verdict, revision=before.revision + 1)
+            verdict = revised(before, verdict)
         self._fold(observation, verdict)
         judged = Judged(observation, verdict, now, wall, before is None)
         kept = self.evidence.get(key)

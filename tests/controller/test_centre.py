@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from prober import segment
 from prober.controller import keeper
 from prober.controller.desk import Day
 from prober.errors import StoreUnavailable
+from prober.handshake import State
+from prober.probe import Kind
+from prober.segment import IN, OUT
 from prober.store import minutes, runs
 from prober.store.engine import Store
 from prober.store.flips import last_flips
@@ -108,7 +112,7 @@ def test_many_runs_do_not_fill_the_memory(running: Controller, monkeypatch: pyte
         location = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).headers["location"]
         running.client.delete(location)
     assert len(running.centre.runs) == 3
-    assert running.centre.desk.runs == {}
+    until(lambda: not running.centre.desk.runs)
     assert running.client.get("/api/v1/runs").json()["runs"][-1]["state"] == "cancelled"
 
 
@@ -120,8 +124,6 @@ def test_an_agents_note_is_shown_beside_its_name(running: Controller) -> None:
 
 
 def test_a_flip_reaches_the_store(running: Controller) -> None:
-    from prober.handshake import State
-
     by = Reporter("firewall")
     for _ in range(2):
         row = by.probes("ingress", time.time_ns() - 5_000_000, State.NOT_SENT, error=101)
@@ -129,3 +131,29 @@ def test_a_flip_reaches_the_store(running: Controller) -> None:
         time.sleep(0.1)
     until(lambda: last_flips(running.centre.store))
     assert last_flips(running.centre.store)[0][1].after == "local"
+
+
+def test_a_run_that_is_over_still_gains_what_comes_late_and_is_kept_so(
+    running: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cell() -> dict[str, Any]:
+        return dict(running.client.get(f"/api/v1/runs/{run_id}").json()["cells"][0])
+
+    monkeypatch.setattr("prober.controller.centre.HOLD", 1.5)
+    by, sent = Reporter("firewall"), time.time_ns() - 1_100_000_000
+    run_id = running.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
+    row = by.probes("ingress", sent, State.TIMED_OUT, run=1)
+    running.centre._taken(by.report(["ingress"], [row], [by.sees(row, Kind.SYN, OUT)], runs=["", run_id]))
+    until(lambda: running.client.get(f"/api/v1/runs/{run_id}").json()["state"] == "finished")
+    assert cell()["label"] == "unknown"
+    late = by.sees(row, Kind.ICMP_SYN, IN)
+    late["icmp_type"], late["icmp_code"], late["time_ns"] = 3, 1, sent + 3_070_000_000
+    late["icmp_hi"], late["icmp_lo"] = segment.pair("10.224.0.1")
+    running.centre._taken(by.report([], [], [late]))
+    until(lambda: cell()["cause"] == "F6")
+    assert running.client.get(f"/api/v1/runs/{run_id}").json()["judged"] == 1, "it is the same probe"
+    evidence = running.client.get("/api/v1/paths/firewall/ingress").json()["verdict"]["evidence"]
+    assert any(one.startswith("revised: before more was seen it was unknown") for one in evidence)
+    until(lambda: not running.centre.desk.runs)
+    del running.centre.runs[run_id]
+    until(lambda: cell()["cause"] == "F6")
