@@ -179,6 +179,16 @@ class Targets:
         blocks = [(net.prefixlen, agent) for agent in self.agents for net in agent.pods if address in net]
         return max(blocks, key=lambda block: block[0])[1] if blocks else None
 
+    def node_of(self, agent: Agent) -> Agent | None:
+        """The agent of the node behind which `agent` runs in a pod, or None."""
+        blocks = [
+            (net.prefixlen, one)
+            for one in self.agents
+            for net in one.pods
+            if one is not agent and any(address in net for address in agent.addresses)
+        ]
+        return max(blocks, key=lambda block: block[0])[1] if blocks else None
+
     def responders(self, target_name: str) -> tuple[Agent, ...]:
         """The agents at the target's side: the one that covers its address, or those of its backends."""
         found: dict[str, Agent] = {}

@@ -16,9 +16,11 @@ import msgspec
 
 from prober import observation as ob
 from prober import segment
+from prober.halfopen import Tables
 from prober.handshake import State
-from prober.observation import Asked, Observation, Seen, Usual
+from prober.observation import Asked, Beside, Observation, Seen, Usual
 from prober.probe import Kind
+from prober.questions import Wanted, questions
 from prober.report import Question, Report, Route
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
@@ -41,9 +43,6 @@ MOST_ROWS = 256
 """Sightings of one probe; beyond that somebody is sending it again and again."""
 _PROBE, _NAME, _TIME = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns"))  # type: ignore[union-attr]
 
-
-Wanted = tuple[str, Question]
-"""Whose routing table is asked, and what."""
 
 Row = tuple[str, tuple[Any, ...]]
 """An agent and a row of its sightings."""
@@ -93,6 +92,8 @@ class Joiner:
         self.pending: dict[int, Pending] = {}
         self.usual: dict[tuple[str, str, str], Usual] = {}
         self.unclaimed = 0
+        self.tables = Tables()
+        self._answered: dict[str, dict[str, tuple[float, str]]] = {}
         self.faults: list[str] = []
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
@@ -105,6 +106,8 @@ class Joiner:
         """Another document; what is pending is judged by it."""
         self.targets = targets
         self._names = {str(a): agent.name for agent in targets.agents for a in agent.addresses}
+        self._known = frozenset(self._names)
+        self._nodes = {one.name: node.name for one in targets.agents if (node := targets.node_of(one))}
 
     def take(self, report: Report, received: float) -> None:
         """One report. Taking it again changes nothing but the time at which the agent was last heard."""
@@ -118,6 +121,8 @@ class Joiner:
             self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
         for route in report.answers:
             self._answer(report.agent, route, received)
+        if report.halfopen:
+            self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
 
     def _probe(self, number: int, received: float) -> Pending:
         """The probe of this id. Of those whose outcome nobody has told, only so many are kept, the newest."""
@@ -148,10 +153,12 @@ class Joiner:
         probe.sent = min((int(row["sent_ns"]) + vantage.offset_ns) / 1e9, received)
         probe.done = min((int(row["done_ns"]) + vantage.offset_ns) / 1e9, received)
         probe.known = received
+        if probe.asked.state == State.ANSWERED:
+            self._answered.setdefault(probe.target, {})[probe.source] = (probe.sent, probe.run)
 
     def _answer(self, agent: str, route: Route, received: float) -> None:
         """An answer serves every probe that wants it and ended before it came."""
-        key = (agent, Question(route.dst, route.src, route.iif))
+        key = (agent, Question(route.dst, route.src, route.iif, route.port))
         self._answers.pop(key, None)  # the newest last
         self._answers[key] = (received, msgspec.structs.replace(route, agent=agent))
         for number in self._wanting.pop(key, ()):
@@ -215,7 +222,7 @@ class Joiner:
         """A failed probe first asks the agents on its way for their routes, and waits a little for the answers."""
         if not observed.failed:
             return False
-        for wanted in _questions(observed):
+        for wanted in questions(observed):
             if wanted not in probe.asked_for:
                 probe.asked_for.add(wanted)
                 self._ask(observed.probe, probe, wanted, now)
@@ -246,21 +253,28 @@ class Joiner:
         asked = probe.asked
         assert asked is not None
         agents = self.targets.responders(probe.target)
-        responders = tuple(agent.name for agent in agents)
+        answering = tuple(agent.name for agent in agents)
+        node = self._nodes.get(answering[0], "") if len(answering) == 1 else ""
+        inner, responders = (answering[0], (node, *answering)) if node else ("", answering)
         target = self.targets.target(probe.target)
         cover = self.targets.covering(target.address) if target.address else None
         through = (cover.name,) if cover and cover.name not in responders else ()
-        seen = tuple(self._seen(probe, asked))
         watching = self._watching(probe)
-        pod = self._pod(seen, responders, asked.dst)
-        key = (probe.source, probe.target, _answering(seen, responders))
+        untapped, tables = self._untapped(probe, responders, bool(through))
+        seen = tuple(self._seen(probe, asked, inner, untapped))
+        pod = asked.dst if inner else self._pod(seen, responders, asked.dst)
+        key = (probe.source, probe.target, _answering(seen, answering))
+        beside = Beside(inner, self._nodes.get(probe.source, ""), tables)
         result = Observation(
             probe=number, source=probe.source, target=probe.target, run=probe.run, sent=round(probe.sent, 6),
             asked=asked, responders=responders, through=through, seen=seen, pod=pod,
             subnet=self._subnet(probe.source, asked.src),
-            places=ob.places(asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent),
+            places=ob.places(
+                asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent, beside
+            ),
             routes=tuple(probe.routes.values()), counters=self._moved(responders, probe), usual=self.usual.get(key),
             names=self._names, missing=tuple(self._missing(probe, responders, watching, now)),
+            inner=inner, home=beside.home, untapped=untapped, answering=self._peers(probe),
         )  # fmt: skip
         if not result.failed and (usual := ob.usual(result, watching, result.usual)):
             self.usual[key] = usual
@@ -274,11 +288,33 @@ class Joiner:
         watching = (name for name, vantage in self.vantages.items() if vantage.watched(probe.sent, probe.done))
         return frozenset(name for name in watching if not late or name == probe.source)
 
-    def _seen(self, probe: Pending, asked: Asked) -> Iterator[Seen]:
+    def _untapped(
+        self, probe: Pending, responders: tuple[str, ...], nat: bool
+    ) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The responders that capture nothing, and those of them whose table says what it does not hold."""
+        asked = probe.asked
+        assert asked is not None
+        mute = [n for n in responders if n in self.vantages and self.vantages[n].read_table(probe.sent, probe.done)]
+        able = {n for n in mute if not nat and not self.tables.strangers(n, asked, probe.sent, self._known)}
+        return tuple(mute), frozenset(able)
+
+    def _peers(self, probe: Pending) -> tuple[str, ...]:
+        """The other sources that this target answered since this probe was sent, or in the same run."""
+        others = self._answered.get(probe.target, {}).items()
+        fresh = (n for n, (sent, run) in others if sent >= probe.sent or (probe.run and run == probe.run))
+        return tuple(sorted(name for name in fresh if name != probe.source))
+
+    def _seen(self, probe: Pending, asked: Asked, inner: str, untapped: tuple[str, ...]) -> Iterator[Seen]:
+        """What was seen, in the order of time. To the agent inside a pod the pod's own end of its veth is a NIC."""
         told = [
             ob.seen(agent, row, interface, frame, (at - probe.sent) * 1e3)
             for (agent, row), (interface, frame, at) in sorted(probe.rows.items(), key=lambda one: (one[1][2], one[0]))
         ]
+        told = [
+            msgspec.structs.replace(one, where=Where.POD) if one.agent == inner and one.where == Where.NIC else one
+            for one in told
+        ]
+        told += [one for name in untapped if (one := self.tables.of(name, asked, probe.sent))]
         flows = {(asked.src, asked.sport, asked.dst, asked.dport)}
         flows |= {(one.src, one.sport, one.dst, one.dport) for one in told if one.sealed and one.kind == Kind.SYN}
         return (one for one in told if one.sealed or ob.in_flow(one, flows))
@@ -312,6 +348,8 @@ class Joiner:
                 yield f"agent {name} has never reported"
             elif now - vantage.heard > SILENT:
                 yield f"agent {name} is silent: it has not reported for more than {SILENT:.0f} s"
+            elif vantage.read_table(probe.sent, probe.done):
+                yield f"agent {name} may not capture (no CAP_NET_RAW): only its half-open sockets were watched"
             elif probe.full or probe.sent <= self._let_go:
                 yield f"more packets came than can be kept: what {name} saw of this probe is not known"
             elif name not in watching:
@@ -323,21 +361,3 @@ def _answering(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> str:
     if len(responders) == 1:
         return responders[0]
     return min((one.agent for one in seen if one.agent in responders), default="")
-
-
-def _questions(o: Observation) -> Iterator[Wanted]:
-    """The responder's way back as it saw the prober (behind SNAT that is another address), a witness's, the prober's.
-
-    A pod's answer is looked up as the node would forward it, by its veth. For a SYN that never came to a pod there is
-    no such interface, and a source that is not the host's own would only be refused: it is left out.
-    """
-    for responder in o.responders:
-        arrived = o.saw(Kind.SYN, by=responder, way=IN)
-        if arrived:
-            last = next((one for one in arrived if one.where == Where.POD), arrived[-1])
-            own = o.name(last.dst) == responder or last.where == Where.POD
-            iif = last.interface if last.where == Where.POD else ""
-            yield responder, Question(last.src, last.dst if own else "", iif)
-    for one in o.witnesses(*ob.ANSWERS, Kind.SYN):
-        yield one.agent, Question(one.dst, one.src, one.interface)
-    yield o.source, Question(o.asked.dst)

@@ -24,6 +24,9 @@ def columns(o: Observation) -> list[dict[str, str]]:
         *((n, "responder") for n in o.responders),
     ]
     known = {name for name, _ in ends}
+    if o.home and o.home not in known:
+        ends.insert(1, (o.home, "witness"))  # the prober's own node
+        known.add(o.home)
     if not o.responders:
         ends.append((o.target, "responder"))  # nobody watches there, and the ladder says so
         known.add(o.target)
@@ -58,7 +61,9 @@ def _on_the_way(o: Observation, place: Place) -> bool:
     if place in (Place.B_POD_IN, Place.B_POD_OUT):
         return bool(o.pod)
     if place == Place.B_STACK:
-        return not o.pod and o.source not in o.responders
+        return (not o.pod or bool(o.inner)) and o.source not in o.responders
+    if place == Place.A_NODE_OUT:
+        return bool(o.home)
     return place != Place.A_SENT and o.source not in o.responders
 
 
@@ -75,7 +80,8 @@ _ORDER = {
     (Kind.ICMP_SYN_ACK, "W"): 7.0, (Kind.ICMP_SYN_ACK, "B"): 7.1, (Kind.SYN_ACK, "A"): 8.0, (Kind.REFUSAL, "A"): 8.0,
 }  # fmt: skip
 _BLANKS = {
-    Place.A_NIC_OUT: (1.5, "SYN"), Place.B_NIC_IN: (3.1, "SYN"), Place.B_POD_IN: (3.2, "SYN"),
+    Place.A_NIC_OUT: (1.5, "SYN"), Place.A_NODE_OUT: (2.9, "SYN"),
+    Place.B_NIC_IN: (3.1, "SYN"), Place.B_POD_IN: (3.2, "SYN"),
     Place.B_STACK: (3.3, "SYN"),
     Place.B_POD_OUT: (4.9, "SYN-ACK"), Place.B_NIC_OUT: (5.2, "SYN-ACK"), Place.A_NIC_IN: (8.5, "SYN-ACK"),
 }  # fmt: skip
@@ -109,6 +115,10 @@ def _towards(o: Observation, one: Seen) -> str | None:
 def _blank(o: Observation, place: Place, sight: Sight) -> dict[str, Any]:
     order, packet = _BLANKS[place]
     column = o.source if place in (Place.A_NIC_OUT, Place.A_NIC_IN) else (o.responders or (o.target,))[0]
+    if place == Place.A_NODE_OUT:
+        column = o.home
+    elif o.inner and place in (Place.B_POD_IN, Place.B_STACK, Place.B_POD_OUT):
+        column = o.inner
     return {
         "order": order, "packet": packet, "column": column, "to": None, "place": str(place), "state": sight.value,
         "at_ms": None, "interface": "", "text": f"{packet} {sight.value} at {place.value}",

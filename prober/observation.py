@@ -25,6 +25,7 @@ class Place(StrEnum):
 
     A_SENT = "A sent"
     A_NIC_OUT = "A's NIC out"
+    A_NODE_OUT = "A's node out"
     B_NIC_IN = "B's NIC in"
     B_POD_IN = "B's pod in"
     B_STACK = "B's stack took it"
@@ -109,6 +110,10 @@ class Observation(msgspec.Struct, frozen=True):
     ``sent`` is when, in the controller's monotonic seconds. ``pod`` is the pod's address where the target is one,
     ``subnet`` the source zone's network ("firewall 10.19.0.0/24").
     ``counters`` are the responder's, by how much they moved around the probe. ``missing`` says what was not watched.
+
+    ``inner`` is the agent inside the target's pod, beside its node's; ``home`` the agent of the node behind which the
+    prober itself is a pod. ``untapped`` responders capture nothing: only their table of half-open sockets is read.
+    ``answering`` are the other sources that this target answered meanwhile.
     """
 
     probe: int
@@ -128,6 +133,10 @@ class Observation(msgspec.Struct, frozen=True):
     usual: Usual | None = None
     names: dict[str, str] = {}
     missing: tuple[str, ...] = ()
+    inner: str = ""
+    home: str = ""
+    untapped: tuple[str, ...] = ()
+    answering: tuple[str, ...] = ()
 
     def at(self, place: Place) -> Sight:
         """What is known of `place`."""
@@ -146,12 +155,26 @@ class Observation(msgspec.Struct, frozen=True):
 
     def witnesses(self, *kinds: Kind) -> tuple[Seen, ...]:
         """Sightings by an agent that is neither end nor on the declared way, of segments that *came in* there."""
-        ends = {self.source, *self.responders, *self.through}
+        ends = {self.source, *self.responders, *self.through, self.home}
         return tuple(one for one in self.saw(*kinds, way=IN) if one.agent not in ends)
 
     def route_of(self, agent: str) -> Route | None:
         """The route that `agent` said the reply (for the prober: the SYN) takes."""
-        return next((route for route in reversed(self.routes) if route.agent == agent), None)
+        inwards = self.pod if agent in self.responders and agent != self.source else ""
+        return next(
+            (one for one in reversed(self.routes) if one.agent == agent and one.dst != inwards and not one.port), None
+        )
+
+    def route_inwards(self) -> Route | None:
+        """The route that the pod's node said it has to the pod."""
+        nodes = [name for name in self.responders if name != self.inner]
+        return next(
+            (one for one in reversed(self.routes) if one.agent in nodes and one.dst == self.pod and not one.port), None
+        )
+
+    def listens(self) -> bool | None:
+        """Whether something listens on the target's port, as the agent that shares its namespace said; None: nobody."""
+        return next((one.listening for one in reversed(self.routes) if one.port), None)
 
     def name(self, address: str) -> str:
         """The agent that has an address, or ''."""
@@ -176,27 +199,49 @@ PATTERN: dict[Place, tuple[bool, tuple[Kind, ...], Where, int]] = {
 """What must be seen for a place to be *seen*: at the prober?, which kinds, where, which way."""
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """Who stands beside the ends: `inner` inside the target's pod, `home` on the node whose pod the prober is.
+
+    `tables` are the agents that captured nothing, and read their half-open sockets throughout.
+    """
+
+    inner: str = ""
+    home: str = ""
+    tables: frozenset[str] = frozenset()
+
+
+ALONE = Beside()
+
+
 def places(
     asked: Asked, source: str, responders: tuple[str, ...], seen: tuple[Seen, ...], watching: frozenset[str], pod: bool,
-    lasted: float,
+    lasted: float, others: Beside = ALONE,
 ) -> dict[Place, Sight]:  # fmt: skip
     """The vector. `watching` are the agents that captured throughout; pods' places count only where the target is one.
 
     The stack is looked at a few times a second: a probe that ``lasted`` less than `STACK_LOOKS` may have been missed.
     """
     result = {Place.A_SENT: Sight.NOT_SEEN if asked.state == State.NOT_SENT else Sight.SEEN}
-    same_host = source in responders
+    same_host = source in responders or others.home in responders
+    nodes = tuple(name for name in responders if name != others.inner)
     for place, (at_prober, kinds, where, way) in PATTERN.items():
-        agents = (source,) if at_prober else responders
-        beside = (where is Where.POD and not pod) or (where is Where.NIC and same_host)
-        beside |= where is Where.STACK and (pod or same_host or lasted < STACK_LOOKS)
+        beside = (where is Where.POD and not pod) or (where is Where.NIC and source in responders)
+        beside |= where is Where.NIC and same_host and not at_prober
+        beside |= where is Where.STACK and ((pod and not others.inner) or same_host or lasted < STACK_LOOKS)
         if beside:
             result[place] = Sight.NOT_WATCHED  # not on this probe's way
-        elif any(s.agent in agents and s.kind in kinds and s.where == where and s.way == way for s in seen):
-            result[place] = Sight.SEEN
-        else:
-            watched = bool(agents) and all(agent in watching for agent in agents)
-            result[place] = Sight.NOT_SEEN if watched else Sight.NOT_WATCHED
+            continue
+        inside = bool(others.inner) and where is not Where.NIC
+        agents = (source,) if at_prober else (others.inner,) if inside else nodes
+        known = agents if at_prober or where is Where.STACK else responders
+        hit = any(s.agent in known and s.kind in kinds and s.where == where and s.way == way for s in seen)
+        able = watching | others.tables if where is Where.STACK else watching
+        result[place] = _sight(hit, bool(agents) and able.issuperset(agents))
+    if others.home and not same_host:
+        left = any(
+            s.agent == others.home and s.kind == Kind.SYN and s.where == Where.NIC and s.way == OUT for s in seen
+        )
+        result[Place.A_NODE_OUT] = _sight(left, others.home in watching)
     if not pod and not same_host and (result[Place.B_NIC_OUT] == Sight.SEEN or _answer_quoted(seen, responders)):
         result[Place.B_STACK] = Sight.SEEN  # it answered
     return result
@@ -205,6 +250,10 @@ def places(
 def _answer_quoted(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> bool:
     """An ICMP error about an answer shows that there was one; it also ends the half-open socket before it is seen."""
     return any(one.agent in responders and one.kind == Kind.ICMP_SYN_ACK for one in seen)
+
+
+def _sight(seen: bool, watched: bool) -> Sight:
+    return Sight.SEEN if seen else Sight.NOT_SEEN if watched else Sight.NOT_WATCHED
 
 
 STACK_LOOKS = 0.6

@@ -17,7 +17,7 @@ from prober.handshake import State
 from prober.joiner import Joiner
 from prober.observation import Observation
 from prober.probe import Kind, identity
-from prober.report import OUTCOME, Question, Report, Route
+from prober.report import OUTCOME, HalfOpen, Question, Report, Route
 from prober.segment import IN, OUT
 from prober.sighting import SIGHTING, Where
 from prober.targets import parse
@@ -68,6 +68,9 @@ class Agent:
     mute: tuple[float, float] = (0.0, 0.0)
     dropped: tuple[float, float] = (0.0, 0.0)
     counters: dict[str, int] = field(default_factory=dict)
+    tap: bool = True
+    halfopen: list[tuple[float, HalfOpen]] = field(default_factory=list)
+    targets: list[str] = field(default_factory=lambda: ["ingress"])
     epoch: int = 1
     sequence: int = 0
     waiting: list[Report] = field(default_factory=list)
@@ -90,9 +93,9 @@ class Agent:
         lost = int(self.dropped[0] <= now < self.dropped[1])
         answers = [self.route(one) for one in questions] if self.route else []
         return Report(
-            self.name, self.epoch, self.sequence, clock, since, clock, lost, interfaces=["eth0"], targets=["ingress"],
+            self.name, self.epoch, self.sequence, clock, since, clock, lost, self.tap, ["eth0"], self.targets,
             runs=[""], outcomes=_on(rows, OUTCOME, own), sightings=_on(rows, SIGHTING, own), answers=answers,
-            counters=self.counters,
+            counters=self.counters, halfopen=[one for at, one in self.halfopen if now - EVERY <= at < now],
         )  # fmt: skip
 
 

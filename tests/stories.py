@@ -21,7 +21,7 @@ import msgspec
 
 from prober.classify import classify
 from prober.handshake import State
-from prober.observation import Asked, Observation, Seen, Sight, Usual, places
+from prober.observation import Asked, Beside, Observation, Seen, Sight, Usual, places
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import ACK, IN, OUT, RST, SYN
@@ -94,18 +94,22 @@ def story(
     usual: Usual | None = NORMAL, error: int = 0, pod: str | None = None, dst: str = POD, src: str = FIREWALL,
     source: str = "firewall", responders: tuple[str, ...] = ("node1",), through: tuple[str, ...] = (),
     counters: dict[str, int] | None = None, names: dict[str, str] = NAMES, subnet: str = "firewall 10.19.0.0/24",
+    inner: str = "", home: str = "", untapped: tuple[str, ...] = (), answering: tuple[str, ...] = (),
 ) -> Observation:  # fmt: skip
-    """The observation of firewall → ingress that this story makes; `deaf` agents were not capturing throughout."""
+    """The observation of firewall → ingress that this story makes; `deaf` agents were not capturing throughout, and
+    `untapped` ones read their half-open sockets only."""
     lines = [line for line in dedent(text).strip().splitlines() if line.strip()]
     seen = tuple(sighting(line, number, src, dst) for number, line in enumerate(lines))
     asked = Asked(src, dst, 61440, 8080, state, error, 0.3 if state == State.ANSWERED else None)
     inside = ("" if dst in names else dst) if pod is None else pod
-    seen_by = frozenset(names.values()) - set(deaf)
+    seen_by = frozenset({*names.values(), *filter(None, (inner, home))}) - {*deaf, *untapped}
+    beside = Beside(inner, home, frozenset(untapped))
     missing = tuple(f"agent {name} was not capturing throughout this probe" for name in deaf)
     return Observation(
-        7, source, "ingress", asked, responders, places(asked, source, responders, seen, seen_by, bool(inside), 1.0),
-        seen, pod=inside, subnet=subnet, through=through, routes=routes, counters=counters or {}, usual=usual,
-        names=names, missing=missing,
+        7, source, "ingress", asked, responders,
+        places(asked, source, responders, seen, seen_by, bool(inside), 1.0, beside), seen,
+        pod=inside, subnet=subnet, through=through, routes=routes, counters=counters or {}, usual=usual,
+        names=names, missing=missing, inner=inner, home=home, untapped=untapped, answering=answering,
     )  # fmt: skip
 
 

@@ -95,3 +95,17 @@ def test_a_host_name_is_pinned_to_an_address_inside_policy_or_refused() -> None:
         named.pinned("web", address("192.0.2.1"))
     with pytest.raises(Refused, match="is a loopback address"):
         named.pinned("web", address("127.0.0.1"))
+
+
+def test_an_agent_whose_address_lies_in_anothers_pod_block_lives_behind_that_node():
+    made = parse("""
+zones: [{name: a}, {name: p, kind: pods}]
+agents:
+  - {name: wide, zone: a, addresses: [10.1.0.9], pods: [10.2.0.0/16]}
+  - {name: node, zone: a, addresses: [10.1.0.1], pods: [10.2.1.0/24]}
+  - {name: app, zone: p, addresses: [10.2.1.7]}
+policy: {allow: [{network: 10.0.0.0/8, ports: [80]}]}
+""")
+    node = made.node_of(made.agent("app"))
+    assert node is not None and node.name == "node", "the longest block"
+    assert made.node_of(made.agent("wide")) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,15 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prober import joiner as module
+from prober import segment
 from prober.classify import classify
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.observation import Place, Sight
 from prober.probe import Kind, identity
-from prober.report import Question
+from prober.report import HalfOpen, Question, Route
 from prober.segment import IN, OUT
+from prober.sighting import Where
+from prober.targets import parse
 from prober.verdict import Confidence, Label
-from tests.fleet import PROBE, TARGETS, ended, healthy, incident, last_words, play, saw
+from tests.fleet import PROBE, TARGETS, WHENCE, Agent, ended, healthy, incident, last_words, play, saw
 
 HOUR = 3600.0
 
@@ -218,3 +223,87 @@ def test_a_probe_that_cannot_be_judged_stops_no_other():
                 joiner.take(msgspec.structs.replace(report, targets=["nobody"]), turn / 4)
         assert joiner.due(turn / 4) == []
     assert len(joiner.faults) == 2 and "firewall → nobody: KeyError" in joiner.faults[0]
+
+
+NODE1, PORT = "10.224.0.4", 7007
+
+
+def to_node1(row: np.ndarray) -> np.ndarray:
+    """The same row, of firewall → node1."""
+    row["dst_hi"], row["dst_lo"] = segment.pair(NODE1)
+    row["dport"] = PORT
+    return row
+
+
+def without_a_tap(found: list[HalfOpen], at: float = 10.0) -> list[Agent]:
+    """firewall → node1 times out, and node1 may not capture: ``found`` are its half-open sockets."""
+    done = ended(State.TIMED_OUT, at, at + 1.0)
+    events = [(at, to_node1(saw(Kind.SYN, OUT, at))), (at + 1.0, to_node1(done))]
+    firewall = Agent("firewall", events, targets=["node1"])
+    node1 = Agent("node1", halfopen=[(at + 0.2, one) for one in found], tap=False, route=_answer)
+    return [firewall, node1]
+
+
+def _answer(asked: Question) -> Route:
+    if asked.port:
+        return Route("node1", asked.dst, type="", table="", port=asked.port, listening=True)
+    return Route("node1", asked.dst, asked.src, asked.iif, "0.0.0.0/0", "10.224.0.1", "eth0")
+
+
+TAKEN = HalfOpen("10.19.0.4", 61440, NODE1, PORT, int((WHENCE + 10.2) * 1e9))
+
+
+def test_a_half_open_socket_stands_for_the_syn_where_nobody_captures():
+    made = play(without_a_tap([TAKEN]))[-1]
+    assert made.at(Place.B_STACK) == Sight.SEEN and made.at(Place.B_NIC_IN) == Sight.NOT_WATCHED
+    assert classify(made).label == Label.RETURN_PATH_LOSS
+    assert made.untapped == ("node1",) and made.listens() is True
+    assert any("may not capture" in one for one in made.missing)
+
+
+def test_no_half_open_socket_says_that_its_tcp_took_none():
+    verdict = classify(play(without_a_tap([]))[-1])
+    assert (verdict.label, verdict.confidence) == (Label.INGRESS_DROP, Confidence.INFERRED)
+
+
+def test_a_stranger_on_the_port_may_be_the_probe_behind_a_nat():
+    stranger = HalfOpen("192.0.2.1", 1024, NODE1, PORT, TAKEN.seen_ns)
+    made = play(without_a_tap([stranger]))[-1]
+    assert made.at(Place.B_STACK) == Sight.NOT_WATCHED
+    assert classify(made).label == Label.UNKNOWN
+
+
+IN_PODS = parse(json.dumps({
+    "zones": [{"name": "office", "kind": "other", "cidrs": ["10.19.0.0/24"]},
+              {"name": "nodes", "kind": "node-pool", "cidrs": ["10.224.0.0/24"]},
+              {"name": "pods", "kind": "pods", "cidrs": ["10.4.0.0/16"]}],
+    "agents": [{"name": "firewall", "zone": "office", "addresses": ["10.19.0.4"]},
+               {"name": "node1", "zone": "nodes", "addresses": [NODE1], "pods": ["10.4.0.0/16"]},
+               {"name": "app", "zone": "pods", "addresses": ["10.4.76.34"]}],
+    "targets": [{"name": "ingress", "zone": "pods", "address": "10.4.76.34", "port": 8080}],
+    "policy": {"allow": [{"network": "10.4.0.0/16", "ports": [8080]}, {"network": "10.19.0.0/24", "ports": [8080]}]},
+}))  # fmt: skip
+
+
+def test_an_agent_inside_the_pod_sees_the_pods_end_of_its_veth():
+    at = 10.0
+    firewall = [(at, saw(Kind.SYN, OUT, at)), (at + 1.0, ended(State.TIMED_OUT, at, at + 1.0))]
+    node1 = [(at, saw(Kind.SYN, IN, at)), (at, saw(Kind.SYN, IN, at, Where.POD))]
+    app = [(at, saw(Kind.SYN, IN, at, ttl=61))]
+    agents = [Agent("firewall", firewall), Agent("node1", node1), Agent("app", app)]
+    made = play(agents, joiner=Joiner(IN_PODS))[-1]
+    assert (made.responders, made.inner, made.pod) == (("node1", "app"), "app", "10.4.76.34")
+    assert {one.where for one in made.seen if one.agent == "app"} == {Where.POD}
+    assert (made.at(Place.B_POD_IN), made.at(Place.B_POD_OUT)) == (Sight.SEEN, Sight.NOT_SEEN)
+    assert made.at(Place.B_STACK) == Sight.NOT_SEEN
+
+
+def test_whom_else_the_target_answered_meanwhile_is_told():
+    at, other = 10.0, PROBE + 7
+    failed = [Agent("firewall", [(at, ended(State.TIMED_OUT, at, at + 1.0))]), Agent("node1")]
+    answered = Agent("lb", [(at + 0.5, ended(State.ANSWERED, at + 0.5, at + 0.501, other))])
+    made = {o.source: o for o in play([*failed, answered])}
+    assert made["firewall"].answering == ("lb",)
+    before = Agent("lb", [(at - 0.5, ended(State.ANSWERED, at - 0.5, at - 0.499, other))])
+    made = {o.source: o for o in play([*failed, before])}
+    assert made["firewall"].answering == (), "that was before"

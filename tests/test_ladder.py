@@ -75,3 +75,16 @@ def test_a_verdict_as_the_api_shows_it():
     assert (told["label"], told["cause"], told["confidence"]) == ("return-path-misroute", "R1b", "proven")
     assert told["cause_title"] == "another node's pod block covers the prober's address"
     assert json.dumps(told)
+
+
+def test_the_probers_own_node_stands_beside_it_and_its_silence_is_shown():
+    names = {"10.5.12.20": "caller", NODE1: "node1"}
+    o = story("caller >> SYN\nnode2/pod >> SYN", source="caller", src="10.5.12.20", names=names, home="node2")
+    assert [column["id"] for column in ladder.columns(o)] == ["caller", "node2", "node1"]
+    assert ("SYN", "node2", None, "A's node out", "not seen") in shown(o)
+
+
+def test_what_an_agent_inside_the_pod_did_not_see_stands_in_its_column():
+    o = story(HOST + "\nnode1/pod << SYN\napp/pod << SYN", responders=("node1", "app"), inner="app")
+    assert ("SYN", "app", None, "B's stack took it", "not seen") in shown(o)
+    assert ("SYN-ACK", "app", None, "B's pod out", "not seen") in shown(o)
