@@ -28,7 +28,10 @@ observation    both ends of one probe: each place seen, not seen while watched, 
 vantage        what one agent said of its own watching: covered when, silent since when, counters
 joiner         reports in, observations out, joined by the probe's identity and never by a clock
 verdict        the words: label, cause, culprit, confidence, next step
-classify       the rules in order: observation -> verdict; rules_forward and rules_return hold them by direction
+classify       the rules in order: observation -> verdict; rules_forward, rules_target, rules_return by where it died
+rules_untapped rules for a target's side that may not capture: half-open sockets, routes and counters
+halfopen       the half-open sockets of agents without a tap, matched to probes
+questions      whose routing table is asked about a failed probe
 facts          what the rules read off an observation, and the one door through which a verdict is said
 ladder         an observation drawn as arrows between the prober, the responder, a witness
 matrix         verdicts folded into cells, source x target; freshness is part of a cell

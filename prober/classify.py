@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
-from prober import facts, rules_forward, rules_return
+from prober import facts, rules_forward, rules_return, rules_target, rules_untapped
 from prober.facts import INFERRED, LIKELY, PROVEN
 from prober.handshake import State
 from prober.observation import Observation, Place, Seen, Sight, exits
@@ -55,15 +55,25 @@ NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 """What sending fails with where there is no route, or an unreachable, blackhole or prohibit one."""
 
 
+ANSWERS_ARP = ("REACHABLE", "PERMANENT", "NOARP")
+"""States of a neighbour that is known to be there (neighbour.h); STALE says only that it was."""
+
+
 def never_on_the_wire(o: Observation) -> Verdict | None:
     """L3: sent, and its own NIC was watched, and no SYN left: the next hop's neighbour entry failed."""
     if o.at(Place.A_NIC_OUT) != Sight.NOT_SEEN or o.saw(Kind.SYN):
         return None
     route = o.route_of(o.source)
+    if route and any(state in route.neighbour for state in ANSWERS_ARP):
+        sentence = f"The SYN was sent but never left {o.source}'s interface, though its next hop answers ARP."
+        step = f"On {o.source}: `tc -s qdisc`, egress filters of its interface, a bridge or tunnel that eats it."
+        culprit = Culprit("host", o.source, "the SYN does not leave it")
+        return facts.say(o, Label.LOCAL, LIKELY, sentence, None, culprit, step, (Place.A_NIC_OUT,))
     hop = (route.via or o.asked.dst) if route else "its next hop"
-    sentence = f"The SYN was sent but never left {o.source}'s interface: {hop} does not answer ARP."
+    said = f" ({route.neighbour})" if route and facts.unanswered(route) else ""
+    sentence = f"The SYN was sent but never left {o.source}'s interface: {hop} does not answer ARP{said}."
     step = f"On {o.source}: `ip neigh show`; is {hop} up and in the right subnet?"
-    culprit = Culprit("hop", o.source, f"next hop {hop}" if route else hop)
+    culprit = Culprit("hop", o.source, f"next hop {hop}{said}" if route else hop)
     return facts.say(o, Label.LOCAL, LIKELY, sentence, Cause.L3, culprit, step, (Place.A_NIC_OUT,))
 
 
@@ -138,31 +148,25 @@ def refused(o: Observation) -> Verdict | None:
         return None
     sent = [s for s in o.saw(Kind.REFUSAL, way=OUT) if s.agent in o.responders]
     if sent and facts.syn_arrived(o):
-        return _refused_there(o, sent[0].agent)
+        return rules_target.refused_there(o, sent[0])
+    if answered := rules_target.refused_by_the_balancer(o):
+        return answered
     where, who = f"{o.pod or o.asked.dst}:{facts.port(o)}", facts.names(o.responders)
     if facts.never_arrived(o):
         sentence = (
             f"An RST came back in the name of {where}, but {who} never saw the SYN: something on the way refuses it."
         )
         step = f"Find the filter between {o.source} and {who} that answers with an RST."
-        return facts.say(o, Label.INGRESS_DROP, LIKELY, sentence, Cause.F2, None, step, (Place.B_NIC_IN,))
-    return _refused_by_somebody(o, where)
+        return facts.say(o, Label.INGRESS_DROP, LIKELY, sentence, Cause.F2, None, step, (Place.B_NIC_IN,), _ttl_told(o))
+    return rules_untapped.refused_unseen(o) or _refused_by_somebody(o, where)
 
 
-def _refused_there(o: Observation, node: str) -> Verdict:
-    where = f"{o.pod or o.asked.dst}:{facts.port(o)}"
-    evidence = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_NIC_OUT)
-    if o.pod and o.at(Place.B_POD_IN) == Sight.NOT_SEEN:
-        sentence = f"{node} itself answered the SYN for {where} with an RST, and no pod saw it: a rule there."
-        step = f"On {node}: policies and REJECT rules for {where}, and whether the pod is there."
-        culprit = Culprit("rule", node, f"answers for {where} with an RST")
-        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T2, culprit, step, evidence)
-    sentence = (
-        f"The SYN reached {where} and was refused: an RST left {node}. Nothing listens there, or a rule there says so."
-    )
-    step = f"Is the application up? On the target: `ss -ltn sport = :{facts.port(o)}`, then its REJECT rules."
-    culprit = Culprit("host", node, f"{where} answers with an RST")
-    return facts.say(o, Label.TARGET, PROVEN, sentence, Cause.T1, culprit, step, evidence)
+def _ttl_told(o: Observation) -> tuple[str, ...]:
+    """Where an RST came from, by its TTL: the target's own answers had another one, or the same."""
+    heard = o.saw(Kind.REFUSAL, by=o.source, way=IN)
+    if o.usual is None or not heard:
+        return ()
+    return (f"RST ttl {heard[0].ttl}, the target's answers had {o.usual.ttl}",)
 
 
 def _refused_by_somebody(o: Observation, where: str) -> Verdict:
@@ -173,7 +177,7 @@ def _refused_by_somebody(o: Observation, where: str) -> Verdict:
         sentence = f"{_pair(o)}: an RST came in the name of {where}, and who sent it was not watched."
         step = f"Is something listening on {where}? Run an agent there to know whose RST it is."
         return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=missing, next_step=step)
-    evidence = (f"RST ttl {heard[0].ttl}, the target's answers had {o.usual.ttl}",)
+    evidence = _ttl_told(o)
     if heard[0].ttl == o.usual.ttl:
         sentence = (
             f"{where} answers {o.source} with an RST, from as far away as it used to answer: nothing listens there."
@@ -215,9 +219,11 @@ RULES: tuple[Rule, ...] = (
     rules_return.caught_elsewhere, rules_return.kept_at_home, rules_return.wrong_next_hop,
     rules_return.answered_by_an_impostor, rules_return.told_on_the_way_back, rules_return.too_late,
     rules_return.lost_on_the_way_back, rules_return.held_for_the_way_back,
-    rules_forward.held_by_the_node, rules_forward.lost_in_the_stack, rules_forward.swallowed_at_target,
-    rules_forward.astray_on_the_way_in, rules_forward.told_on_the_way_in, rules_forward.lost_behind_the_balancer,
-    rules_forward.never_arrived,
+    rules_target.no_room_in_conntrack, rules_target.held_by_the_node, rules_target.lost_in_the_stack,
+    rules_target.swallowed_at_target,
+    rules_forward.held_at_home, rules_forward.refused_by_a_router, rules_forward.astray_on_the_way_in,
+    rules_forward.told_on_the_way_in, rules_forward.lost_behind_the_balancer, rules_forward.never_arrived,
+    rules_untapped.took_it, rules_untapped.took_none,
     not_enough,
 )  # fmt: skip
 """From the prober's own side outwards; the first that speaks wins."""

@@ -54,7 +54,7 @@ def both_ends(o: Observation) -> bool:
 
 def syn_arrived(o: Observation) -> bool:
     """True where the SYN was seen at the responder."""
-    return Sight.SEEN in (o.at(Place.B_NIC_IN), o.at(Place.B_POD_IN))
+    return Sight.SEEN in (o.at(Place.B_NIC_IN), o.at(Place.B_POD_IN), o.at(Place.B_STACK))
 
 
 def never_arrived(o: Observation) -> bool:
@@ -75,7 +75,34 @@ def word(answer: Seen) -> str:
 
 def way_back(o: Observation) -> Route | None:
     """The responder's own route to whom it saw asking."""
-    return next((r for name in o.responders if (r := o.route_of(name)) and name != o.source), None)
+    return next((r for name in nodes(o) if (r := o.route_of(name)) and name != o.source), None)
+
+
+def own_way_back(o: Observation) -> Route | None:
+    """The route back of the namespace in which the target's socket lives: the pod's, where an agent is inside."""
+    return o.route_of(o.inner) if o.inner else way_back(o)
+
+
+def lost_route(o: Observation) -> bool:
+    """True where the responder counted packets for which it had no route."""
+    return bool(o.counters.get("IpOutNoRoutes") or o.counters.get("Ip6OutNoRoutes"))
+
+
+def nodes(o: Observation) -> tuple[str, ...]:
+    """The responders without the one inside the pod."""
+    return tuple(name for name in o.responders if name != o.inner)
+
+
+def errors_to_prober(o: Observation) -> list[Seen]:
+    """ICMP errors that quote the SYN, to the prober first, then to the load balancer for it."""
+    askers = (o.source, *o.through)
+    errors = [s for s in o.saw(Kind.ICMP_SYN, way=IN) if s.agent in askers and meaning(o, s) != Error.OTHER]
+    return sorted(errors, key=lambda s: askers.index(s.agent))
+
+
+def unanswered(route: Route) -> bool:
+    """True where the route's next hop does not answer ARP or neighbour discovery."""
+    return "FAILED" in route.neighbour or "INCOMPLETE" in route.neighbour
 
 
 def asked_from(o: Observation) -> str:

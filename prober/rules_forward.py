@@ -1,4 +1,4 @@
-"""Rules for a SYN that was lost on its way in, and for one that arrived and was not answered."""
+"""Rules for a SYN that was lost on its way in: at a router, a filter, a load balancer, a pod's own node."""
 
 from __future__ import annotations
 
@@ -12,88 +12,60 @@ from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 DROP = Label.INGRESS_DROP
 
-# -- the SYN arrived and nothing left ----------------------------------------------------------------------------
-
-
-def held_by_the_node(o: Observation) -> Verdict | None:
-    """F7, T5: the node's NIC yes, the pod no: a policy there, or a pod that is gone."""
-    here = o.at(Place.B_NIC_IN) == Sight.SEEN or o.source in o.responders
-    if not o.pod or not here or o.at(Place.B_POD_IN) != Sight.NOT_SEEN or facts.answer_left(o):
-        return None
-    node, cause, told = facts.names(o.responders), None, ""
-    errors = [s for s in _errors_to_prober(o) if o.name(s.icmp_from) in o.responders]
-    if errors:
-        reason = facts.meaning(o, errors[0])
-        cause = Cause.T5 if reason == Error.REJECTED else Cause.F7
-        told = f" {node} says ICMP {errors[0].icmp_type}/{errors[0].icmp_code}: {reason}."
-    at = "" if o.source in o.responders else "'s NIC"
-    sentence = f"The SYN reached {node}{at} and never a pod: {node} drops it, or the pod {o.pod} is gone.{told}"
-    step = f"On {node}: does {o.pod} still live there (`ip route get {o.pod}`)? Network policies, FORWARD chain."
-    culprit = Culprit("node", node, "SYN in, nothing to a pod")
-    return facts.say(o, DROP, LIKELY, sentence, cause, culprit, step, (Place.B_NIC_IN, Place.B_POD_IN))
-
-
-def lost_in_the_stack(o: Observation) -> Verdict | None:
-    """The host's TCP took the SYN (a half-open socket is there), and no answer left the host."""
-    if not _swallowed(o) or o.at(Place.B_STACK) != Sight.SEEN:
-        return None
-    who = facts.host(o)
-    sentence = f"The SYN reached {who} and its TCP took it, but no SYN-ACK left the host: it is lost on its way out."
-    step = f"On {who}: `ip route get {facts.asked_from(o)}`, `ip neigh`, and the OUTPUT chain (`nft list ruleset`)."
-    culprit = Culprit("host", who, "the answer does not leave it")
-    return facts.say(o, Label.RETURN_PATH_LOSS, LIKELY, sentence, None, culprit, step, _evidence(o))
-
-
-def swallowed_at_target(o: Observation) -> Verdict | None:
-    """T3, T4, T8: the SYN was there and no answer left. A host's counters tell a full queue from a filter."""
-    if not _swallowed(o) or o.at(Place.B_STACK) == Sight.SEEN:
-        return None
-    if o.pod:
-        return _swallowed_by_pod(o)
-    who = facts.host(o)
-    if o.counters.get("TcpExtListenOverflows"):
-        sentence = f"The SYN reached {who} and was not answered: its accept queue is full (ListenOverflows moved)."
-        step = f"The application on {who} does not accept: is it stuck or overloaded? `ss -ltn` shows the queue."
-        culprit = Culprit("host", who, "accept queue full")
-        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T3, culprit, step, _evidence(o))
-    if _lost_route(o) and facts.way_back(o) is None:
-        sentence = f"The SYN reached {who}, which has no route back (OutNoRoutes moved)."
-        step = f"On {who}: `ip route get {facts.asked_from(o)}`."
-        culprit = Culprit("route", who, "no route back")
-        return facts.say(o, Label.RETURN_PATH_LOSS, LIKELY, sentence, Cause.T8, culprit, step, _evidence(o))
-    if o.at(Place.B_STACK) != Sight.NOT_SEEN or facts.way_back(o) is None:
-        return None  # who swallowed it can't be told: a host without a way back takes no SYN either
-    sentence = f"The SYN reached {who} and no answer left it: the host's own firewall drops it."
-    step = f"On {who}: the INPUT chain (`nft list ruleset`), and `ss -ltn` for a queue that is full."
-    culprit = Culprit("rule", who, f"{who} takes the SYN in and lets nothing out")
-    return facts.say(o, DROP, LIKELY, sentence, Cause.T4, culprit, step, _evidence(o))
-
-
-def _swallowed_by_pod(o: Observation) -> Verdict:
-    """Nobody looks into a pod: what fits best is said, and what else fits is said with it."""
-    sentence = (
-        f"The SYN reached pod {o.pod} and no answer left it: the pod's own firewall drops it"
-        " (or its queue is full, or it has no route back; nobody watches inside the pod)."
-    )
-    step = f"In {o.pod}: the INPUT chain (`nft list ruleset`), `ss -ltn`, `ip route get {facts.asked_from(o)}`."
-    culprit = Culprit("rule", o.pod, f"{o.pod} takes the SYN in and lets nothing out")
-    return facts.say(o, DROP, INFERRED, sentence, Cause.T4, culprit, step, _evidence(o))
-
-
-def _swallowed(o: Observation) -> bool:
-    last, out = (Place.B_POD_IN, Place.B_POD_OUT) if o.pod else (Place.B_NIC_IN, Place.B_NIC_OUT)
-    return o.at(last) == Sight.SEEN and o.at(out) == Sight.NOT_SEEN and facts.answer_left(o) is None
-
-
-def _lost_route(o: Observation) -> bool:
-    return bool(o.counters.get("IpOutNoRoutes") or o.counters.get("Ip6OutNoRoutes"))
-
-
-def _evidence(o: Observation) -> tuple[Place, ...]:
-    return (Place.B_POD_IN, Place.B_POD_OUT) if o.pod else (Place.B_NIC_IN, Place.B_STACK, Place.B_NIC_OUT)
-
-
 # -- the SYN never arrived ---------------------------------------------------------------------------------------
+
+
+def held_at_home(o: Observation) -> Verdict | None:
+    """F10: the prober is a pod, and its own node had the SYN and let none out."""
+    node = o.home
+    if not node or o.at(Place.A_NODE_OUT) != Sight.NOT_SEEN or facts.syn_arrived(o):
+        return None
+    route, had = o.route_of(node), o.saw(Kind.SYN, by=node, way=OUT, where=Where.POD)
+    if not had:
+        return None
+    evidence = (Place.A_NIC_OUT, Place.A_NODE_OUT)
+    if route and (refusal := facts.refuses(route)):
+        said = facts.describe(o, route)
+        sentence = f"The SYN of {o.source} reached its own node {node}, which has no way to {o.asked.dst}: {said}."
+        step = f"On {node}: `ip route get {o.asked.dst}`, `ip rule`."
+        cause = Cause.F3 if refusal == Cause.R2 else Cause.F4
+        return facts.say(o, DROP, LIKELY, sentence, cause, Culprit("route", node, said), step, evidence)
+    if route and facts.unanswered(route):
+        sentence = (
+            f"The SYN of {o.source} reached its own node {node} and never left it: {node}'s next hop"
+            f" {route.via or route.dst} does not answer ARP."
+        )
+        step = f"On {node}: `ip neigh show`; is {route.via or route.dst} up and in the right subnet?"
+        culprit = Culprit("hop", node, f"next hop {route.via or route.dst}")
+        return facts.say(o, DROP, LIKELY, sentence, Cause.F6, culprit, step, evidence)
+    sentence = (
+        f"The SYN left {o.source}'s pod and reached its own node {node}, which let none out: an egress policy there."
+    )
+    step = f"On {node}: network policies for {o.source}, and the FORWARD chain (`nft list ruleset`)."
+    culprit = Culprit("node", node, "SYN out of the pod, nothing out of the node")
+    return facts.say(o, DROP, LIKELY, sentence, Cause.F10, culprit, step, evidence)
+
+
+def refused_by_a_router(o: Observation) -> Verdict | None:
+    """F3, F4: an agent on the way got the SYN, passed none on, and its own routing table refuses the target."""
+    if facts.syn_arrived(o):
+        return None
+    for one in o.witnesses(Kind.SYN):
+        route = o.route_of(one.agent)
+        refusal = facts.refuses(route) if route and route.dst == one.dst else None
+        if route is None or refusal is None or facts.irregular(o, one.agent):
+            continue
+        if facts.passed_on(o, one.agent, Kind.SYN):
+            continue
+        said = facts.describe(o, route)
+        sentence = f"The SYN for {o.target} reached {one.agent}, which has no way to {one.dst}: {said}."
+        step = f"On {one.agent}: `ip route get {one.dst}` and `ip rule`; put the route to {o.target} right."
+        culprit = Culprit("route", one.agent, said)
+        cause = Cause.F3 if refusal == Cause.R2 else Cause.F4
+        confidence = LIKELY if facts.never_arrived(o) else INFERRED
+        evidence = (Place.A_NIC_OUT, Place.B_NIC_IN)
+        return facts.say(o, DROP, confidence, sentence, cause, culprit, step, evidence, (f"{one.agent} had the SYN",))
+    return None
 
 
 def astray_on_the_way_in(o: Observation) -> Verdict | None:
@@ -124,7 +96,7 @@ def astray_on_the_way_in(o: Observation) -> Verdict | None:
 
 def told_on_the_way_in(o: Observation) -> Verdict | None:
     """F2, F3, F4, F6, F7, F9: an ICMP error that quotes the SYN, to the prober or to the load balancer for it."""
-    errors = _errors_to_prober(o)
+    errors = facts.errors_to_prober(o)
     if not errors or facts.syn_arrived(o):
         return None
     one = errors[0]
@@ -141,16 +113,13 @@ def told_on_the_way_in(o: Observation) -> Verdict | None:
     )  # fmt: skip
 
 
-def _errors_to_prober(o: Observation) -> list[Seen]:
-    askers = (o.source, *o.through)
-    errors = [s for s in o.saw(Kind.ICMP_SYN, way=IN) if s.agent in askers and facts.meaning(o, s) != Error.OTHER]
-    return sorted(errors, key=lambda s: askers.index(s.agent))
-
-
 def _forward_cause(o: Observation, one: Seen, reason: Error) -> Cause | None:
     name = o.name(one.icmp_from)
     if reason == Error.NO_HOST and name in o.responders:
         return Cause.F7
+    route = o.route_of(name) if name else None
+    if reason == Error.REJECTED and route and route.type == "prohibit":
+        return Cause.F4
     if reason == Error.NO_HOST and facts.irregular(o, name):
         return Cause.F9
     table = {

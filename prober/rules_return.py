@@ -167,6 +167,8 @@ def held_for_the_way_back(o: Observation) -> Verdict | None:
     if refusal := facts.refuses(route):
         return _refused_route(o, route, refusal, LIKELY)
     came = facts.entry(o)
+    if route.type == "local" and o.name(facts.asked_from(o)) not in o.responders:
+        return _martian(o, route, inside)
     if not moved or not came or route.dev in ("", came):
         return None
     node, said = route.agent, facts.describe(o, route)
@@ -176,6 +178,21 @@ def held_for_the_way_back(o: Observation) -> Verdict | None:
         o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, Cause.T6, Culprit("route", node, said), step,
         (Place.B_NIC_IN, inside), ("TcpExtIPReversePathFilter moved",),
     )  # fmt: skip
+
+
+def _martian(o: Observation, route: Route, inside: Place) -> Verdict:
+    """R1e: a SYN from an address of the host's own is dropped as martian (fib_validate_source, net/ipv4): no counter
+    but IpInReceives moves. IPv6 has no such check: the host itself would answer."""
+    node, address = route.agent, facts.asked_from(o)
+    sentence = (
+        f"The SYN reached {node}, which owns {address} itself and drops what comes from it as martian: the prober's"
+        f" address is {node}'s too. {facts.overlap(o, route)}"
+    )
+    step = f"On {node}: `ip addr | grep {address}`; one of the two must give the address up: the address plan is wrong."
+    culprit = Culprit("route", node, f"{node} routes {facts.describe(o, route)}")
+    return facts.say(
+        o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, Cause.R1E, culprit, step, (Place.B_NIC_IN, inside)
+    )
 
 
 def wrong_next_hop(o: Observation) -> Verdict | None:
@@ -286,7 +303,8 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
         return None  # answers are heard by the tap: where it was deaf, nobody knows that none came
     outside = o.at(Place.B_NIC_OUT) == Sight.SEEN
     route, carrier = facts.way_back(o), facts.last_carrier(o, *ANSWERS)
-    by = f" towards {route.via or route.dev} ({route.prefix})" if route and route.prefix else ""
+    onward = route.via or route.dev if route and route.prefix else ""
+    by = f" towards {onward} ({route.prefix})" if route and onward else ""
     last = f"; {carrier} saw it last" if carrier else ""
     way = "the right way as far as was watched" if outside else "and whether it left the node was not watched"
     sentence = f"{_arrived(o)} and its {what} left {left.agent}{by}, {way}, and never arrived at {o.source}{last}."

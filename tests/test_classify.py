@@ -117,6 +117,11 @@ def test_a_refusing_route_of_the_prober_is_named():
 
 def test_a_syn_that_never_left_the_watched_nic_is_local():
     assert said(story("")) == "local L3 likely"
+    failed = Route("firewall", POD, prefix="0.0.0.0/0", via="10.19.0.1", dev="eth0", neighbour="FAILED")
+    dead = classify(story("", routes=(failed,)))
+    assert (dead.cause, str(dead.culprit)) == ("L3", "firewall: next hop 10.19.0.1 (FAILED)")
+    alive = classify(story("", routes=(msgspec.structs.replace(failed, neighbour="REACHABLE 02:00:00:00:00:01"),)))
+    assert (alive.label, alive.cause) == (Label.LOCAL, None), "the next hop is there: something else on the host has it"
 
 
 def test_a_syn_whose_leaving_nobody_watched_is_not_called_local():
@@ -136,7 +141,9 @@ def test_an_rst_of_the_node_for_its_pod_is_a_rules():
 
 
 def test_an_rst_while_the_target_saw_no_syn_is_a_filters():
-    assert said(story("firewall >> SYN\nfirewall << RST ttl 64", State.REFUSED)) == "ingress-drop F2 likely"
+    text = "firewall >> SYN\nfirewall << RST ttl 64"
+    assert said(story(text, State.REFUSED)) == "ingress-drop F2 likely"
+    assert "RST ttl 64, the target's answers had 62" in classify(story(text, State.REFUSED)).evidence
 
 
 @pytest.mark.parametrize(

@@ -1,49 +1,30 @@
-"""A SYN that was lost on its way in or never answered: each verdict by the story it is told."""
+"""A SYN that was lost on its way in: each verdict by the story it is told."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 import pytest
 
 from prober.classify import classify
+from prober.observation import Observation, Usual
 from prober.report import Route
 from prober.verdict import Cause, Confidence, Label
 from tests.stories import (
-    HOST,
+    FIREWALL,
     LB,
+    NAMES,
     NODE1,
+    NODE2,
     NODE19,
     NORMAL,
     POD,
-    RIGHT,
     THERE,
     hide,
     said,
     story,
 )
-
-# -- the SYN arrived and nothing left ----------------------------------------------------------------------------------
-
-
-def test_a_syn_that_never_gets_from_the_node_to_its_pod():
-    o = story("firewall >> SYN\nnode1 << SYN")
-    assert said(o) == "ingress-drop likely"
-    for code, cause in (("3/1", "F7"), ("3/13", "T5")):
-        text = f"firewall >> SYN\nnode1 << SYN\nfirewall << ICMP {code} of SYN from {NODE1} after 3100"
-        assert said(story(text)) == f"ingress-drop {cause} likely"
-
-
-def test_a_pod_that_swallows_the_syn_is_inferred_for_nobody_looks_inside():
-    assert said(story("firewall >> SYN\nnode1 << SYN\nnode1/pod << SYN")) == "ingress-drop T4 inferred"
-
-
-def test_a_host_that_swallows_the_syn():
-    assert said(story(HOST, dst=NODE1, routes=(RIGHT,))) == "ingress-drop T4 likely"
-    assert said(story(HOST, dst=NODE1)) == "unknown ambiguous", "a host without a way back takes no SYN either"
-    assert said(story(HOST, dst=NODE1, counters={"TcpExtListenOverflows": 2})) == "target T3 likely"
-    assert said(story(HOST, dst=NODE1, counters={"IpOutNoRoutes": 1})) == "return-path-loss T8 likely"
-    assert said(story(HOST + "\nnode1/stack << SYN", dst=NODE1)) == "return-path-loss likely"
-
 
 # -- the SYN never arrived ---------------------------------------------------------------------------------------------
 
@@ -94,3 +75,55 @@ def test_behind_a_nat_the_address_that_the_responder_saw_is_the_one_that_matters
     verdict = classify(story(text, dst=LB, pod=POD, through=("lb",), routes=(wrong,)))
     assert verdict.label == Label.RETURN_PATH_MISROUTE
     assert "10.224.1.4 lies inside node19's block" in verdict.sentence and "Firewall 10.19" not in verdict.sentence
+
+
+# -- routers, and the prober's own node --------------------------------------------------------------------------------
+
+PASSED = Usual(62, NORMAL.exits, (), ("node2",), NORMAL.watched)
+"""The cell when it was healthy: node2 is a router on the way in."""
+
+
+def test_a_router_whose_own_routing_table_refuses_the_target():
+    text = "firewall >> SYN\nnode2 << SYN ttl 63"
+    for kind, error, cause in (("blackhole", "EINVAL", "F4"), ("prohibit", "EACCES", "F4"), ("", "ENETUNREACH", "F3")):
+        wrong = Route("node2", POD, FIREWALL, "eth0", "10.4.0.0/16" if kind else "", type=kind, error=error)
+        verdict = classify(story(text, routes=(wrong,), usual=PASSED))
+        assert (verdict.label, verdict.cause, verdict.confidence) == (Label.INGRESS_DROP, cause, Confidence.LIKELY)
+        assert verdict.culprit and verdict.culprit.node == "node2"
+    fine = Route("node2", POD, FIREWALL, "eth0", "10.4.0.0/16", via=NODE1, dev="eth0")
+    assert said(story(text, routes=(fine,), usual=PASSED)) == "ingress-drop F1 likely"
+    passed = story(text + "\nnode2 >> SYN ttl 62", routes=(wrong,), usual=PASSED)
+    assert said(passed) == "ingress-drop F1 likely", "it passed the SYN on, whatever its table says now"
+
+
+def test_a_prohibit_route_is_told_from_a_rule_by_the_routers_own_table():
+    text = f"firewall >> SYN\nnode2 << SYN ttl 63\nfirewall << ICMP 3/13 of SYN from {NODE2}"
+    prohibit = Route("node2", POD, FIREWALL, "eth0", "10.4.0.0/16", type="prohibit", error="EACCES")
+    assert said(story(text, usual=PASSED)) == "ingress-drop F2 likely"
+    assert said(story(text, usual=PASSED, routes=(prohibit,))) == "ingress-drop F4 likely"
+
+
+CALLER = "10.5.12.20"
+"""A prober that is a pod of node2's."""
+AT_HOME = "caller >> SYN\nnode2/pod >> SYN"
+
+
+def from_a_pod(text: str, **more: Any) -> Observation:
+    names = {**NAMES, CALLER: "caller"}
+    return story(text, source="caller", src=CALLER, names=names, home="node2", **more)
+
+
+def test_an_egress_policy_on_the_probers_own_node():
+    o = from_a_pod(AT_HOME)
+    assert said(o) == "ingress-drop F10 likely"
+    assert "node2" in str(classify(o).culprit)
+    assert said(from_a_pod(AT_HOME + "\nnode2 >> SYN")) == "ingress-drop F1 likely", "it left the node"
+    assert said(from_a_pod("caller >> SYN", deaf=("node2",))) == "ingress-drop F1 likely", "nobody watched the node"
+    assert said(from_a_pod("caller >> SYN")) == "ingress-drop F1 likely", "the node never had it"
+
+
+def test_the_probers_own_node_has_no_way_on():
+    gone = Route("node2", POD, prefix="", type="", error="ENETUNREACH")
+    dead = Route("node2", POD, prefix="0.0.0.0/0", via="10.224.0.1", dev="eth0", neighbour="FAILED")
+    assert said(from_a_pod(AT_HOME, routes=(gone,))) == "ingress-drop F3 likely"
+    assert said(from_a_pod(AT_HOME, routes=(dead,))) == "ingress-drop F6 likely"

@@ -1,0 +1,208 @@
+"""Rules for a SYN that came to the target's node or host and was not answered: who swallowed it, and why."""
+
+from __future__ import annotations
+
+import msgspec
+
+from prober import facts
+from prober.facts import INFERRED, LIKELY, Error
+from prober.observation import Observation, Place, Seen, Sight
+from prober.probe import Kind
+from prober.report import Route
+from prober.segment import IN, OUT
+from prober.sighting import Where
+from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
+
+DROP = Label.INGRESS_DROP
+
+# -- at the node's NIC, and at no pod ----------------------------------------------------------------------------
+
+
+def no_room_in_conntrack(o: Observation) -> Verdict | None:
+    """T7: connection tracking has no room, so the kernel drops each new flow (nf_conntrack_alloc, net/netfilter)."""
+    inside = Place.B_POD_IN if o.pod else Place.B_STACK
+    full = o.counters.get("ConntrackFull") and o.at(Place.B_NIC_IN) == Sight.SEEN
+    if not full or o.at(inside) != Sight.NOT_SEEN or facts.answer_left(o):
+        return None
+    node = facts.names(facts.nodes(o))
+    sentence = (
+        f"The SYN reached {node} and no further: its connection tracking table is full, and new flows are dropped."
+    )
+    step = f"On {node}: `sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`; raise the limit."
+    culprit = Culprit("node", node, "nf_conntrack_count has reached nf_conntrack_max")
+    return facts.say(o, DROP, LIKELY, sentence, Cause.T7, culprit, step, (Place.B_NIC_IN, inside))
+
+
+def held_by_the_node(o: Observation) -> Verdict | None:
+    """F7, T5: the node's NIC yes, the pod no: a policy there, or a pod that is gone."""
+    here = o.at(Place.B_NIC_IN) == Sight.SEEN or o.source in o.responders
+    if not o.pod or not here or o.at(Place.B_POD_IN) != Sight.NOT_SEEN or facts.answer_left(o):
+        return None
+    node = facts.names(facts.nodes(o))
+    cause, why = _held_because(o, node)
+    at = "" if o.source in o.responders else "'s NIC"
+    said = {
+        Cause.F7: f"the pod {o.pod} is gone",
+        Cause.T5: f"{node} drops it: a network policy, or a rule in its FORWARD chain",
+        None: f"{node} drops it, or the pod {o.pod} is gone",
+    }
+    sentence = f"The SYN reached {node}{at} and never a pod: {said[cause]}.{why}"
+    step = f"On {node}: does {o.pod} still live there (`ip route get {o.pod}`)? Network policies, FORWARD chain."
+    if cause == Cause.F7:
+        step = f"Where does {o.pod} live now? Take it out of the service, or route it to its new node."
+    culprit = Culprit("node", node, "SYN in, nothing to a pod")
+    return facts.say(o, DROP, LIKELY, sentence, cause, culprit, step, (Place.B_NIC_IN, Place.B_POD_IN))
+
+
+def _held_because(o: Observation, node: str) -> tuple[Cause | None, str]:
+    """The cause as far as anything names it: an ICMP error, a SYN that is sent back out, the node's way to the pod."""
+    for one in facts.errors_to_prober(o):
+        reason, code = facts.meaning(o, one), f"ICMP {one.icmp_type}/{one.icmp_code}"
+        if o.name(one.icmp_from) in o.responders and reason in (Error.REJECTED, Error.NO_HOST):
+            return Cause.T5 if reason == Error.REJECTED else Cause.F7, f" {node} says {code}: {reason}."
+    back = [s for s in o.saw(Kind.SYN, way=OUT, where=Where.NIC) if s.agent in facts.nodes(o) and s.agent != o.source]
+    if back:
+        return Cause.F7, f" {node} sends it back out on {back[0].interface}: it knows no such pod."
+    route = o.route_inwards()
+    if route is None:
+        return None, ""
+    if facts.refuses(route) or route.via:
+        return Cause.F7, f" {node} routes {facts.describe(o, route)}."
+    if facts.unanswered(route):
+        return Cause.F7, f" {node} routes {facts.describe(o, route)}, and nobody answers ARP for it there."
+    if _its_own(route):
+        return Cause.T5, f" The way to it is there: {facts.describe(o, route)}."
+    return None, ""
+
+
+def _its_own(route: Route) -> bool:
+    """A route for this one address to a device: the network plug-in made it for the pod and takes it away with it."""
+    return route.type == "unicast" and route.dev != "" and route.prefix in (f"{route.dst}/32", f"{route.dst}/128")
+
+
+# -- in the host or the pod, and nothing left --------------------------------------------------------------------
+
+
+def lost_in_the_stack(o: Observation) -> Verdict | None:
+    """The host's TCP took the SYN (a half-open socket is there), and no answer left the host."""
+    if not _swallowed(o) or o.at(Place.B_STACK) != Sight.SEEN:
+        return None
+    who, route = facts.host(o), facts.own_way_back(o)
+    dead = f" Its next hop {route.via or route.dst} does not answer ARP." if route and facts.unanswered(route) else ""
+    sentence = f"The SYN reached {who} and its TCP took it, but no SYN-ACK left: it is lost on its way out.{dead}"
+    step = f"On {who}: `ip route get {facts.asked_from(o)}`, `ip neigh`, and the OUTPUT chain (`nft list ruleset`)."
+    culprit = Culprit("host", who, "the answer does not leave it")
+    return facts.say(o, Label.RETURN_PATH_LOSS, LIKELY, sentence, None, culprit, step, _evidence(o))
+
+
+def swallowed_at_target(o: Observation) -> Verdict | None:
+    """T3, T4, T8: the SYN was there and no answer left. Counters and the way back tell a full queue from a filter."""
+    if not _swallowed(o) or o.at(Place.B_STACK) == Sight.SEEN:
+        return None
+    if o.pod and not o.inner:
+        return _swallowed_by_pod(o)
+    known = _named_by_counters(o)
+    if known:
+        return known
+    route = facts.own_way_back(o)
+    if o.at(Place.B_STACK) != Sight.NOT_SEEN or route is None or facts.refuses(route):
+        return None  # who swallowed it can't be told: a host without a way back takes no SYN either
+    who = facts.host(o)
+    sentence = f"The SYN reached {who} and no answer left it: the host's own firewall drops it."
+    step = f"On {who}: the INPUT chain (`nft list ruleset`), and `ss -ltn` for a queue that is full."
+    culprit = Culprit("rule", who, f"{who} takes the SYN in and lets nothing out")
+    return facts.say(o, DROP, LIKELY, sentence, Cause.T4, culprit, step, _evidence(o))
+
+
+def _named_by_counters(o: Observation) -> Verdict | None:
+    """T3, T8: what the host's own counters and routes name."""
+    who = facts.host(o)
+    if o.counters.get("TcpExtListenOverflows"):
+        sentence = f"The SYN reached {who} and was not answered: its accept queue is full (ListenOverflows moved)."
+        step = f"The application on {who} does not accept: is it stuck or overloaded? `ss -ltn` shows the queue."
+        culprit = Culprit("host", who, "accept queue full")
+        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T3, culprit, step, _evidence(o))
+    route = facts.own_way_back(o)
+    none = route is not None and facts.refuses(route)
+    if not none and not (facts.lost_route(o) and route is None):
+        return None
+    said = f": {route.text()}" if route and none else " (OutNoRoutes moved)"
+    sentence = f"The SYN reached {who}, which has no route back to {facts.asked_from(o)}{said}."
+    step = f"In the namespace of {who}: `ip route get {facts.asked_from(o)}`."
+    culprit = Culprit("route", who, f"no route back{said if none else ''}")
+    return facts.say(o, Label.RETURN_PATH_LOSS, LIKELY, sentence, Cause.T8, culprit, step, _evidence(o))
+
+
+def _swallowed_by_pod(o: Observation) -> Verdict:
+    """Nobody looks into a pod: what fits best is said, and what else fits is said with it.
+
+    A full queue and a missing route meet every source; where another one was answered meanwhile, a rule remains.
+    """
+    step = f"In {o.pod}: the INPUT chain (`nft list ruleset`), `ss -ltn`, `ip route get {facts.asked_from(o)}`."
+    if o.answering:
+        sentence = (
+            f"The SYN reached pod {o.pod} and no answer left it, while it answered {facts.names(o.answering[:3])}:"
+            " the pod's own firewall drops it (nobody watches inside the pod)."
+        )
+        culprit = Culprit("rule", o.pod, f"{o.pod} takes the SYN in and lets nothing out")
+        return facts.say(o, DROP, INFERRED, sentence, Cause.T4, culprit, step, _evidence(o))
+    sentence = (
+        f"The SYN reached pod {o.pod} and no answer left it, for no source that asked: its accept queue is full, its"
+        " own firewall drops it, or it has no route back. Nobody watches inside the pod, so which one is not known."
+    )
+    culprit = Culprit("host", o.pod, f"{o.pod} takes the SYN in and lets nothing out")
+    told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, culprit, step, _evidence(o))
+    return msgspec.structs.replace(told, missing=(*o.missing, f"what happens inside pod {o.pod}"))
+
+
+def _swallowed(o: Observation) -> bool:
+    last, out = (Place.B_POD_IN, Place.B_POD_OUT) if o.pod else (Place.B_NIC_IN, Place.B_NIC_OUT)
+    return o.at(last) == Sight.SEEN and o.at(out) == Sight.NOT_SEEN and facts.answer_left(o) is None
+
+
+def _evidence(o: Observation) -> tuple[Place, ...]:
+    inside = (Place.B_POD_IN, Place.B_STACK, Place.B_POD_OUT) if o.inner else (Place.B_POD_IN, Place.B_POD_OUT)
+    return inside if o.pod else (Place.B_NIC_IN, Place.B_STACK, Place.B_NIC_OUT)
+
+
+# -- somebody refused it there -----------------------------------------------------------------------------------
+
+
+def refused_there(o: Observation, one: Seen) -> Verdict:
+    """T1, T2: an RST left the target's node. Whether something listens tells a rule from a closed port."""
+    where, node = f"{o.pod or o.asked.dst}:{facts.port(o)}", one.agent
+    evidence = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_NIC_OUT)
+    if o.pod and o.at(Place.B_POD_IN) == Sight.NOT_SEEN:
+        sentence = f"{node} itself answered the SYN for {where} with an RST, and no pod saw it: a rule there."
+        step = f"On {node}: policies and REJECT rules for {where}, and whether the pod is there."
+        culprit = Culprit("rule", node, f"answers for {where} with an RST")
+        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T2, culprit, step, evidence)
+    if o.listens():
+        sentence = (
+            f"The SYN reached {where}, where something listens, and was refused with an RST: a rule there says so."
+        )
+        step = f"On the target: REJECT rules for port {facts.port(o)} in its INPUT chain (`nft list ruleset`)."
+        culprit = Culprit("rule", node, f"answers for {where} with an RST, though something listens there")
+        return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T2, culprit, step, evidence, ("a listener is there",))
+    known = "Nothing listens there." if o.listens() is False else "Nothing listens there, or a rule there says so."
+    sentence = f"The SYN reached {where} and was refused: an RST left {node}. {known}"
+    step = f"Is the application up? On the target: `ss -ltn sport = :{facts.port(o)}`, then its REJECT rules."
+    culprit = Culprit("host", node, f"{where} answers with an RST")
+    more = ("no listener is there",) if o.listens() is False else ()
+    return facts.say(o, Label.TARGET, facts.PROVEN, sentence, Cause.T1, culprit, step, evidence, more)
+
+
+def refused_by_the_balancer(o: Observation) -> Verdict | None:
+    """F8: the load balancer itself answers with an RST, and handed the SYN to no backend."""
+    sent = [s for s in o.saw(Kind.REFUSAL, way=OUT, where=Where.NIC) if s.agent in o.through]
+    came = [s for s in o.saw(Kind.REFUSAL, way=IN) if s.agent in o.through]
+    onward = [s for s in o.saw(Kind.SYN, way=OUT) if s.agent in o.through]
+    if not sent or came or onward or facts.syn_arrived(o):
+        return None
+    balancer, asked = sent[0].agent, f"{o.asked.dst}:{o.asked.dport}"
+    sentence = f"{balancer} itself answered the SYN for {asked} with an RST and handed it to no backend."
+    step = f"On {balancer}: its backend pool, its health checks, and whether it serves port {o.asked.dport} at all."
+    culprit = Culprit("host", balancer, f"answers for {asked} itself, with an RST")
+    return facts.say(
+        o, Label.TARGET, LIKELY, sentence, Cause.F8, culprit, step, (Place.A_NIC_OUT, Place.B_NIC_IN, Place.A_NIC_IN)
+    )  # fmt: skip
