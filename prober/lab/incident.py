@@ -46,7 +46,11 @@ class Expected(Value):
 
 
 class Incident(Value):
-    """One file of ``incidents/``. `break_steps` and `heal_steps` are the document's ``break`` and ``heal``."""
+    """One file of ``incidents/``. `break_steps` and `heal_steps` are the document's ``break`` and ``heal``.
+
+    `unprivileged` agents start without CAP_NET_RAW; `settle` is for how many seconds a judged run is left to gain what
+    comes late (an ICMP error after ARP's three seconds) before its cells are read.
+    """
 
     name: Name
     title: str
@@ -55,6 +59,8 @@ class Incident(Value):
     break_steps: Steps = Field(default_factory=dict, alias="break")
     heal_steps: Steps = Field(default_factory=dict, alias="heal")
     stop_agents: Many[Name] = ()
+    unprivileged: Many[Name] = ()
+    settle: float = Field(default=0.0, ge=0.0, le=10.0)
     expect: tuple[Expected, ...] = ()
     others: Many[Label] = (Label.HEALTHY,)
     targets: dict[str, Any] = Field(default_factory=dict)
@@ -118,9 +124,10 @@ def _strangers(incident: Incident) -> Iterator[tuple[list[str | int], str]]:
         for place in steps:
             if place not in places:
                 yield [key, place], f"no such host or pod; there are: {', '.join(places)}"
-    for agent in incident.stop_agents:
-        if agent not in agents:
-            yield ["stop_agents"], f"no agent {agent!r}; there are: {', '.join(agents)}"
+    for key, several in (("stop_agents", incident.stop_agents), ("unprivileged", incident.unprivileged)):
+        for agent in several:
+            if agent not in agents:
+                yield [key], f"no agent {agent!r}; there are: {', '.join(agents)}"
     targets = _named(incident, "targets") | _named(incident, "agents")
     for number, one in enumerate(incident.expect):
         for key, given, known in (("source", one.source, set(agents)), ("target", one.target, targets)):

@@ -23,6 +23,9 @@ _ESCAPE = re.compile(r"-\D.*|--.*|netns|exec|include")
 
 _MAX_PORT = 65535
 
+FULL = "full"
+"""``listen PORT full``: a listener whose accept queue is full, for nobody accepts from it."""
+
 SWITCH = "switch"
 """The name of the namespace that holds the bridge of each subnet."""
 
@@ -45,7 +48,8 @@ def _command(text: str) -> str:
         raise ValueError(f"{text!r} may not use {escape!r}: a command stays inside its own host")
     if words[0] == "sysctl" and not all(re.fullmatch(r"net[./][\w./-]+=.+", word) for word in words[1:] or [""]):
         raise ValueError(f"{text!r} is not of the form 'sysctl net.KEY=VALUE'")
-    if words[0] in ("listen", "close") and not _is_port(words[1:]):
+    ports = words[1:-1] if words[0] == "listen" and words[-1] == FULL else words[1:]
+    if words[0] in ("listen", "close") and not _is_port(ports):
         raise ValueError(f"{text!r} is not of the form '{words[0]} PORT' with a port from 1 to {_MAX_PORT}")
     return text
 
@@ -116,8 +120,8 @@ class Network(Value):
         if SWITCH in self.places():
             yield f"{SWITCH!r} is the lab's own name for what joins a subnet's hosts; choose another"
         for agent in self.agents:
-            if agent not in self.hosts:
-                yield f"agent {agent!r} is not a host; there are: {', '.join(self.hosts)}"
+            if agent not in self.places():
+                yield f"agent {agent!r} is not a host; there are: {', '.join(self.places())}"
         for name, host in self.hosts.items():
             yield from self._host_mistakes(name, host)
 

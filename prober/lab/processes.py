@@ -9,12 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from prober.errors import CannotMeasure
 from prober.lab import namespaces
 
 _BACKLOG = 4096
+
+Result = TypeVar("Result")
 
 
 class Children:
@@ -56,19 +58,7 @@ def listener(namespace: int, address: str, port: int) -> Callable[[], int]:
 
     A socket stays in the namespace it was made in, so the loop may run anywhere. CannotMeasure when it can't listen.
     """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-
-    def bind() -> socket.socket:
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((address, port))
-        opened.listen(_BACKLOG)
-        return opened
-
-    try:
-        opened = namespaces.inside(namespace, bind)
-    except OSError as failure:
-        raise CannotMeasure(f"The lab cannot listen on {address} port {port}: {failure.strerror}") from failure
+    opened = _opened(namespace, address, port, lambda: _bound(address, port, _BACKLOG))
 
     def serve() -> int:
         while True:
@@ -76,6 +66,42 @@ def listener(namespace: int, address: str, port: int) -> Callable[[], int]:
                 opened.accept()[0].close()
 
     return serve
+
+
+def full_listener(namespace: int, address: str, port: int) -> Callable[[], int]:
+    """The same, but nobody accepts: with a backlog of 0 one connection fills it (sk_acceptq_is_full, net/sock.h),
+    and the host itself makes that one."""
+
+    def fill() -> tuple[socket.socket, socket.socket]:
+        opened = _bound(address, port, 0)
+        return opened, socket.create_connection((address, port), timeout=2.0)
+
+    held = _opened(namespace, address, port, fill)
+
+    def wait() -> int:
+        listening, connected = held
+        signal.pause()  # until the lab ends it
+        listening.close()
+        connected.close()
+        return 0
+
+    return wait
+
+
+def _bound(address: str, port: int, backlog: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.bind((address, port))
+    opened.listen(backlog)
+    return opened
+
+
+def _opened(namespace: int, address: str, port: int, function: Callable[[], Result]) -> Result:
+    """What `function` answers inside the namespace; CannotMeasure when it can't listen there."""
+    try:
+        return namespaces.inside(namespace, function)
+    except OSError as failure:
+        raise CannotMeasure(f"The lab cannot listen on {address} port {port}: {failure.strerror}") from failure
 
 
 def _run_and_exit(parent: int, function: Callable[[], int | None]) -> NoReturn:

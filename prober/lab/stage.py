@@ -115,8 +115,11 @@ class Stage:
 
     def _probe(self, name: str) -> int:
         from prober.agent.main import run
+        from prober.wire import privileges
 
         self._log_to(f"agent-{name}.log")
+        if name in self.incident.unprivileged:
+            privileges.drop()
         run(name, self.socket, self.tokens[name])
         return 0
 
@@ -183,11 +186,14 @@ class Stage:
         document: dict[str, Any] = answer.json()
         return document
 
-    def run(
-        self, sources: Sequence[str] = (), look: Callable[[dict[str, Any]], None] | None = None, patience: float = 30.0
-    ) -> dict[str, Any]:
-        """A matrix run from these agents (none named: all), to its end: its document. `look` sees it as it grows."""
-        answer = self._ask("POST", "/api/v1/runs", json={"from": list(sources)})
+    def run(self, look: Callable[[dict[str, Any]], None] | None = None, patience: float = 30.0) -> dict[str, Any]:
+        """A matrix run from every agent that lives, may probe and has something to: its document at its end.
+
+        `look` sees it as it grows.
+        """
+        asking = {source for one in self.targets.probes for source in one.sources}
+        sources = [name for name in self.probers() if name in asking]
+        answer = self._ask("POST", "/api/v1/runs", json={"from": sources})
         if answer.status_code != 202:
             raise CannotMeasure(f"the run was refused: {answer.text[:300]}")
         path = answer.headers["location"]
@@ -202,12 +208,24 @@ class Stage:
                 raise CannotMeasure(f"the run is not over after {patience:.0f} s")
             time.sleep(0.05)
 
+    def settled(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A run's document once what comes late has come, if the incident asks to wait for it."""
+        if not self.incident.settle:
+            return document
+        time.sleep(self.incident.settle)
+        return self.get(f"/api/v1/runs/{document['id']}")
+
+    def probers(self) -> list[str]:
+        """The agents that live and may probe."""
+        return [name for name in self.agents if name not in self.incident.unprivileged]
+
     def await_judged(self) -> dict[str, Any]:
-        """The matrix once every cell has been judged."""
+        """The matrix once every cell has been judged that can be."""
         deadline = time.monotonic() + READY_PATIENCE
         while True:
             document = self.get("/api/v1/matrix")
-            waiting = [f"{c['source']} → {c['target']}" for c in document["cells"] if c["age_seconds"] is None]
+            probed = [cell for cell in document["cells"] if cell["source"] not in self.incident.unprivileged]
+            waiting = [f"{cell['source']} → {cell['target']}" for cell in probed if cell["age_seconds"] is None]
             if not waiting:
                 return document
             if time.monotonic() > deadline:

@@ -15,7 +15,7 @@ from typing import Self
 from prober.errors import ProberError
 from prober.lab import closed, commands, namespaces
 from prober.lab.network import SWITCH, Address, Host, Network, Pod
-from prober.lab.processes import Children, listener
+from prober.lab.processes import Children, full_listener, listener
 
 _POD_GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}  # Calico's: the same for every pod, answered by the node's veth
 
@@ -90,9 +90,10 @@ class Lab:
                 self._run(place, command)
         closed.assert_closed(self.namespaces)
 
-    def listen(self, place: str, address: Address | str, port: int) -> None:
-        """A real kernel listener at `place`, in a child of its own that accepts and closes."""
-        pid = self.children.fork(listener(self._namespace(place), str(address), port))
+    def listen(self, place: str, address: Address | str, port: int, full: bool = False) -> None:
+        """A real kernel listener at `place`, in a child that accepts and closes, or, `full`, never accepts."""
+        opened = full_listener if full else listener
+        pid = self.children.fork(opened(self._namespace(place), str(address), port))
         self._listeners.setdefault((place, port), []).append(pid)
 
     def unlisten(self, place: str, port: int) -> None:
@@ -111,8 +112,9 @@ class Lab:
     def _run(self, place: str, command: str) -> None:
         program, _, rest = command.partition(" ")
         if program == "listen":
+            port, _, full = rest.partition(" ")
             for address in self._addresses(place):
-                self.listen(place, address, int(rest))
+                self.listen(place, address, int(port), bool(full))
         elif program == "close":
             self.unlisten(place, int(rest))
         else:

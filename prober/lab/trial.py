@@ -78,9 +78,9 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None
                     break
 
 
-def network(incident: Incident) -> tuple[str, str]:
-    """What two incidents must share to share a stage: the network and the targets, as text."""
-    return incident.network.model_dump_json(), incident.targets_text()
+def network(incident: Incident) -> tuple[str, str, tuple[str, ...]]:
+    """What two incidents must share to share a stage: the network, the targets, and who may not capture."""
+    return incident.network.model_dump_json(), incident.targets_text(), incident.unprivileged
 
 
 def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
@@ -104,17 +104,18 @@ def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
 
 
 def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
-    """The cells after the break: of living agents by a run, of silenced ones from the live matrix once it is stale."""
-    silent = set(stage.incident.stop_agents)
-    living = [name for name in stage.incident.network.agents if name not in silent]
-    if silent:
+    """The cells after the break: of agents that probe by a run, of the others from the live matrix once it is stale."""
+    silent = {*stage.incident.stop_agents, *stage.incident.unprivileged}
+    if stage.incident.stop_agents:
         time.sleep(2.5)  # until the controller has noticed the silence
 
     def look(document: dict[str, Any]) -> None:
         timeline.look("run", document)
         timeline.look("live", stage.get("/api/v1/matrix"))
 
-    cells = list(stage.run(living, look)["cells"])
+    document = stage.settled(stage.run(look))
+    look(document)
+    cells = list(document["cells"])
     if not silent:
         return cells
     deadline = time.monotonic() + STALE_PATIENCE

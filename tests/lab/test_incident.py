@@ -60,7 +60,7 @@ def test_a_mistake_is_answered_with_its_place_and_what_would_be_right(text: str,
 def test_a_name_that_is_neither_shipped_nor_a_file_is_answered_with_those_there_are() -> None:
     with pytest.raises(ConfigInvalid) as caught:
         incident.load("incidnet")
-    assert str(caught.value).startswith("'incidnet' is neither a file nor a shipped incident; those are: agent-silent,")
+    assert str(caught.value).startswith("'incidnet' is neither a file nor a shipped incident; those are: ")
 
 
 def test_a_file_of_ones_own_may_use_a_network_beside_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from prober.lab.network import Network
         ),
         ("{subnets: {}, hosts: {}, agents: [a]}", "agent 'a' is not a host"),
         ("{subnets: {}, hosts: {switch: {addresses: {}}}}", "'switch' is the lab's own"),
-        ("azzure", "'azzure' is neither a shipped network (azure) nor a file beside this one"),
+        ("azzure", "'azzure' is neither a shipped network (azure"),
     ],
 )
 def test_a_network_that_cannot_stand_is_refused_before_anything_is_built(

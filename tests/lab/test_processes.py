@@ -9,9 +9,11 @@ import time
 
 import pytest
 from children import Sealed
-from dialling import DUAL
+from dialling import DUAL, dial
 
 from prober.errors import CannotMeasure
+from prober.host import counters
+from prober.lab import namespaces
 from prober.lab.processes import Children, listener
 from prober.lab.topology import Lab
 
@@ -101,3 +103,18 @@ def test_a_listener_accepts_and_closes_and_goes_on(sealed_child: Sealed) -> None
             return answers
 
     assert sealed_child(live) == [b"", b"", b""]
+
+
+def test_a_full_listener_answers_nobody_and_counts_it(sealed_child: Sealed) -> None:
+    def live() -> tuple[list[str], int]:
+        with Lab(DUAL) as lab:
+            lab.run({"node": ["listen 8080 full"]})
+            before = namespaces.inside(lab.namespaces["node"], counters.read)["TcpExtListenOverflows"]
+            how = dial(lab, [("caller", "198.18.2.4", 8080), ("caller", "198.18.2.4", 80)])
+            after = namespaces.inside(lab.namespaces["node"], counters.read)["TcpExtListenOverflows"]
+            lab.run({"node": ["close 8080"]})
+            return [*how, *dial(lab, [("caller", "198.18.2.4", 8080)])], after - before
+
+    told, overflows = sealed_child(live)
+    assert told == ["times out", "connects", "ECONNREFUSED"]
+    assert overflows > 0
