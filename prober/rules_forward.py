@@ -109,7 +109,7 @@ def told_on_the_way_in(o: Observation) -> Verdict | None:
     culprit = Culprit("hop", o.name(one.icmp_from) or one.icmp_from, f"{code}: {reason}")
     return facts.say(
         o, DROP, LIKELY if watched else INFERRED, sentence, _forward_cause(o, one, reason), culprit, step,
-        (Place.A_NIC_OUT, Place.B_NIC_IN),
+        (Place.A_NIC_OUT, Place.B_NIC_IN), (f"the error quotes the SYN with ttl {one.ttl}",),
     )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def _martian(o: Observation, route: Route, inside: Place) -> Verdict:
     node, address = route.agent, facts.asked_from(o)
     sentence = (
         f"The SYN reached {node}, which owns {address} itself and drops what comes from it as martian: the prober's"
-        f" address is {node}'s too. {facts.overlap(o, route)}"
+        f" address is {node}'s too."
     )
     step = f"On {node}: `ip addr | grep {address}`; one of the two must give the address up: the address plan is wrong."
     culprit = Culprit("route", node, f"{node} routes {facts.describe(o, route)}")

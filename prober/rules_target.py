@@ -43,7 +43,7 @@ def held_by_the_node(o: Observation) -> Verdict | None:
     at = "" if o.source in o.responders else "'s NIC"
     said = {
         Cause.F7: f"the pod {o.pod} is gone",
-        Cause.T5: f"{node} drops it: a network policy, or a rule in its FORWARD chain",
+        Cause.T5: f"a network policy of {node}, or a rule in its FORWARD chain, drops it",
         None: f"{node} drops it, or the pod {o.pod} is gone",
     }
     sentence = f"The SYN reached {node}{at} and never a pod: {said[cause]}.{why}"
