@@ -125,6 +125,22 @@ def test_a_plan_is_kept_to_and_nothing_stays_half_open() -> None:
     assert after == 0
 
 
+def test_without_a_plan_nothing_is_recognised_and_nothing_is_claimed_as_watched() -> None:
+    def body() -> Any:
+        one = Turned()
+        one.turns(0.2)
+        before = [report.until_ns - report.since_ns for report in one.reports]
+        began = time.time_ns()
+        one.told(plan=local(tasks=[]))
+        one.turns(0.3)
+        return before, began, [(report.since_ns, report.until_ns) for report in one.reports][len(before) :]
+
+    before, began, after = in_namespace(body)
+    assert before and set(before) == {0}
+    assert after[0][0] > began - 100_000_000, "what came before the keys is not claimed afterwards either"
+    assert after[-1][0] < after[-1][1]
+
+
 def test_a_probe_that_times_out_leaves_nothing_half_open() -> None:
     def body() -> Any:
         with socket.create_server((PEER, 8080)):
