@@ -43,7 +43,10 @@ class Sight(StrEnum):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One sighting in words: which agent saw which segment where. ``after_ms`` since the probe was sent."""
+    """One sighting in words: which agent saw which segment where. ``after_ms`` since the probe was sent.
+
+    ``outer_src`` and ``outer`` are the ends of the tunnel that it was met in, ``vni`` that tunnel's virtual network.
+    """
 
     agent: str
     kind: Kind
@@ -65,13 +68,17 @@ class Seen(msgspec.Struct, frozen=True):
     icmp_from: str = ""
     after_ms: float = 0.0
     frame: bytes = b""
+    outer_src: str = ""
+    outer: str = ""
+    vni: int = 0
 
     def text(self) -> str:
         """The segment as tcpdump would say it, shortened."""
         if self.icmp_type:
             return f"ICMP {self.icmp_type}/{self.icmp_code} from {self.icmp_from}"
         name = segment.flags_text(self.flags)
-        return f"{name} {_end(self.src, self.sport)} > {_end(self.dst, self.dport)} ttl {self.ttl}"
+        tunnel = f" in a tunnel {self.outer_src} > {self.outer}" if self.outer else ""
+        return f"{name} {_end(self.src, self.sport)} > {_end(self.dst, self.dport)} ttl {self.ttl}{tunnel}"
 
 
 def _end(address: str, port: int) -> str:
@@ -93,8 +100,9 @@ class Asked(msgspec.Struct, frozen=True):
 class Usual(msgspec.Struct, frozen=True):
     """How this cell's packets went when it was first healthy: a detour is a change from it, not a shape.
 
-    ``ttl`` of the reply at the prober; ``exits`` how it left the responder ("node1 eth0 02:…"); ``witnesses`` carried
-    the reply, ``forwarders`` the SYN. Only an agent that was ``watched`` then can be said to be new on the way.
+    ``ttl`` of the reply at the prober; ``exits`` how it left the responder ("node1 eth0 02:…"), ``entries`` how the
+    SYN came to it; ``witnesses`` carried the reply, ``forwarders`` the SYN. Only an agent that was ``watched`` then
+    can be said to be new on the way.
     """
 
     ttl: int
@@ -102,6 +110,7 @@ class Usual(msgspec.Struct, frozen=True):
     witnesses: tuple[str, ...] = ()
     forwarders: tuple[str, ...] = ()
     watched: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -260,12 +269,29 @@ STACK_LOOKS = 0.6
 """Seconds in which an agent looks at its half-open sockets at least twice."""
 
 
+def passage(one: Seen) -> str:
+    """Where a segment passed a NIC: agent, interface, the neighbour's address, and the other end of its tunnel."""
+    end = one.outer if one.way == OUT else one.outer_src
+    return f"{one.agent} {one.interface} {one.neighbour}" + (f"{TUNNEL}{end}" if end else "")
+
+
+TUNNEL = " in a tunnel with "
+"""What stands before a tunnel's other end in a passage."""
+
+
 def exits(observation: Observation) -> set[str]:
-    """How the reply left the responders: agent, interface and next hop's address each."""
+    """How the reply left the responders: agent, interface and next hop's address each, and a tunnel's other end."""
+    return _passed(observation, OUT, Kind.SYN_ACK)
+
+
+def entries(observation: Observation) -> set[str]:
+    """How the SYN came to the responders: agent, interface and the address of who handed it over."""
+    return _passed(observation, IN, Kind.SYN)
+
+
+def _passed(observation: Observation, way: int, kind: Kind) -> set[str]:
     return {
-        f"{one.agent} {one.interface} {one.neighbour}"
-        for one in observation.saw(Kind.SYN_ACK, way=OUT, where=Where.NIC)
-        if one.agent in observation.responders
+        passage(one) for one in observation.saw(kind, way=way, where=Where.NIC) if one.agent in observation.responders
     }
 
 
@@ -276,15 +302,16 @@ def usual(observation: Observation, watching: frozenset[str], before: Usual | No
         if not arrived:
             return None
         before = Usual(arrived[0].ttl)
+    came = _with(before.entries, entries(observation))  # equal ways in are many: each that worked is as usual
     new = watching - set(before.watched)
     if not new:
-        return before
+        return before if came == before.entries else msgspec.structs.replace(before, entries=came)
     left = {one for one in exits(observation) if one.split()[0] in new}
     carried = {one.agent for one in observation.witnesses(Kind.SYN_ACK)} & new
     forwarded = {one.agent for one in observation.witnesses(Kind.SYN)} & new
     return Usual(
         before.ttl, _with(before.exits, left), _with(before.witnesses, carried),
-        _with(before.forwarders, forwarded), _with(before.watched, new),
+        _with(before.forwarders, forwarded), _with(before.watched, new), came,
     )  # fmt: skip
 
 
@@ -315,12 +342,13 @@ def seen(agent: str, row: tuple[Any, ...], interface: str, frame: bytes, after_m
     def address(name: str) -> str:
         return str(segment.address(column(f"{name}_hi"), column(f"{name}_lo")))
 
-    icmp = column("icmp_type")
+    icmp, wrapped = column("icmp_type"), bool(column("outer_hi") or column("outer_lo"))
     return Seen(
         agent=agent, kind=Kind(column("kind")), where=Where(column("where")), way=column("way"), interface=interface,
         src=address("src"), dst=address("dst"), sport=column("sport"), dport=column("dport"),
         flags=column("flags"), ttl=column("ttl"), seq=column("seq"), ack=column("ack"),
         neighbour=segment.mac_text(column("neighbour")), sealed=bool(column("sealed")), icmp_type=icmp,
         icmp_code=column("icmp_code"), icmp_from=address("icmp") if icmp else "", after_ms=round(after_ms, 3),
-        frame=frame,
+        frame=frame, outer_src=address("outer_src") if wrapped else "", outer=address("outer") if wrapped else "",
+        vni=column("vni"),
     )  # fmt: skip

@@ -29,6 +29,9 @@ continuous probing); ``state`` is a `handshake.State`; ``error`` an errno of the
 clock; ``rtt_ns`` between the kernel's own timestamps, 0 where there is none."""
 
 
+BEFORE_TUNNELS = SIGHTING.fields["outer_src_hi"][1]  # type: ignore[index]  # the dtype has fields
+"""Bytes of a sighting's row before tunnels were told."""
+
 _EVERYDAY = ("main", "local", "default", "")
 """The tables that every host has."""
 
@@ -126,8 +129,15 @@ class Report(msgspec.Struct):
         return np.frombuffer(self.outcomes, OUTCOME)
 
     def sighting_rows(self) -> Batch:
-        """The sightings as a `SIGHTING` array; ``frames[i]`` is row i's frame. Raises ValueError as above."""
-        return np.frombuffer(self.sightings, SIGHTING)
+        """The sightings as a `SIGHTING` array; ``frames[i]`` is row i's frame. Raises ValueError as above.
+
+        An older agent's rows are shorter, for new columns go to the end: those that it lacks read 0.
+        """
+        if len(self.frames) * BEFORE_TUNNELS != len(self.sightings) or not self.frames:
+            return np.frombuffer(self.sightings, SIGHTING)
+        rows = np.zeros((len(self.frames), SIGHTING.itemsize), np.uint8)
+        rows[:, :BEFORE_TUNNELS] = np.frombuffer(self.sightings, np.uint8).reshape(len(rows), BEFORE_TUNNELS)
+        return rows.view(SIGHTING)[:, 0]
 
 
 class Task(msgspec.Struct, frozen=True):

@@ -33,9 +33,11 @@ FIELDS: list[tuple[str, str]] = [
     ("seq", "<u4"), ("ack", "<u4"), ("tsval", "<u4"), ("tsecr", "<u4"),
     ("time_ns", "<i8"), ("interface", "<u4"), ("way", "u1"), ("neighbour", "<u8"),
     ("icmp_type", "u1"), ("icmp_code", "u1"), ("icmp_hi", "<u8"), ("icmp_lo", "<u8"),
+    ("outer_src_hi", "<u8"), ("outer_src_lo", "<u8"), ("outer_hi", "<u8"), ("outer_lo", "<u8"), ("vni", "<u4"),
 ]  # fmt: skip
 """``interface`` is an ifindex; ``neighbour`` the other end's MAC as an integer (the sender on the way in,
-the next hop on the way out), 0 where the link has none."""
+the next hop on the way out), 0 where the link has none. ``outer_src`` and ``outer`` are the ends of the tunnel in
+which a wrapped segment was captured, ``vni`` its virtual network; zero for any other. New columns go to the end."""
 
 SEGMENT = np.dtype(FIELDS)
 
@@ -78,6 +80,12 @@ def columns(addresses: Iterable[Address | str]) -> tuple[Batch, Batch]:
 def is_ipv4(batch: Batch) -> Batch:
     """A mask: the rows whose destination is IPv4."""
     result: Batch = (batch["dst_hi"] == 0) & (batch["dst_lo"] >> np.uint64(32) == 0xFFFF)
+    return result
+
+
+def wrapped(batch: Batch) -> Batch:
+    """A mask: the rows that were captured inside a tunnel's packet."""
+    result: Batch = (batch["outer_hi"] | batch["outer_lo"]) != 0
     return result
 
 

@@ -9,7 +9,7 @@
     node1 << ICMP 3/1 of SYN-ACK from 10.224.0.23 after 3070
 
 Said after a segment: ``ttl N``, ``from ADDRESS``, ``to ADDRESS``, ``after MILLISECONDS``, ``on INTERFACE``,
-``via MAC``, ``unsealed``.
+``via MAC``, ``within END>END`` of a tunnel, ``unsealed``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def sighting(line: str, number: int = 0, src: str = FIREWALL, dst: str = POD) ->
     match = LINE.fullmatch(line.strip())
     assert match, f"{line!r} is no sighting"
     agent, place, arrow, icmp_type, icmp_code, what, rest = match.groups()
-    told = dict(re.findall(r"(ttl|from|to|after|on|via) (\S+)", rest))
+    told = dict(re.findall(r"(ttl|from|to|after|on|via|within) (\S+)", rest))
     kind, back = KINDS[what], what in ("SYN-ACK", "RST")
     if icmp_type:
         kind = Kind.ICMP_SYN_ACK if back else Kind.ICMP_SYN
@@ -85,7 +85,7 @@ def sighting(line: str, number: int = 0, src: str = FIREWALL, dst: str = POD) ->
         told.get("to", ends[1]), *ports,
         FLAGS.get(KINDS[what], 0), int(told.get("ttl", 63)), 7, 8 if back else 0, told.get("via", "02:00:00:00:00:01"),
         "unsealed" not in rest, int(icmp_type or 0), int(icmp_code or 0), icmp_from,
-        float(told.get("after", number)), bytes([number]) * 40,
+        float(told.get("after", number)), bytes([number]) * 40, *told.get("within", ">").split(">"),
     )  # fmt: skip
 
 

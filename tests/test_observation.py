@@ -81,18 +81,32 @@ def test_witnesses_are_neither_ends_nor_the_declared_balancer():
 # -- the baseline ------------------------------------------------------------------------------------------------
 
 
+AWAY = "node1 eth0 02:00:00:00:00:01"
+
+
 def test_the_baseline_says_how_a_healthy_probe_went():
     o = story("node2 << SYN ttl 63\n" + AND_BACK + "node2 << SYN-ACK ttl 63", State.ANSWERED)
     assert usual(o, frozenset({"node1", "node2"})) == Usual(
-        62, ("node1 eth0 02:00:00:00:00:01",), ("node2",), ("node2",), ("node1", "node2")
+        62, (AWAY,), ("node2",), ("node2",), ("node1", "node2"), (AWAY,)
     )
 
 
 def test_a_baseline_only_grows_by_agents_that_were_not_watching_before():
-    before = Usual(62, (), (), (), ("node1",))
+    before = Usual(62, (), (), (), ("node1",), (AWAY,))
     o = story(AND_BACK + "node19 << SYN-ACK", State.ANSWERED)
     assert usual(o, frozenset({"node1"}), before) == before
-    assert usual(o, frozenset({"node19"}), before) == Usual(62, (), ("node19",), (), ("node1", "node19"))
+    assert usual(o, frozenset({"node19"}), before) == Usual(62, (), ("node19",), (), ("node1", "node19"), (AWAY,))
+
+
+def test_a_baseline_says_by_which_tunnel_the_reply_left():
+    o = story(AND_BACK + "node1 >> SYN-ACK within 10.224.0.4>10.224.0.5", State.ANSWERED)
+    assert usual(o, EVERYBODY).exits == (AWAY, f"{AWAY} in a tunnel with 10.224.0.5")
+
+
+def test_every_way_in_that_worked_is_as_usual_as_the_first():
+    o = story(AND_BACK.replace("node1 << SYN\n", "node1 << SYN via 02:00:00:00:00:02\n"), State.ANSWERED)
+    other = "node1 eth0 02:00:00:00:00:02"
+    assert usual(o, frozenset({"node1"}), Usual(62, (), (), (), ("node1",), (AWAY,))).entries == (AWAY, other)
 
 
 def test_an_answer_that_nobody_saw_arrive_makes_no_baseline():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prober import report
 from prober.handshake import State
 from prober.probe import Kind
-from prober.report import OUTCOME, Orders, Plan, Question, Report, Route, Task
+from prober.report import BEFORE_TUNNELS, OUTCOME, Orders, Plan, Question, Report, Route, Task
 from prober.segment import OUT
 from prober.sighting import SIGHTING
 from tests.fleet import ended, saw
@@ -86,3 +86,11 @@ def test_a_route_as_ip_route_writes_it(route, said):
 
 def test_a_report_can_be_written_as_json():
     assert msgspec.json.encode(report.plain(FULL)) and np.frombuffer(FULL.sightings, SIGHTING)["probe"][0]
+
+
+def test_an_older_agents_rows_lack_the_newest_columns_and_read_all_the_same():
+    rows = FULL.sighting_rows()
+    assert len(rows) == len(FULL.frames) == 1
+    older = rows.view(np.uint8).reshape(len(rows), -1)[:, :BEFORE_TUNNELS].tobytes()
+    again = msgspec.structs.replace(FULL, sightings=older).sighting_rows()
+    assert again.tolist() == rows.tolist()

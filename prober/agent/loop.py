@@ -257,6 +257,8 @@ class Agent:
             return
         seen, rows = sightings(catch.segments, tuple(self.plan.keys), self._pods)
         self.outbox.saw(seen, [catch.frames[row] for row in rows])
+        if (wrapped := segment.wrapped(seen)).any():
+            seen = seen[~wrapped]  # only what was unwrapped has arrived
         self.takers.hear(seen, frozenset(self.plan.addresses))
         resets, outcomes = self.handshakes.hear(seen, time.time_ns())
         self._transmit(resets)

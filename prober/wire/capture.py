@@ -22,8 +22,9 @@ from prober.segment import IN, OUT, Batch
 from prober.wire import filter, privileges, slots
 from prober.wire.ring import PACKET, Ring
 
-SNAP = 146
-"""Kept bytes a packet: the longest TCP header, and an ICMP error's quote with its options."""
+SNAP = 176
+"""Kept bytes a packet, as many as a slot holds: an ICMP error's quote with its options; an overlay's headers, IPv6 in
+IPv6 and a SYN inside."""
 
 _ADDRESS = np.dtype([("family", "<u2"), ("protocol", ">u2"), ("interface", "<i4"), ("_", "u1", 12)])
 """``struct sockaddr_ll`` (linux/if_packet.h)."""

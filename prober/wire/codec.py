@@ -8,6 +8,7 @@ import numpy as np
 
 from prober import segment
 from prober.segment import Batch
+from prober.wire import overlay
 
 _TCP, _TIMESTAMP = 6, 8
 _PAST = 1 << 20
@@ -20,18 +21,24 @@ def parse(data: Batch, lengths: Batch) -> tuple[Batch, Batch]:
     `data` is a (N, snap) uint8 array of packets from the IP header on, `lengths` how much of each was captured.
     No length that a packet claims is believed beyond what was captured; whatever is no whole TCP header, no ICMP
     error, a later fragment or behind IPv6 extension headers is left out. Checksums are not looked at: frames that
-    this kernel made carry unfinished ones. A quote needs 8 bytes of TCP (RFC 792); fields cut off read 0.
+    this kernel made carry unfinished ones. A quote needs 8 bytes of TCP (RFC 792); fields cut off read 0. Of an
+    overlay's packet the wrapped TCP segment is read, with the tunnel's ends beside it.
     """
     outer = _View(data, lengths).header(np.zeros(len(data), np.int64))
     view = _View(data, np.minimum(lengths, outer.stop))
-    error = outer.fine & view.is_icmp_error(outer)
-    start = np.where(error, outer.end + 8, 0)
+    error, tunnel = outer.fine & view.is_icmp_error(outer), overlay.tunnel(view, outer)
+    start = np.where(error, outer.end + 8, tunnel.start)
     inner = view.header(start)
-    quoting = error & inner.fine & (inner.family == outer.family) & (inner.protocol == _TCP)
-    at = np.where(quoting, inner.end, outer.end)
-    plain = outer.fine & (outer.protocol == _TCP) & view.is_whole_tcp(at)
+    view = _View(data, np.where(tunnel.wraps, np.minimum(view.ends, inner.stop), view.ends))
+    tcp = inner.fine & (inner.protocol == _TCP)
+    quoting, wrapped = error & tcp & (inner.family == outer.family), tunnel.wraps & tcp
+    at = np.where(quoting | wrapped, inner.end, outer.end)
+    plain = (wrapped | (outer.fine & (outer.protocol == _TCP))) & view.is_whole_tcp(at)
     rows = np.flatnonzero(plain | (quoting & (at + 8 <= view.ends)))
-    return view.pick(rows).segments(start[rows], at[rows], np.where(quoting, outer.end, _PAST)[rows]), rows
+    batch = view.pick(rows).segments(start[rows], at[rows], np.where(quoting, outer.end, _PAST)[rows])
+    if wrapped.any():
+        view.pick(rows).ends_of_tunnels(batch, wrapped[rows], tunnel.vni[rows])
+    return batch, rows
 
 
 def stacked(packets: list[bytes], snap: int = 160) -> tuple[Batch, Batch]:
@@ -132,3 +139,11 @@ class _View:
         hi, lo = self.address(np.zeros(len(at), np.int64), 0)
         batch["icmp_hi"], batch["icmp_lo"] = (np.where(icmp < _PAST, half, 0) for half in (hi, lo))
         return batch
+
+    def ends_of_tunnels(self, batch: Batch, wrapped: Batch, vni: Batch) -> None:
+        """Fill in the outer addresses of the wrapped rows."""
+        zero = np.zeros(len(batch), np.int64)
+        for name, which in (("outer_src", 0), ("outer", 1)):
+            for part, half in zip(("hi", "lo"), self.address(zero, which), strict=True):
+                batch[f"{name}_{part}"] = np.where(wrapped, half, np.uint64(0))
+        batch["vni"] = np.where(wrapped, vni, np.uint32(0))

@@ -1,6 +1,7 @@
 """The kernel's own sieve for a tap: classic BPF that lets through probes' segments and the ICMP errors quoting them.
 
-That is every TCP segment of a probe's port, and every SYN and SYN-ACK, for a NAT may have changed the port.
+That is every TCP segment of a probe's port, and every SYN and SYN-ACK, for a NAT may have changed the port; bare, or
+wrapped by an overlay (VXLAN, Geneve).
 
 A small assembler with labels, then the program. Offsets are relative to the *network* header (``SKF_NET_OFF``,
 linux/filter.h), so one program serves Ethernet, VLANs and devices without a link header. A load past the end of
@@ -14,6 +15,7 @@ import socket
 import struct
 
 from prober.probe import PORT_BAND_SIZE, PORT_BANDS
+from prober.wire.overlay import GENEVE, VXLAN
 
 _NET = -0x100000  # SKF_NET_OFF
 _ANCILLARY = -0x1000  # SKF_AD_OFF
@@ -41,7 +43,12 @@ def _ports(offset: int) -> list[Line]:
     return [*lines, ("ja", 0, "drop")]
 
 
-_SYN: list[Line] = [("ldb x", _NET + 13), ("jset", 0x02, "keep")]
+def _syn(offset: int) -> list[Line]:
+    """Keep the packet if the SYN flag of the TCP header at X + `offset` is set."""
+    return [("ldb x", _NET + offset + 13), ("jset", 0x02, "keep")]
+
+
+_SYN: list[Line] = _syn(0)
 """Every SYN and SYN-ACK: a NAT may have given a probe another source port, and the seal in TSval tells it still."""
 
 PROGRAM: list[Line] = [
@@ -49,7 +56,7 @@ PROGRAM: list[Line] = [
     ("ldh", _ANCILLARY + _PROTOCOL), ("jeq", 0x0800, "ipv4"), ("jeq", 0x86DD, "ipv6"), ("ja", 0, "drop"),
     "ipv4",
     ("ldh", _NET + 6), ("jset", 0x1FFF, "drop"),  # a later fragment has no ports
-    ("ldx ihl", _NET), ("ldb", _NET + 9), ("jeq", 6, "tcp"), ("jeq", 1, "icmp"), ("ja", 0, "drop"),
+    ("ldx ihl", _NET), ("ldb", _NET + 9), ("jeq", 6, "tcp"), ("jeq", 1, "icmp"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
     "tcp", *_SYN, *_ports(0),
     "icmp",
     ("ldb x", _NET), ("jeq", 3, "quote"), ("jeq", 11, "quote"), ("jeq", 12, "quote"), ("ja", 0, "drop"),
@@ -58,12 +65,25 @@ PROGRAM: list[Line] = [
     "quoted tcp",
     ("ldb x", _NET + 8), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_ports(8),
     "ipv6",
-    ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp6"), ("jeq", 58, "icmp6"), ("ja", 0, "drop"),
+    ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp6"), ("jeq", 58, "icmp6"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
     "tcp6", *_SYN, *_ports(0),
     "icmp6",  # the error types are 1 to 4 (RFC 4443); the quoted header is 40 long
     ("ldb", _NET + 54), ("jeq", 6, "quoted tcp6"), ("ja", 0, "drop"),
     "quoted tcp6",
     ("ldb", _NET + 40), ("jset", 0x80, "drop"), *_ports(48),
+    "udp",
+    ("ldh x", _NET + 2), *(("jeq", port, "wrapped") for port in VXLAN), ("jeq", GENEVE, "geneve"), ("ja", 0, "drop"),
+    "geneve",  # its options, counted in words, stand before what is wrapped
+    ("ldb x", _NET + 8), ("and", 0x3F), ("lsh", 2), ("add x", 0), ("tax", 0),
+    "wrapped",  # X + 16: the wrapped Ethernet header
+    ("ldh x", _NET + 28), ("jeq", 0x0800, "wrapped ipv4"), ("jeq", 0x86DD, "wrapped ipv6"), ("ja", 0, "drop"),
+    "wrapped ipv4",
+    ("ldb x", _NET + 39), ("jeq", 6, "wrapped tcp"), ("ja", 0, "drop"),
+    "wrapped tcp",
+    ("ldb x", _NET + 30), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_syn(30), *_ports(30),
+    "wrapped ipv6",
+    ("ldb x", _NET + 36), ("jeq", 6, "wrapped tcp6"), ("ja", 0, "drop"),
+    "wrapped tcp6", *_syn(70), *_ports(70),
     "keep", ("ret", _KEEP),
     "drop", ("ret", 0),
 ]  # fmt: skip

@@ -7,9 +7,11 @@ import struct
 import time
 
 import pytest
+from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
+from scapy.layers.vxlan import VXLAN
 
 from prober.wire import filter
 
@@ -17,7 +19,19 @@ A, B, A6, B6 = "10.77.0.1", "10.77.0.2", "fd77::1", "fd77::2"
 V4, V6 = IP(src=A, dst=B), IPv6(src=A6, dst=B6)
 BACK, BACK6 = IP(src=B, dst=A), IPv6(src=B6, dst=A6)
 
+TUNNEL, TUNNEL6 = V4 / UDP(dport=8472) / VXLAN(flags=8), V6 / UDP(dport=4789) / VXLAN(flags=8)
+GENEVED = V4 / UDP(dport=6081) / GENEVE(proto=0x6558, options=[GeneveOptions(length=2, data=b"12345678")])
+FRAME, FRAME6 = Ether(type=0x0800) / V4, Ether(type=0x86DD) / V6
+RST = TCP(sport=20480, dport=80, flags="R")
+
 KEPT = {
+    "a probe in VXLAN": TUNNEL / FRAME / RST,
+    "a probe in IPv6 in VXLAN": TUNNEL / FRAME6 / RST,
+    "a probe in VXLAN in IPv6": TUNNEL6 / FRAME / RST,
+    "a SYN-ACK of any port in VXLAN": TUNNEL / FRAME / TCP(sport=80, dport=1024, flags="SA"),
+    "a SYN-ACK of any port, IPv6 in IPv6": TUNNEL6 / FRAME6 / TCP(sport=80, dport=1024, flags="SA"),
+    "behind the wrapped header's options": TUNNEL / Ether(type=0x0800) / IP(src=A, dst=B, options=[b"\x01" * 8]) / RST,
+    "a probe in Geneve with options": GENEVED / FRAME / RST,
     "source port, low band's first": V4 / TCP(sport=20480, dport=80, flags="R"),
     "source port, low band's last": V4 / TCP(sport=20543, dport=80, flags="R"),
     "destination port, high band": V4 / TCP(sport=80, dport=61503, flags="RA"),
@@ -34,6 +48,11 @@ KEPT = {
     "ICMPv6 quoting an answer": V6 / ICMPv6TimeExceeded() / BACK6 / TCP(sport=80, dport=61440),
 }
 DROPPED = {
+    "a connection's data in VXLAN": TUNNEL / FRAME / TCP(sport=40000, dport=443, flags="PA") / (b"x" * 30),
+    "UDP in VXLAN": TUNNEL / FRAME / UDP(sport=20480, dport=80) / (b"\0" * 40),
+    "ARP in VXLAN": TUNNEL / Ether(type=0x0806) / (b"\0" * 60),
+    "a connection's data in Geneve": GENEVED / FRAME / TCP(sport=40000, dport=443, flags="PA") / (b"x" * 30),
+    "a wrapped probe on another port": V4 / UDP(dport=4790) / VXLAN(flags=8) / FRAME / RST,
     "below the low band": V4 / TCP(sport=20479, dport=80, flags="R"),
     "above the low band": V4 / TCP(sport=20544, dport=80, flags="R"),
     "a connection's data": V4 / TCP(sport=40000, dport=443, flags="PA") / (b"x" * 30),
