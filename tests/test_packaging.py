@@ -56,7 +56,7 @@ def test_the_wheel_alone_upgrades_a_database(installed: Path, tmp_path: Path) ->
     assert ended.returncode == 0, ended.stderr
     where, revision = ended.stdout.split()
     assert where == str(installed / "prober/store/migrations")
-    assert (installed / f"prober/store/migrations/versions/{revision}_the_first_tables.py").is_file()
+    assert list((installed / "prober/store/migrations/versions").glob(f"{revision}_*.py"))
 
 
 def test_the_wheel_carries_the_licence(installed: Path) -> None:
