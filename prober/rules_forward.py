@@ -23,13 +23,13 @@ def held_at_home(o: Observation) -> Verdict | None:
     route, had = o.route_of(node), o.saw(Kind.SYN, by=node, way=OUT, where=Where.POD)
     if not had:
         return None
-    evidence = (Place.A_NIC_OUT, Place.A_NODE_OUT)
+    evidence, sure = (Place.A_NIC_OUT, Place.A_NODE_OUT), LIKELY if facts.never_arrived(o) else INFERRED
     if route and (refusal := facts.refuses(route)):
         said = facts.describe(o, route)
         sentence = f"The SYN of {o.source} reached its own node {node}, which has no way to {o.asked.dst}: {said}."
         step = f"On {node}: `ip route get {o.asked.dst}`, `ip rule`."
         cause = Cause.F3 if refusal == Cause.R2 else Cause.F4
-        return facts.say(o, DROP, LIKELY, sentence, cause, Culprit("route", node, said), step, evidence)
+        return facts.say(o, DROP, sure, sentence, cause, Culprit("route", node, said), step, evidence)
     if route and facts.unanswered(route):
         sentence = (
             f"The SYN of {o.source} reached its own node {node} and never left it: {node}'s next hop"
@@ -37,13 +37,13 @@ def held_at_home(o: Observation) -> Verdict | None:
         )
         step = f"On {node}: `ip neigh show`; is {route.via or route.dst} up and in the right subnet?"
         culprit = Culprit("hop", node, f"next hop {route.via or route.dst}")
-        return facts.say(o, DROP, LIKELY, sentence, Cause.F6, culprit, step, evidence)
+        return facts.say(o, DROP, sure, sentence, Cause.F6, culprit, step, evidence)
     sentence = (
         f"The SYN left {o.source}'s pod and reached its own node {node}, which let none out: an egress policy there."
     )
     step = f"On {node}: network policies for {o.source}, and the FORWARD chain (`nft list ruleset`)."
     culprit = Culprit("node", node, "SYN out of the pod, nothing out of the node")
-    return facts.say(o, DROP, LIKELY, sentence, Cause.F10, culprit, step, evidence)
+    return facts.say(o, DROP, sure, sentence, Cause.F10, culprit, step, evidence)
 
 
 def refused_by_a_router(o: Observation) -> Verdict | None:

@@ -117,6 +117,8 @@ def test_an_egress_policy_on_the_probers_own_node():
     o = from_a_pod(AT_HOME)
     assert said(o) == "ingress-drop F10 likely"
     assert "node2" in str(classify(o).culprit)
+    unwatched = said(from_a_pod(AT_HOME, deaf=("node1",)))
+    assert unwatched == "ingress-drop F10 inferred", "it may have left in a way that no tap shows"
     assert said(from_a_pod(AT_HOME + "\nnode2 >> SYN")) == "ingress-drop F1 likely", "it left the node"
     assert said(from_a_pod("caller >> SYN", deaf=("node2",))) == "ingress-drop F1 likely", "nobody watched the node"
     assert said(from_a_pod("caller >> SYN")) == "ingress-drop F1 likely", "the node never had it"
