@@ -59,8 +59,9 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     route = facts.way_back(o)
     hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
     stray = next((one for one in strays if one.agent in hops), strays[-1])
-    sent = route if stray.agent in hops else None
     kept = facts.dead_end(o, stray)
+    odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
+    sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
     wrong = sent or kept
     if not wrong and not facts.irregular(o, stray.agent):
         return None

@@ -7,7 +7,7 @@ from itertools import product
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prober.classify import RULES, classify
@@ -293,7 +293,14 @@ def test_a_silent_agent_never_makes_any_world_surer(world, agent):
     assert rank(hide(o, agent)) <= rank(o), (classify(o), classify(hide(o, agent)))
 
 
+ROUTED = World(
+    "way back", pod=False, router=True, beyond=False, past=False, answers=True, specific=True, deaf=("firewall",)
+)
+"""A router on the way back, by a route that is meant for it, and no healthy past that knows it."""
+
+
 @given(WORLDS, st.integers(0, 12))
+@example(ROUTED, 0)
 @settings(max_examples=600, deadline=None)
 def test_a_packet_less_never_makes_any_world_surer(world, which):
     o = world.observe()
