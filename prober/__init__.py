@@ -28,7 +28,8 @@ observation    both ends of one probe: each place seen, not seen while watched, 
 vantage        what one agent said of its own watching: covered when, silent since when, counters
 joiner         reports in, observations out, joined by the probe's identity and never by a clock
 verdict        the words: label, cause, culprit, confidence, next step
-classify       the rules in order: observation -> verdict; rules_forward, rules_target, rules_return by where it died
+classify       the rules in order: observation -> verdict; rules_forward, rules_target, rules_return by where it died,
+               rules_misroute those of an answer that went elsewhere
 rules_untapped rules for a target's side that may not capture: half-open sockets, routes and counters
 halfopen       the half-open sockets of agents without a tap, matched to probes
 questions      whose routing table is asked about a failed probe

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
-from prober import facts, rules_forward, rules_return, rules_target, rules_untapped
+from prober import facts, rules_forward, rules_misroute, rules_return, rules_target, rules_untapped
 from prober.facts import INFERRED, LIKELY, PROVEN
 from prober.handshake import State
 from prober.observation import Observation, Place, Seen, Sight, exits
@@ -132,11 +132,17 @@ def rewritten(o: Observation) -> Verdict | None:
     if o.asked.state != State.REWRITTEN:
         return None
     stray = next((s for s in o.saw(Kind.SYN_ACK, by=o.source, way=IN) if s.src != o.asked.dst), None)
-    address = stray.src if stray else "another address"
+    address, left = stray.src if stray else "another address", facts.answer_left(o)
+    sent = f" It left {left.agent} from {left.src}." if left else ""
     sentence = (
-        f"{o.target} answered, but the SYN-ACK came from {address} and not from {o.asked.dst}: a real connection fails."
+        f"{o.target} answered, but the SYN-ACK came from {address} and not from {o.asked.dst}: a real connection"
+        f" fails.{sent}"
     )
     step = "Find the NAT that rewrites the reply's source, or that translated the SYN and did not see the reply."
+    if left and left.src == address:
+        step = f"Whoever translated {o.asked.dst} to {address} must see the reply: `ip route get` on {left.agent}."
+    elif left and left.src == o.asked.dst:
+        step = f"Find the rule between {left.agent} and {o.source} that gives {left.src} another address."
     culprit = Culprit("rule", o.name(address), f"source rewritten to {address}")
     confidence = LIKELY if facts.syn_arrived(o) and stray else INFERRED
     return facts.say(o, Label.RETURN_PATH_LOSS, confidence, sentence, Cause.R4, culprit, step, (Place.A_NIC_IN,))
@@ -216,8 +222,10 @@ def _pair(o: Observation) -> str:
 
 RULES: tuple[Rule, ...] = (
     not_sent, completed, rewritten, refused, never_on_the_wire,
-    rules_return.caught_elsewhere, rules_return.kept_at_home, rules_return.wrong_next_hop,
-    rules_return.answered_by_an_impostor, rules_return.told_on_the_way_back, rules_return.too_late,
+    rules_misroute.goes_round, rules_misroute.wrapped_for_another,
+    rules_misroute.caught_elsewhere, rules_misroute.given_to_its_own_pod, rules_return.kept_at_home,
+    rules_return.stopped_by_a_router, rules_misroute.answered_by_an_impostor, rules_misroute.wrong_next_hop,
+    rules_return.told_on_the_way_back, rules_return.too_late, rules_return.lost_between_two_ways,
     rules_return.lost_on_the_way_back, rules_return.held_for_the_way_back,
     rules_target.no_room_in_conntrack, rules_target.held_by_the_node, rules_target.lost_in_the_stack,
     rules_target.swallowed_at_target,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from enum import StrEnum
 
-from prober.observation import ANSWERS, Observation, Place, Seen, Sight
+from prober.observation import ANSWERS, TUNNEL, Observation, Place, Seen, Sight, entries, passage
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import IN, OUT
@@ -136,7 +136,48 @@ def describe(o: Observation, route: Route) -> str:
 def entry(o: Observation) -> str:
     """The NIC by which the SYN came to the responder, or ''."""
     came = [s for s in o.saw(Kind.SYN, way=IN, where=Where.NIC) if s.agent in o.responders]
-    return came[0].interface if came else ""
+    return min(came, key=lambda one: bool(one.outer)).interface if came else ""  # where it was unwrapped, if it was
+
+
+def wrapped_answer(o: Observation) -> Seen | None:
+    """The answer where it left a responder inside a tunnel."""
+    left = [s for s in o.saw(*ANSWERS, way=OUT, where=Where.NIC) if s.agent in o.responders and s.outer]
+    return left[0] if left else None
+
+
+def wrapped_syns(o: Observation) -> list[Seen]:
+    """The SYN where it came to a responder inside a tunnel."""
+    return [s for s in o.saw(Kind.SYN, way=IN, where=Where.NIC) if s.agent in o.responders and s.outer]
+
+
+def usual_ends(o: Observation, agent: str) -> list[str] | None:
+    """The other ends of the tunnels by which answers left `agent` when all was well; None where nobody knows."""
+    known = [one for one in (o.usual.exits if o.usual else ()) if one.split()[0] == agent]
+    return [one.split()[-1] for one in known if TUNNEL in one] if known else None
+
+
+def came_from(o: Observation) -> str:
+    """The link-layer address of who handed the SYN to the responder's NIC, or ''."""
+    came = [s for s in o.saw(Kind.SYN, way=IN, where=Where.NIC) if s.agent in o.responders and s.neighbour]
+    return came[-1].neighbour if came else ""
+
+
+def turned(o: Observation) -> bool:
+    """True where the answer left the responder's NIC in another way than any did when the cell was healthy."""
+    left, route = answer_left(o), way_back(o)
+    if o.usual is None or left is None or left.where != Where.NIC or (route and "," in route.via):
+        return False  # of a multipath route each leg is as usual as the other
+    known = [one for one in o.usual.exits if one.split()[0] == left.agent]
+    return bool(known) and passage(left) not in known
+
+
+def parted(o: Observation) -> bool:
+    """True where the answer left to another neighbour than the SYN came from, and it was not so when all was well."""
+    left, came = answer_left(o), came_from(o)
+    if o.usual is None or left is None or left.where != Where.NIC or not came or not left.neighbour:
+        return False
+    new = bool(o.usual.entries) and not entries(o) <= set(o.usual.entries)
+    return left.neighbour != came and (turned(o) or new)
 
 
 def wider_than_home(o: Observation, route: Route) -> bool:
@@ -152,7 +193,8 @@ def overlap(o: Observation, route: Route) -> str:
     """The address plan's part of the story: who lies inside the wrong route. Empty for a default route."""
     if is_default(route):
         return ""
-    owner, address = ", ".join(owners(o, route)) or route.agent, ipaddress.ip_address(asked_from(o))
+    owner = ", ".join(owners(o, route)) or route.via or route.agent
+    address = ipaddress.ip_address(asked_from(o))
     block = ipaddress.ip_network(route.prefix)
     home = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src)
     inside = home.version == block.version and home.subnet_of(block) and address in home  # type: ignore[arg-type]
@@ -182,6 +224,7 @@ def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
     SYN to the responder, or, where no healthy probe of the cell says otherwise, where it passed the packet on.
     """
     met = [one for one in o.witnesses(*kinds) if one.where != Where.STACK and not _on_the_way(o, one.agent, kinds)]
+    met = [one for one in met if not one.outer or o.name(one.outer) == one.agent]  # a tunnel that passes is not met
     return tuple(sorted(met, key=lambda one: (-one.ttl, one.agent)))
 
 
@@ -201,8 +244,31 @@ def dead_end(o: Observation, stray: Seen) -> Route | None:
     fate = o.route_of(stray.agent)
     if fate is None or fate.dst != stray.dst or is_default(fate):
         return None
-    claimed = not fate.via and fate.dev != "" and wider_than_home(o, fate)
+    claimed = not fate.via and fate.dev != "" and (wider_than_home(o, fate) or _new_claim(o, stray, fate))
     return fate if fate.type in (*REFUSING, "local") or claimed else None
+
+
+def _new_claim(o: Observation, stray: Seen, fate: Route) -> bool:
+    """True where who never carried the cell's packets holds a part of the prober's network for its own, on a device
+    where no address of its own is known: a router into that network has the whole of it, and one there."""
+    whole = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src)
+    other = ipaddress.ip_network(fate.prefix) != whole
+    return other and irregular(o, stray.agent) and not _attached(o, stray.agent, fate)
+
+
+def _attached(o: Observation, agent: str, fate: Route) -> bool:
+    block = ipaddress.ip_network(fate.prefix)
+    return any(name == agent and ipaddress.ip_address(address) in block for address, name in o.names.items())
+
+
+def onward(o: Observation, stray: Seen) -> Route | None:
+    """The stray's own route where it shows an ordinary router: it would send the packet on by another interface than
+    it came by, to a next hop or into a network of its own. Whatever stops the packet there is no wrong route."""
+    fate = o.route_of(stray.agent)
+    if fate is None or fate.dst != stray.dst or fate.error or fate.type != "unicast" or not fate.prefix:
+        return None
+    by_another = fate.dev not in ("", stray.interface)
+    return fate if by_another and (fate.via or _attached(o, stray.agent, fate)) else None
 
 
 def meaning(o: Observation, one: Seen) -> Error:
@@ -219,6 +285,22 @@ def meaning(o: Observation, one: Seen) -> Error:
     return Error.REJECTED if one.icmp_code in ((1, 4, 5, 6) if six else (2, 3, 9, 10, 13)) else Error.OTHER
 
 
+def errors_to_responder(o: Observation) -> list[Seen]:
+    """ICMP errors that quote the answer and reached the responder."""
+    return [s for s in o.saw(Kind.ICMP_SYN_ACK, way=IN) if s.agent in o.responders]
+
+
+def icmp(one: Seen) -> str:
+    """An ICMP error in words, with the TTL that its quote has left."""
+    return f"ICMP {one.icmp_type}/{one.icmp_code} (quoted TTL {one.ttl})"
+
+
+def handed(one: Seen) -> str:
+    """To whom a packet was handed, or by whom: the other end of that link."""
+    way = "got it from" if one.way == IN else "handed it to"
+    return f"{one.agent} {way} {one.neighbour or 'nobody in particular'} on {one.interface}, TTL {one.ttl}"
+
+
 def _waited(o: Observation, error: Seen) -> float:
     """Milliseconds between the quoted packet and the error, on the clock of the agent that saw both."""
     kinds = (Kind.SYN,) if error.kind == Kind.ICMP_SYN else ANSWERS
@@ -230,6 +312,12 @@ def hop(o: Observation, address: str) -> str:
     """An address, with its agent's name where it is one's."""
     name = o.name(address)
     return f"{name} ({address})" if name else address
+
+
+def at_address(o: Observation, address: str) -> str:
+    """The same, the address first: as a tunnel's end is written."""
+    name = o.name(address)
+    return f"{address} ({name})" if name else address
 
 
 def names(agents: tuple[str, ...]) -> str:
@@ -246,3 +334,8 @@ def port(o: Observation) -> int:
     """The target's port as the responder saw it."""
     arrived = [s for s in o.saw(Kind.SYN, way=IN) if s.agent in o.responders]
     return arrived[-1].dport if arrived else o.asked.dport
+
+
+def arrived(o: Observation) -> str:
+    """How the story of an answer begins."""
+    return f"The SYN reached {host(o)}"

@@ -1,22 +1,28 @@
-"""Rules for a SYN that arrived and an answer that did not come back.
+"""Rules for a SYN that arrived and an answer that never left the responder's node, or was lost on its way back.
 
-A misroute is said only with positive evidence: a witness, a wrong route or next hop at the responder, an ICMP error
-of a node that should never have seen the answer, or an impostor's RST.
+That it went *elsewhere* is said by `rules_misroute`, which are asked first.
 """
 
 from __future__ import annotations
+
+import re
 
 from prober import facts
 from prober.facts import INFERRED, LIKELY, PROVEN, Error
 from prober.handshake import State
 from prober.observation import ANSWERS, Observation, Place, Seen, Sight
-from prober.probe import Kind
 from prober.report import Route
 from prober.segment import IN, OUT
 from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 _ALL = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_POD_OUT, Place.B_NIC_OUT)
+
+_FOREIGN = re.compile(
+    r"(docker|podman|cni-podman|br-[0-9a-f]{12}|virbr|lxdbr|incusbr|tun|tap|wg|ppp|ipsec|vti|utun|tailscale|zt|vpn"
+    r"|kube-ipvs|nodelocaldns)[\w.-]*"
+)
+"""Devices of a node that no pod lives behind: containers and machines of its own, VPNs, service addresses."""
 
 
 def too_late(o: Observation) -> Verdict | None:
@@ -26,7 +32,7 @@ def too_late(o: Observation) -> Verdict | None:
     left, arrived = _copies(o, o.responders, OUT), _copies(o, (o.source,), IN)
     if left > arrived:
         sentence = (
-            f"{_arrived(o)}, which answered {left} times; {arrived} of them reached {o.source}, after its timeout."
+            f"{facts.arrived(o)}, which answered {left} times; {arrived} of them reached {o.source}, after its timeout."
         )
         step = f"Random loss or a dead leg on the way back: `prober run --from {o.source}`, with more flows."
         return facts.say(
@@ -47,63 +53,6 @@ def _copies(o: Observation, agents: tuple[str, ...], way: int) -> int:
     return max(counts.values(), default=0)
 
 
-def caught_elsewhere(o: Observation) -> Verdict | None:
-    """R1b, R1b', R1c, R1d: a witness that is not on the way caught the answer.
-
-    Whose fault it is, is read off the responder's route to that witness, else off the witness's own. A witness of
-    which neither a route nor a healthy past says that it is the wrong one may be an ordinary router: it says nothing.
-    """
-    strays = facts.strays(o, *ANSWERS)
-    if not strays:
-        return None
-    route = facts.way_back(o)
-    hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
-    stray = next((one for one in strays if one.agent in hops), strays[-1])
-    kept = facts.dead_end(o, stray)
-    odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
-    sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
-    wrong = sent or kept
-    if not wrong and not facts.irregular(o, stray.agent):
-        return None
-    cause = _caught_cause(o, stray, wrong, kept)
-    culprit = Culprit("node", stray.agent, f"caught the {facts.word(stray)} for {stray.dst} on {stray.interface}")
-    if wrong:
-        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {facts.describe(o, wrong)}")
-    step = f"Take that route away: may {stray.agent} cover {stray.dst}? Deleting the node heals it at once."
-    return facts.say(
-        o, Label.RETURN_PATH_MISROUTE, _caught_confidence(o, stray, sent, kept), _caught_story(o, stray, wrong), cause,
-        culprit, step, _ALL, (f"witness {stray.agent}",),
-    )  # fmt: skip
-
-
-def _caught_confidence(o: Observation, stray: Seen, sent: Route | None, kept: Route | None) -> Confidence:
-    new = facts.irregular(o, stray.agent)
-    passed = facts.passed_on(o, stray.agent, *ANSWERS)
-    seen = facts.answer_left(o) is not None and facts.syn_arrived(o) and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN
-    return PROVEN if seen and not passed and (kept or (sent and new)) else LIKELY
-
-
-def _caught_cause(o: Observation, stray: Seen, wrong: Route | None, kept: Route | None) -> Cause | None:
-    if stray.where == Where.POD or _impostor(o):
-        return Cause.R1C
-    if facts.passed_on(o, stray.agent, *ANSWERS):
-        return Cause.R1D
-    if kept and kept.type == "blackhole":
-        return Cause.R1B_SILENT
-    return Cause.R1B if wrong else None
-
-
-def _caught_story(o: Observation, stray: Seen, wrong: Route | None) -> str:
-    left, what = facts.answer_left(o), facts.word(stray)
-    begun = f"{_arrived(o)} and its {what} left {left.agent}, but " if left else ""
-    if wrong is None:
-        return (
-            f"{begun or 'The answer left, but '}{stray.agent} caught the {what}, which is not on the way to {o.source}."
-        )
-    caught = f"{wrong.agent} routes {facts.describe(o, wrong)} and {stray.agent} caught the {what}"
-    return f"{begun}{caught}. {facts.overlap(o, wrong)}"
-
-
 def kept_at_home(o: Observation) -> Verdict | None:
     """R1a, R1e, R2, R6: the answer never left the responder's node, and the node's own FIB says why."""
     route = facts.way_back(o)
@@ -118,17 +67,17 @@ def kept_at_home(o: Observation) -> Verdict | None:
     if route.dev in known or (not o.pod and o.at(Place.B_STACK) == Sight.NOT_SEEN):
         return None
     sure = (facts.wider_than_home(o, route) or known) and (o.pod or o.at(Place.B_STACK) == Sight.SEEN)
-    node = route.agent
-    sentence = (
-        f"{_arrived(o)}, but {node} keeps the answer: it routes {facts.describe(o, route)}. {facts.overlap(o, route)}"
-    )
+    node, said = route.agent, facts.describe(o, route)
+    sentence = f"{facts.arrived(o)}, but {node} keeps the answer: it routes {said}. {facts.overlap(o, route)}"
+    foreign = route.type == "local" or _FOREIGN.fullmatch(route.dev)
     step = (
         f"{node}'s own pod block must not cover {o.subnet}: delete the node, or give it a range that overlaps nothing."
     )
-    culprit = Culprit("route", node, f"{node} routes {facts.describe(o, route)}")
-    cause = Cause.R1E if route.type == "local" else Cause.R1A
+    if foreign:
+        step = f"On {node}: give {route.dev} a range that does not cover {o.subnet}, or take {route.prefix} away."
     return facts.say(
-        o, Label.RETURN_PATH_MISROUTE, PROVEN if sure else LIKELY, sentence, cause, culprit, step, _ALL
+        o, Label.RETURN_PATH_MISROUTE, PROVEN if sure else LIKELY, sentence, Cause.R1E if foreign else Cause.R1A,
+        Culprit("route", node, f"{node} routes {said}"), step, _ALL,
     )  # fmt: skip
 
 
@@ -146,8 +95,9 @@ def _usual_devices(o: Observation, agent: str) -> tuple[str, ...]:
 
 def _refused_route(o: Observation, route: Route, cause: Cause, confidence: Confidence) -> Verdict:
     node, said = route.agent, facts.describe(o, route)
-    sentence = f"{_arrived(o)}, but {node} has no way back: {said}."
-    step = f"On {node}: `ip route get {route.dst}` and `ip rule`; put the route to {o.subnet or route.dst} right."
+    sentence = f"{facts.arrived(o)}, but {node} has no way back: {said}."
+    asked = f"{route.dst} from {route.src} iif {route.iif}" if route.iif else route.dst
+    step = f"On {node}: `ip route get {asked}` and `ip rule`; put the route to {o.subnet or route.dst} right."
     return facts.say(
         o, Label.RETURN_PATH_LOSS, confidence, sentence, cause, Culprit("route", node, said), step, _ALL
     )  # fmt: skip
@@ -196,58 +146,10 @@ def _martian(o: Observation, route: Route, inside: Place) -> Verdict:
     )
 
 
-def wrong_next_hop(o: Observation) -> Verdict | None:
-    """R1b without a witness: the answer left the node, whose route hands it to another node than it should."""
-    route, left = facts.way_back(o), facts.answer_left(o)
-    if route is None or left is None or o.at(Place.B_NIC_OUT) != Sight.SEEN or not route.via or facts.is_default(route):
-        return None
-    hops = [name for name in facts.owners(o, route) if name not in (o.source, *o.through) and facts.irregular(o, name)]
-    errors = [
-        s
-        for s in o.saw(Kind.ICMP_SYN_ACK, way=IN)
-        if s.agent in o.responders and s.icmp_from in route.via.split(",") and facts.meaning(o, s) == Error.NO_HOST
-    ]
-    if not hops and not errors:
-        return None
-    owner, came = ", ".join(hops) or route.via, o.at(Place.A_NIC_IN)
-    confidence = PROVEN if hops and errors and came == Sight.NOT_SEEN else LIKELY
-    if came == Sight.NOT_WATCHED and not errors:
-        confidence = INFERRED
-    story = f"but {route.agent} routes {facts.describe(o, route)}, another node"
-    sentence = f"{_arrived(o)} and its {facts.word(left)} left {left.agent}, {story}. {facts.overlap(o, route)}"
-    culprit = Culprit("route", owner, f"{route.agent} routes {facts.describe(o, route)}")
-    step = (
-        f"Is {owner} the way to {o.source}? If not, take that route away; an agent there would see the answer arrive."
-    )
-    return facts.say(o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R1B, culprit, step, _ALL)
-
-
-def answered_by_an_impostor(o: Observation) -> Verdict | None:
-    """R1c, R9: an RST in the prober's name reached the responder, and the prober sent none like it."""
-    impostor, left = _impostor(o), facts.answer_left(o)
-    if impostor is None or left is None:
-        return None
-    heard = f"{left.agent} then heard an RST from {impostor.src} (ttl {impostor.ttl}) that {o.source} never sent"
-    sentence = f"{_arrived(o)} and its {facts.word(left)} left {left.agent}; {heard}: somebody else has that address."
-    step = f"Who else owns {impostor.src}? A pod, another host, or a filter that answers in its name."
-    culprit = Culprit("host", left.agent, f"an RST from {impostor.src} that is not {o.source}'s")
-    return facts.say(o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, Cause.R1C, culprit, step, _ALL)
-
-
-def _impostor(o: Observation) -> Seen | None:
-    """The prober's own RSTs carry its seal; a kernel that knows nothing of the connection can't make one."""
-    if o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
-        return None
-    heard = [s for s in o.saw(Kind.RST, way=IN) if s.agent in o.responders and not s.sealed]
-    own = o.saw(Kind.RST, by=o.source, way=OUT)
-    return heard[0] if heard and all(one.sealed for one in own) else None
-
-
 def told_on_the_way_back(o: Observation) -> Verdict | None:
-    """R1b, R2, R5, R6, R7 by an ICMP error to the responder that quotes its answer."""
+    """R1b, R2, R5, R6 by an ICMP error to the responder that quotes its answer."""
     left = facts.answer_left(o)
-    errors = [s for s in o.saw(Kind.ICMP_SYN_ACK, way=IN) if s.agent in o.responders]
-    told = [s for s in errors if facts.meaning(o, s) != Error.OTHER]
+    told = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) != Error.OTHER]
     if not told or left is None:
         return None
     one = told[0]
@@ -255,12 +157,13 @@ def told_on_the_way_back(o: Observation) -> Verdict | None:
     label, cause, most = _return_error(o, one, reason)
     code = f"ICMP {one.icmp_type}/{one.icmp_code}"
     sentence = (
-        f"{_arrived(o)} and its {facts.word(left)} left {left.agent}, but {who} answered it with {code}: {reason}."
+        f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, but {who} answered it with {code}: {reason}."
     )
     step = f"Look at {who}: its filter and its route to {facts.asked_from(o)}."
     culprit = Culprit("hop", o.name(one.icmp_from) or one.icmp_from, f"{code}: {reason}")
     confidence = most if one.sealed else min(most, LIKELY, key=RANK.index)
-    return facts.say(o, label, confidence, sentence, cause, culprit, step, (Place.B_NIC_OUT,))
+    more = (facts.icmp(one), facts.handed(left))
+    return facts.say(o, label, confidence, sentence, cause, culprit, step, (Place.B_NIC_OUT,), more)
 
 
 RANK = [Confidence.AMBIGUOUS, INFERRED, LIKELY, PROVEN]
@@ -269,8 +172,6 @@ RANK = [Confidence.AMBIGUOUS, INFERRED, LIKELY, PROVEN]
 def _return_error(o: Observation, one: Seen, reason: Error) -> tuple[Label, Cause | None, Confidence]:
     """Label, cause, and how sure at most. A late *host unreachable* of a node off the way is the incident."""
     loss, name = Label.RETURN_PATH_LOSS, o.name(one.icmp_from)
-    if reason == Error.LOOP:
-        return Label.RETURN_PATH_MISROUTE, Cause.R7, PROVEN
     if reason == Error.NO_ROUTE:
         return loss, Cause.R2, PROVEN
     if reason == Error.REJECTED:
@@ -284,6 +185,56 @@ def _return_error(o: Observation, one: Seen, reason: Error) -> tuple[Label, Caus
     return Label.RETURN_PATH_MISROUTE, Cause.R1B, LIKELY
 
 
+def stopped_by_a_router(o: Observation) -> Verdict | None:
+    """R3: a router that has a way on for the answer did not send it on, and the SYN had not come that way.
+
+    To a stateful firewall a SYN-ACK without its SYN is invalid (tcp_conntracks, nf_conntrack_proto_tcp.c in Linux).
+    """
+    met = [s for s in facts.strays(o, *ANSWERS) if facts.onward(o, s) and facts.irregular(o, s.agent)]
+    left, stops = facts.answer_left(o), [s for s in met if not facts.passed_on(o, s.agent, *ANSWERS)]
+    if not stops or left is None or not facts.syn_arrived(o) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
+        return None
+    stop, what = stops[-1], facts.word(left)
+    fate = facts.onward(o, stop)
+    onward = facts.describe(o, fate) if fate else ""
+    sentence = (
+        f"{facts.arrived(o)} and its {what} left {left.agent} by way of {stop.agent}, where the SYN had not passed;"
+        f" {stop.agent} has a way on ({onward}) and let the {what} go no further: to a firewall it is invalid there."
+    )
+    step = f"Let both directions pass the same firewall: `ip route get {stop.dst}` on {left.agent}, and the SYN's way."
+    culprit = Culprit("hop", stop.agent, f"got the {what} without its SYN and let it go no further")
+    more = (f"witness {facts.handed(stop)}", facts.handed(left))
+    return facts.say(
+        o, Label.RETURN_PATH_LOSS, LIKELY, sentence, Cause.R3, culprit, step, (Place.B_NIC_OUT, Place.A_NIC_IN), more
+    )  # fmt: skip
+
+
+def lost_between_two_ways(o: Observation) -> Verdict | None:
+    """R3 where nobody watches the firewall: the answer leaves to another neighbour than the SYN came from, which it
+    did not when the cell was healthy, and is lost."""
+    left, route = facts.answer_left(o), facts.way_back(o)
+    if left is None or not facts.parted(o) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
+        return None
+    what, carrier = facts.word(left), facts.last_carrier(o, *ANSWERS)
+    agrees = route is not None and route.via and route.dev == left.interface
+    to = f"{route.via} ({left.neighbour})" if route and agrees else f"{left.neighbour} on {left.interface}"
+    new = "the answer's way" if facts.turned(o) else "the SYN's way"
+    sentence = (
+        f"{facts.arrived(o)} from {facts.came_from(o)} and its {what} left {left.agent} to {to}; {new} is new."
+        f" It never arrived at {o.source}: a firewall there that never saw the SYN takes it for invalid, or it is lost."
+    )
+    step = f"Let both directions pass the same firewall; what stands at {to} was not watched."
+    culprit = Culprit(
+        "hop",
+        carrier or (route.via if route and agrees else left.neighbour),
+        f"the {what} left to {to}, where no SYN came from",
+    )
+    more = (facts.handed(left), *(f"it used to be {one}" for one in (o.usual.exits if o.usual else ())))
+    return facts.say(
+        o, Label.RETURN_PATH_LOSS, LIKELY, sentence, Cause.R3, culprit, step, (Place.B_NIC_OUT, Place.A_NIC_IN), more
+    )  # fmt: skip
+
+
 def lost_on_the_way_back(o: Observation) -> Verdict | None:
     """R5: the answer left the right way, as far as was watched, and never arrived."""
     left = facts.answer_left(o)
@@ -292,7 +243,8 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
     what = facts.word(left)
     if o.pod and o.at(Place.B_NIC_OUT) == Sight.NOT_SEEN and o.source not in o.responders:
         sentence = (
-            f"{_arrived(o)} and answered, but the {what} never left {left.agent}: that node drops it on its way out."
+            f"{facts.arrived(o)} and answered, but the {what} never left {left.agent}: that node drops it on its way"
+            " out."
         )
         step = (
             f"On {left.agent}: FORWARD chain, policies for {o.pod}, `ip route get {facts.asked_from(o)} from {o.pod}`."
@@ -308,7 +260,7 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
     by = f" towards {onward} ({route.prefix})" if route and onward else ""
     last = f"; {carrier} saw it last" if carrier else ""
     way = "the right way as far as was watched" if outside else "and whether it left the node was not watched"
-    sentence = f"{_arrived(o)} and its {what} left {left.agent}{by}, {way}, and never arrived at {o.source}{last}."
+    sentence = f"{facts.arrived(o)} and its {what} left {left.agent}{by}, {way}, and never arrived at {o.source}{last}."
     step = (
         f"Follow the answer from {carrier or left.agent} to {o.subnet}: filters, and firewalls that never saw the SYN."
     )
@@ -328,7 +280,3 @@ def _last_seen_on_its_way(o: Observation) -> Verdict | None:
     step = f"Follow it from {carrier} to {o.subnet}; an agent at {o.target} would say which way it left."
     culprit = Culprit("hop", carrier, "saw the answer last")
     return facts.say(o, Label.RETURN_PATH_LOSS, INFERRED, sentence, None, culprit, step, (Place.A_NIC_IN,))
-
-
-def _arrived(o: Observation) -> str:
-    return f"The SYN reached {facts.host(o)}"

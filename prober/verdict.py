@@ -228,16 +228,20 @@ DECIDES: dict[Cause, str] = {
     Cause.T7: "at the NIC and no further, and nf_conntrack_count has reached nf_conntrack_max",
     Cause.T8: "no answer left the target's own namespace, which has no route back, or whose OutNoRoutes moved",
     Cause.R1A: "the reply leaves the pod and not the node, whose route back is a device of its own",
-    Cause.R1B: "a witness has the reply, and a route leads there; or the route alone, with that node's late ICMP 3/1",
+    Cause.R1B: "a witness has the reply, and a route leads there; the route alone, to another node or with its late"
+    " ICMP 3/1; or a tunnel to another node than when all was well",
     Cause.R1B_SILENT: "the same, and the witness's own route is a blackhole",
-    Cause.R1C: "a witness's pod has the reply, or the responder hears an unsealed RST in the prober's name",
+    Cause.R1C: "a pod has the reply, or the responder hears an unsealed RST and its reply took a new way",
     Cause.R1D: "a witness has the reply that it never carried before, and passes it on",
-    Cause.R1E: "the reply leaves the pod and not the node, or the SYN is martian: the node owns the prober's address",
+    Cause.R1E: "the reply leaves the pod and not the node, whose route back is a device no pod lives behind; or the SYN"
+    " is martian: the node owns the prober's address",
     Cause.R2: "the responder's node has no route back, or a router says so with ICMP 3/0 (IPv6 1/0)",
+    Cause.R3: "the reply left to another neighbour than the SYN came from, new since it was healthy, and was lost",
     Cause.R4: "the right acknowledgement and ports, another source address",
     Cause.R5: "seen leaving the responder; the prober captured throughout and saw nothing; or ICMP to the responder",
-    Cause.R6: "the responder's route back is a blackhole, unreachable, prohibit or throw",
-    Cause.R7: "ICMP 11/0 (IPv6 3/0) to the responder, quoting its answer",
+    Cause.R6: "the responder's route back, or a policy rule there, is a blackhole, unreachable, prohibit or throw",
+    Cause.R7: "a witness meets the reply again and again, with ever lower TTLs; or ICMP 11/0 (IPv6 3/0) quoting it",
+    Cause.R9: "the responder hears an unsealed RST in the prober's name, and its reply left as it always did",
 }
 """What decides for each cause that a rule can name today. The others have a name and no rule yet."""
 

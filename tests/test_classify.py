@@ -15,6 +15,8 @@ from prober.handshake import State
 from prober.observation import Observation, Place, Sight, Usual, places
 from prober.probe import Kind
 from prober.report import Route
+from prober.segment import IN
+from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Label
 from tests.stories import (
     AND_BACK,
@@ -249,7 +251,8 @@ def test_a_misroute_has_positive_evidence(o):
     verdict = classify(o)
     if verdict.label == Label.RETURN_PATH_MISROUTE:
         told = o.saw(Kind.ICMP_SYN_ACK) or o.saw(Kind.RST)
-        assert o.witnesses(Kind.SYN_ACK, Kind.REFUSAL) or told or any(route.agent in o.responders for route in o.routes)
+        met = o.witnesses(Kind.SYN_ACK, Kind.REFUSAL) or o.saw(Kind.SYN_ACK, Kind.REFUSAL, way=IN, where=Where.POD)
+        assert met or told or any(route.agent in o.responders for route in o.routes)
 
 
 @given(observations(), st.sampled_from(list(Place)))

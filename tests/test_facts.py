@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from prober import facts
@@ -9,7 +10,7 @@ from prober.facts import Error
 from prober.probe import Kind
 from prober.report import Route
 from prober.verdict import Cause, Confidence, Culprit, Label
-from tests.stories import AND_BACK, FIREWALL, INCIDENT, LB, NORMAL, POD, RIGHT, THERE, WRONG, story
+from tests.stories import AND_BACK, FIREWALL, INCIDENT, LB, NAMES, NORMAL, POD, RIGHT, THERE, WRONG, story
 
 WHO = Culprit("hop", "x", "y")
 
@@ -107,3 +108,54 @@ def test_where_a_witness_says_the_packet_ends(route, ends):
 def test_icmp_numbers_by_family(said, means):
     o = story(f"{THERE}node1 << ICMP {said}")
     assert facts.meaning(o, o.seen[-1]) == means
+
+
+# -- the ways in and out -----------------------------------------------------------------------------------------
+
+
+AWAY = "node1 eth0 02:00:00:00:00:01"
+OTHER = "02:00:00:00:00:08"
+
+
+@pytest.mark.parametrize(
+    ("came", "left", "entries", "turned", "parted"),
+    [
+        ("02:00:00:00:00:01", "02:00:00:00:00:01", (AWAY,), False, False),
+        ("02:00:00:00:00:01", OTHER, (AWAY,), True, True),
+        (OTHER, OTHER, (AWAY,), True, False),
+        (OTHER, "02:00:00:00:00:01", (AWAY,), False, True),
+        (OTHER, "02:00:00:00:00:01", (f"node1 eth0 {OTHER}",), False, False),
+    ],
+)
+def test_whether_the_answer_took_a_new_way_and_whether_another_than_the_syn(came, left, entries, turned, parted):
+    text = THERE.replace("node1 << SYN\n", f"node1 << SYN via {came}\n")
+    text = text.replace("node1 >> SYN-ACK\n", f"node1 >> SYN-ACK via {left}\n")
+    o = story(text, usual=msgspec.structs.replace(NORMAL, entries=entries), routes=(RIGHT,))
+    assert (facts.turned(o), facts.parted(o), facts.came_from(o)) == (turned, parted, came)
+    assert not facts.turned(story(text, usual=None)) and not facts.parted(story(text, usual=None)), "nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("route", "on"),
+    [
+        (Route("node19", FIREWALL, POD, "eth0", "10.19.0.0/16", "10.99.0.1", "eth1"), True),
+        (Route("node19", FIREWALL, POD, "eth0", "10.19.0.0/16", "10.224.0.1", "eth0"), False),
+        (Route("node19", FIREWALL, POD, "eth0", "10.19.0.0/24", "", "eth1"), False),
+        (Route("node19", FIREWALL, POD, "eth0", type="", error="EHOSTUNREACH"), False),
+        (Route("node19", LB, POD, "eth0", "10.19.0.0/16", "10.99.0.1", "eth1"), False),
+    ],
+)
+def test_who_would_send_it_on_by_another_interface_is_a_router(route, on):
+    o = story(INCIDENT, routes=(WRONG, route))
+    assert (facts.onward(o, o.witnesses(Kind.SYN_ACK)[0]) is not None) is on
+    attached = story(INCIDENT, routes=(WRONG, route), names={**NAMES, "10.19.0.2": "node19"})
+    assert (facts.onward(attached, attached.witnesses(Kind.SYN_ACK)[0]) is not None) is (
+        on or route.prefix == "10.19.0.0/24"
+    )
+
+
+def test_where_a_syn_was_unwrapped_is_where_it_came_in():
+    o = story("node1 << SYN within 10.224.0.5>10.224.0.4\nnode1 << SYN on vxlan0", usual=None)
+    assert facts.entry(o) == "vxlan0"
+    assert [one.outer_src for one in facts.wrapped_syns(o)] == ["10.224.0.5"]
+    assert facts.usual_ends(o, "node1") is None

@@ -14,6 +14,7 @@ from tests.stories import (
     FIREWALL,
     HOST,
     INCIDENT,
+    NAMES,
     NODE1,
     NODE19,
     NORMAL,
@@ -21,88 +22,11 @@ from tests.stories import (
     RIGHT,
     THERE,
     WRONG,
-    hide,
     said,
     story,
 )
 
-# -- the answer went elsewhere -----------------------------------------------------------------------------------------
-
-
-def test_the_incident_is_proven_and_its_route_is_named():
-    verdict = classify(story(INCIDENT, routes=(WRONG,)))
-    assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_MISROUTE, Cause.R1B)
-    assert verdict.confidence == Confidence.PROVEN
-    assert str(verdict.culprit) == "node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19)"
-    assert "Firewall 10.19.0.0/24 lies inside node19's block 10.19.0.0/16." in verdict.sentence
-
-
-def test_the_incident_where_the_node_drops_in_silence():
-    hole = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/16", type="blackhole", error="EINVAL")
-    assert said(story(INCIDENT, routes=(WRONG, hole))) == "return-path-misroute R1b' proven"
-
-
-def test_a_closed_port_in_the_incident_is_the_incident():
-    text = INCIDENT.replace("SYN-ACK", "RST")
-    assert said(story(text, routes=(WRONG,))) == "return-path-misroute R1b proven"
-
-
-def test_the_wrong_route_may_be_a_routers_and_then_the_responders_route_is_not_blamed():
-    claims = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/16", dev="pods0")
-    verdict = classify(story(INCIDENT, routes=(RIGHT, claims)))
-    assert (verdict.label, verdict.confidence) == (Label.RETURN_PATH_MISROUTE, Confidence.PROVEN)
-    assert str(verdict.culprit) == "node19: node19 routes 10.19.0.0/16 dev pods0"
-
-
-def test_a_witness_alone_is_likely_at_most():
-    assert said(hide(story(INCIDENT, routes=(WRONG,)), "node1")) == "return-path-misroute likely"
-
-
-def test_a_witness_without_a_healthy_past_and_without_a_wrong_route_may_be_an_ordinary_router():
-    verdict = classify(story(INCIDENT, usual=None))
-    assert (verdict.label, str(verdict.culprit)) == (Label.RETURN_PATH_LOSS, "node19: saw the SYN-ACK last")
-    assert said(hide(story(INCIDENT, usual=None), "node1")) == "return-path-loss inferred"
-    assert said(story(INCIDENT, usual=None, routes=(WRONG,))) == "return-path-misroute R1b likely"
-
-
-def test_a_healed_route_that_is_asked_too_late_is_not_blamed():
-    verdict = classify(story(INCIDENT, routes=(RIGHT,)))
-    assert verdict.label == Label.RETURN_PATH_MISROUTE and "0.0.0.0/0" not in str(verdict.culprit)
-    assert verdict.confidence == Confidence.LIKELY
-
-
-@pytest.mark.parametrize("also", ["witnesses", "forwarders"])
-def test_the_usual_forwarder_is_no_wrong_node(also):
-    usual = msgspec.structs.replace(NORMAL, **{also: ("node19",)})
-    specific = msgspec.structs.replace(WRONG, prefix="10.19.0.0/24")
-    verdict = classify(story(INCIDENT, usual=usual, routes=(specific,)))
-    assert (verdict.label, verdict.confidence) == (Label.RETURN_PATH_LOSS, Confidence.LIKELY)
-    assert "node19 saw it last" in verdict.sentence
-
-
-def test_a_forwarder_that_carried_this_very_syn_is_no_wrong_node():
-    text = INCIDENT.replace("node1 << SYN\n", "node19 << SYN ttl 63\n    node1 << SYN ttl 62\n")
-    assert said(story(text, usual=None)).startswith("return-path-loss R5")
-
-
-def test_a_forwarder_that_passed_it_on_is_no_wrong_node_where_nothing_else_says_so():
-    assert said(story(INCIDENT + "node19 >> SYN-ACK ttl 61", usual=None)).startswith("return-path-loss R5")
-
-
-def test_the_incident_found_by_the_route_alone_is_likely():
-    assert said(story(THERE, routes=(WRONG,))) == "return-path-misroute R1b likely"
-
-
-def test_the_incident_without_a_witness_is_proven_by_the_nodes_late_icmp():
-    text = THERE + "node1 << ICMP 3/1 of SYN-ACK from 10.224.0.23 after 3070"
-    assert said(story(text, routes=(WRONG,))) == "return-path-misroute R1b proven"
-
-
-def test_a_specific_route_through_an_ordinary_router_is_no_misroute():
-    ordinary = msgspec.structs.replace(WRONG, via="10.224.0.1")
-    assert said(story(THERE, routes=(ordinary,))) == "return-path-loss R5 likely"
-    rejected = THERE + "node1 << ICMP 3/13 of SYN-ACK from 10.224.0.1"
-    assert said(story(rejected, routes=(ordinary,))) == "return-path-loss R5 proven"
+# -- the answer stayed on the responder's node -------------------------------------------------------------------------
 
 
 def test_an_overlap_on_the_responders_own_node_is_proven():
@@ -132,23 +56,89 @@ def test_a_half_open_socket_that_an_error_ended_at_once_is_still_an_overlap():
     assert said(story(told, dst=NODE1, routes=(home,))) == "return-path-misroute R1a proven"
 
 
-def test_an_impostor_answers_the_responder():
-    text = THERE + "node1 << own RST ttl 62 unsealed"
-    assert said(story(text, routes=(RIGHT,))) == "return-path-misroute R1c likely"
-    assert said(story(text.replace(" unsealed", ""), routes=(RIGHT,))) == "return-path-loss R5 likely", "it is its own"
-
-
-def test_an_impostor_pod_that_was_caught_is_r1c():
-    assert said(story(INCIDENT + "node19/pod << SYN-ACK ttl 61", routes=(WRONG,))) == "return-path-misroute R1b proven"
-    text = THERE + "node19/pod << SYN-ACK ttl 61"
-    assert said(story(text, routes=(WRONG,))) == "return-path-misroute R1c proven"
-
-
 def test_strict_rp_filter_is_a_fault_of_the_way_back():
     other = Route("node1", FIREWALL, prefix="10.19.0.0/16", dev="eth1")
     moved = {"TcpExtIPReversePathFilter": 1}
     o = story("firewall >> SYN\nnode1 << SYN", routes=(other,), counters=moved)
     assert said(o) == "return-path-misroute T6 likely"
+
+
+@pytest.mark.parametrize(
+    ("device", "cause"),
+    [
+        ("docker0", "R1e"),
+        ("br-0123456789ab", "R1e"),
+        ("wg0", "R1e"),
+        ("kube-ipvs0", "R1e"),
+        ("tun3", "R1e"),
+        ("pods0", "R1a"),
+        ("cni0", "R1a"),
+        ("cilium_host", "R1a"),
+        ("br-lan", "R1a"),
+        ("veth1", "R1a"),
+    ],
+)
+def test_the_device_tells_a_range_of_the_nodes_own_from_a_pod_block(device, cause):
+    home = Route("node1", FIREWALL, POD, "veth", prefix="10.0.0.0/8", dev=device)
+    assert said(story(THERE.replace("node1 >> SYN-ACK", ""), routes=(home,))) == f"return-path-misroute {cause} proven"
+
+
+def test_a_policy_rule_that_refuses_by_itself_is_named():
+    refused = Route(
+        "node1", FIREWALL, POD, "veth", type="blackhole", error="EINVAL", rule="rule 9: from 10.4.0.0/16 blackhole"
+    )
+    verdict = classify(story(THERE.replace("node1 >> SYN-ACK", ""), routes=(refused,)))
+    assert (verdict.cause, str(verdict.culprit)) == (Cause.R6, "node1: rule 9: from 10.4.0.0/16 blackhole")
+    assert "`ip route get 10.19.0.4 from 10.4.76.34 iif veth`" in verdict.next_step
+
+
+# -- one direction through a firewall that never saw the other -------------------------------------------------
+
+
+ENTRY = msgspec.structs.replace(NORMAL, entries=("node1 eth0 02:00:00:00:00:01",))
+PARTED = THERE.replace("node1 >> SYN-ACK\n", "node1 >> SYN-ACK via 02:00:00:00:00:08\n")
+BY_B = Route("node1", FIREWALL, POD, "veth", prefix="10.19.0.0/24", via=NODE19, dev="eth0")
+
+
+def test_a_watched_firewall_that_lets_an_answer_without_its_syn_go_no_further_is_named():
+    onward = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/24", dev="eth1")
+    names = {**NAMES, "10.19.0.2": "node19"}
+    text = PARTED + "    node19 << SYN-ACK ttl 62 via 02:00:00:00:00:0b"
+    verdict = classify(story(text, routes=(BY_B, onward), names=names))
+    assert (verdict.label, verdict.cause, verdict.confidence) == (
+        Label.RETURN_PATH_LOSS, Cause.R3, Confidence.LIKELY
+    )  # fmt: skip
+    assert str(verdict.culprit) == "node19: got the SYN-ACK without its SYN and let it go no further"
+    passed = story(text + "\nnode19 >> SYN-ACK ttl 61", routes=(BY_B, onward), names=names)
+    assert str(classify(passed).culprit).startswith("node19: the SYN-ACK left to")
+
+
+def test_a_router_with_a_way_on_by_another_interface_is_no_wrong_node():
+    beyond = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/16", via="10.99.0.1", dev="eth1")
+    assert said(story(INCIDENT, routes=(WRONG, beyond))) == "return-path-loss R3 likely"
+    hairpin = msgspec.structs.replace(beyond, dev="eth0")
+    assert said(story(INCIDENT, routes=(WRONG, hairpin))) == "return-path-misroute R1b proven", "a node's only NIC"
+
+
+def test_an_unwatched_firewall_is_told_by_the_neighbours():
+    exact = msgspec.structs.replace(BY_B, via="10.224.0.2")
+    verdict = classify(story(PARTED, routes=(exact,)))
+    assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_LOSS, Cause.R3)
+    assert "10.224.0.2 (02:00:00:00:00:08)" in str(verdict.culprit)
+    came = THERE.replace("node1 << SYN\n", "node1 << SYN via 02:00:00:00:00:02\n")
+    assert said(story(came, routes=(RIGHT,), usual=ENTRY)) == "return-path-loss R3 likely", "the SYN's way is new"
+
+
+def test_two_neighbours_that_were_two_when_all_was_well_are_no_asymmetry():
+    came = THERE.replace("node1 << SYN\n", "node1 << SYN via 02:00:00:00:00:02\n")
+    both = msgspec.structs.replace(NORMAL, entries=("node1 eth0 02:00:00:00:00:02",))
+    assert said(story(came, routes=(RIGHT,), usual=both)) == "return-path-loss R5 likely"
+    assert said(story(PARTED, routes=(RIGHT,), usual=None)) == "return-path-loss R5 likely", "nobody knows"
+
+
+def test_the_legs_of_a_multipath_route_are_as_usual_as_each_other():
+    legs = msgspec.structs.replace(BY_B, via="10.224.0.1,10.224.0.2")
+    assert said(story(PARTED, routes=(legs,))) == "return-path-loss R5 likely"
 
 
 # -- the answer was lost on its way back -------------------------------------------------------------------------------
@@ -226,3 +216,11 @@ def test_a_reply_from_another_address_is_lost_to_a_nat():
     verdict = classify(story(text, State.REWRITTEN))
     assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_LOSS, Cause.R4)
     assert "10.224.0.4" in verdict.sentence
+    assert "rule between node1 and firewall that gives 10.4.76.34 another address" in verdict.next_step
+
+
+def test_a_reply_that_goes_round_the_nat_of_its_syn_has_the_real_servers_address():
+    text = THERE.replace("SYN-ACK", "SYN-ACK from 10.4.99.9") + "firewall << SYN-ACK from 10.4.99.9"
+    verdict = classify(story(text, State.REWRITTEN))
+    assert (verdict.cause, str(verdict.culprit)) == (Cause.R4, "source rewritten to 10.4.99.9")
+    assert verdict.next_step.startswith("Whoever translated 10.4.76.34 to 10.4.99.9 must see the reply")

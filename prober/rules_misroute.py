@@ -1,0 +1,253 @@
+"""Rules for an answer that left and went elsewhere. Said only with positive evidence.
+
+That is a witness off the way, a route of the responder's that leads to another node, the late ICMP error of a node
+that should never have seen the answer, an answer that passes one place again and again, or an impostor's RST.
+"""
+
+from __future__ import annotations
+
+from prober import facts
+from prober.facts import INFERRED, LIKELY, PROVEN, Error
+from prober.observation import ANSWERS, Observation, Place, Seen, Sight
+from prober.probe import Kind
+from prober.report import Route
+from prober.segment import IN, OUT
+from prober.sighting import Where
+from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
+
+_ALL = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_POD_OUT, Place.B_NIC_OUT)
+_ROUNDS = 3
+"""An answer that passes one interface, one way, with so many different TTLs goes round; two may be two paths."""
+
+
+def goes_round(o: Observation) -> Verdict | None:
+    """R7: a witness meets the same answer again and again, each time older; or ICMP 11/0 (IPv6 3/0) says so."""
+    errors = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) == Error.LOOP]
+    met = _met_again(o)
+    left = facts.answer_left(o)
+    if not (met or (errors and left)):
+        return None
+    told, evidence = [], []
+    if met:
+        ttls = sorted({one.ttl for one in met}, reverse=True)
+        told.append(f"{met[0].agent} met it {len(ttls)} times, with TTL {ttls[0]} down to {ttls[-1]}")
+        evidence.append(f"witness {met[0].agent}: TTL {', '.join(map(str, ttls[:6]))}")
+    if errors:
+        told.append(f"{facts.hop(o, errors[0].icmp_from)} gave it up with {facts.icmp(errors[0])}")
+        evidence.append(facts.icmp(errors[0]))
+    begun = f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, but it" if left else "The answer"
+    sentence = f"{begun} goes round in a loop and never reaches {o.source}: {'; '.join(told)}."
+    culprit = _loops_at(o, met, errors)
+    step = f"Two routers hand {facts.asked_from(o)} to each other: compare `ip route get` for it on {culprit.node}."
+    sealed = bool(met) or errors[0].sealed
+    confidence = PROVEN if sealed and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN else LIKELY
+    return facts.say(
+        o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R7, culprit, step, (Place.B_NIC_OUT,),
+        tuple(evidence),
+    )  # fmt: skip
+
+
+def _met_again(o: Observation) -> list[Seen]:
+    """The sightings of one witness, at one interface, whose TTLs show that the same answer comes again."""
+    places: dict[tuple[str, str], list[Seen]] = {}
+    for one in o.witnesses(*ANSWERS):
+        places.setdefault((one.agent, one.interface), []).append(one)
+    again = [several for several in places.values() if len({one.ttl for one in several}) >= _ROUNDS]
+    return max(again, key=len, default=[])
+
+
+def _loops_at(o: Observation, met: list[Seen], errors: list[Seen]) -> Culprit:
+    fate = o.route_of(met[0].agent) if met else None
+    if fate is not None and fate.prefix and fate.dst == met[0].dst:
+        return Culprit("route", fate.agent, f"{fate.agent} routes {facts.describe(o, fate)}")
+    if met:
+        return Culprit("hop", met[0].agent, "meets the same answer again and again")
+    return Culprit("hop", o.name(errors[0].icmp_from) or errors[0].icmp_from, f"{facts.icmp(errors[0])}: a loop")
+
+
+def wrapped_for_another(o: Observation) -> Verdict | None:
+    """R1b in an overlay: the answer left inside a tunnel to another node than when all was well, or than the SYN's.
+
+    In Cilium's tunnel mode BPF decides before the host's FIB, so the responder's route may look clean.
+    """
+    left = facts.wrapped_answer(o)
+    if left is None or o.at(Place.A_NIC_IN) == Sight.SEEN or o.name(left.outer) in (o.source, *o.through):
+        return None
+    before, came = facts.usual_ends(o, left.agent), {s.outer_src for s in facts.wrapped_syns(o)}
+    new = before is not None and left.outer not in before
+    if not new and (not came or left.outer in came):
+        return None
+    caught = [s for s in o.witnesses(*ANSWERS) if s.outer == left.outer and o.name(left.outer) == s.agent]
+    fate = facts.dead_end(o, caught[-1]) if caught else None
+    to, what, route = facts.at_address(o, left.outer), facts.word(left), facts.way_back(o)
+    told = f"; {caught[-1].agent} caught it there" if caught else "; nobody watches there"
+    was = (
+        f" It used to go to {', '.join(before)}." if before else f" The SYN came by {', '.join(came)}." if came else ""
+    )
+    clean = f" {route.agent}'s FIB says {facts.describe(o, route)}, and does not decide this." if route else ""
+    sentence = f"{facts.arrived(o)}, but {left.agent} encapsulated its {what} to {to}{told}.{was}{clean}"
+    culprit = Culprit("node", o.name(left.outer) or left.outer, f"{left.agent} encapsulated the {what} to {to}")
+    step = (
+        f"On {left.agent}: who maps {left.dst} to {left.outer}? `bridge fdb show`, `ip rule` with a fwmark,"
+        f" `cilium bpf ipcache get {left.dst}`; may {o.name(left.outer) or left.outer} cover it?"
+    )
+    proven = caught and (new or fate) and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN
+    silent = fate is not None and fate.type == "blackhole"
+    return facts.say(
+        o, Label.RETURN_PATH_MISROUTE, PROVEN if proven else LIKELY, sentence,
+        Cause.R1B_SILENT if silent else Cause.R1B, culprit, step, _ALL, (f"{facts.handed(left)}, VNI {left.vni}",),
+    )  # fmt: skip
+
+
+def caught_elsewhere(o: Observation) -> Verdict | None:
+    """R1b, R1b', R1c, R1d: a witness that is not on the way caught the answer.
+
+    Whose fault it is, is read off the responder's route to that witness, else off the witness's own. A witness of
+    which neither a route nor a healthy past says that it is the wrong one may be an ordinary router: it says nothing.
+    Nor is a router wrong that would send the answer on by another interface than it came by.
+    """
+    strays = tuple(one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one))
+    if not strays:
+        return None
+    route = facts.way_back(o)
+    hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
+    stray = next((one for one in strays if one.agent in hops), strays[-1])
+    kept = facts.dead_end(o, stray)
+    odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
+    sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
+    wrong = sent or kept
+    if not wrong and not facts.irregular(o, stray.agent):
+        return None
+    cause = _caught_cause(o, stray, wrong, kept)
+    culprit = Culprit("node", stray.agent, f"caught the {facts.word(stray)} for {stray.dst} on {stray.interface}")
+    if wrong:
+        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {facts.describe(o, wrong)}")
+    step = f"Take that route away: may {stray.agent} cover {stray.dst}? Deleting the node heals it at once."
+    if not sent and wrong:
+        step = f"Who hands {stray.dst} to {stray.agent}? Follow the routes from {facts.names(o.responders)} to it."
+    return facts.say(
+        o, Label.RETURN_PATH_MISROUTE, _caught_confidence(o, stray, sent, kept), _caught_story(o, stray, wrong), cause,
+        culprit, step, _ALL, (f"witness {stray.agent}: {facts.handed(stray)}",),
+    )  # fmt: skip
+
+
+def _caught_confidence(o: Observation, stray: Seen, sent: Route | None, kept: Route | None) -> Confidence:
+    new = facts.irregular(o, stray.agent)
+    passed = facts.passed_on(o, stray.agent, *ANSWERS)
+    seen = facts.answer_left(o) is not None and facts.syn_arrived(o) and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN
+    ends = kept is not None and (kept.type != "unicast" or facts.wider_than_home(o, kept))
+    return PROVEN if seen and not passed and (ends or (sent and new)) else LIKELY
+
+
+def _caught_cause(o: Observation, stray: Seen, wrong: Route | None, kept: Route | None) -> Cause | None:
+    if o.saw(*ANSWERS, by=stray.agent, way=IN, where=Where.POD) or impostor(o):
+        return Cause.R1C
+    if facts.passed_on(o, stray.agent, *ANSWERS):
+        return Cause.R1D
+    if kept and kept.type == "blackhole":
+        return Cause.R1B_SILENT
+    return Cause.R1B if wrong else None
+
+
+def _caught_story(o: Observation, stray: Seen, wrong: Route | None) -> str:
+    left, what = facts.answer_left(o), facts.word(stray)
+    begun = f"{facts.arrived(o)} and its {what} left {left.agent}, but " if left else ""
+    if wrong is None:
+        return (
+            f"{begun or 'The answer left, but '}{stray.agent} caught the {what}, which is not on the way to {o.source}."
+        )
+    caught = f"{wrong.agent} routes {facts.describe(o, wrong)} and {stray.agent} caught the {what}"
+    pod = f", in a pod that has {stray.dst} itself" if o.saw(*ANSWERS, by=stray.agent, where=Where.POD) else ""
+    return f"{begun}{caught}{pod}. {facts.overlap(o, wrong)}"
+
+
+def given_to_its_own_pod(o: Observation) -> Verdict | None:
+    """R1c on the responder's own node: the answer went into a pod there, which has the prober's address."""
+    into = [s for s in o.saw(*ANSWERS, way=IN, where=Where.POD) if s.agent in o.responders]
+    if not into or o.source in o.responders or o.at(Place.A_NIC_IN) == Sight.SEEN:
+        return None
+    one, route = into[0], facts.way_back(o)
+    said = f"{one.agent} routes {facts.describe(o, route)}" if route and route.prefix else ""
+    sentence = (
+        f"{facts.arrived(o)}, but its {facts.word(one)} went into a pod of {one.agent} itself, behind {one.interface}:"
+        f" that pod has {one.dst}. {said}".rstrip()
+        + ("." if said else "")
+    )
+    culprit = Culprit("route", one.agent, said or f"a pod behind {one.interface} has {one.dst}")
+    step = f"On {one.agent}: which pod has {one.dst}? Its range must not cover {o.subnet}."
+    confidence = PROVEN if o.at(Place.A_NIC_IN) == Sight.NOT_SEEN else LIKELY
+    return facts.say(
+        o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R1C, culprit, step, _ALL, (facts.handed(one),)
+    )  # fmt: skip
+
+
+def wrong_next_hop(o: Observation) -> Verdict | None:
+    """R1b without a witness: the answer left the node, whose route hands it to another node than it should.
+
+    Another than it should is an agent's node that never carried the cell's packets, a next hop that itself says after
+    the neighbour's timeout that nobody is there, or one that is new since the cell was healthy, by a route that
+    covers more than the prober's own network.
+    """
+    route, left = facts.way_back(o), facts.answer_left(o)
+    if route is None or left is None or o.at(Place.B_NIC_OUT) != Sight.SEEN or not route.via or facts.is_default(route):
+        return None
+    passing = {one.agent for one in facts.strays(o, *ANSWERS) if facts.onward(o, one)}
+    fine = (o.source, *o.through, *passing)
+    hops = [name for name in facts.owners(o, route) if name not in fine and facts.irregular(o, name)]
+    new = facts.turned(o) and facts.wider_than_home(o, route) and not passing
+    errors = [
+        s for s in facts.errors_to_responder(o)
+        if s.icmp_from in route.via.split(",") and facts.meaning(o, s) == Error.NO_HOST
+    ]  # fmt: skip
+    if not (hops or errors or new):
+        return None
+    owner, came = ", ".join(hops) or route.via, o.at(Place.A_NIC_IN)
+    confidence = PROVEN if errors and (hops or new) and came == Sight.NOT_SEEN else LIKELY
+    if came == Sight.NOT_WATCHED and not errors:
+        confidence = INFERRED
+    told = f"; {facts.hop(o, errors[0].icmp_from)} says {facts.icmp(errors[0])}: {Error.NO_HOST}" if errors else ""
+    story = f"but {route.agent} routes {facts.describe(o, route)}, another node{told}"
+    sentence = f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, {story}. {facts.overlap(o, route)}"
+    culprit = Culprit("route", owner, f"{route.agent} routes {facts.describe(o, route)}")
+    step = (
+        f"Is {owner} the way to {o.source}? If not, take that route away; an agent there would see the answer arrive."
+    )
+    more = (facts.handed(left), *(facts.icmp(one) for one in errors[:1]))
+    return facts.say(o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R1B, culprit, step, _ALL, more)
+
+
+def answered_by_an_impostor(o: Observation) -> Verdict | None:
+    """R1c, R9: an RST in the prober's name reached the responder, and the prober sent none like it.
+
+    R9 where the answer left as it always did, so that the other owner lives where the prober does; a MAC address tells
+    the two apart in the responder's own subnet only.
+    """
+    heard, left = impostor(o), facts.answer_left(o)
+    if heard is None or left is None:
+        return None
+    route, elsewhere = facts.way_back(o), facts.turned(o)
+    near = route is not None and not route.via and not route.error
+    came = facts.came_from(o)
+    other = heard.neighbour if near and came and heard.neighbour != came else ""
+    cause = Cause.R9 if other or (o.usual is not None and not elsewhere) else Cause.R1C
+    said = f"{left.agent} then heard an RST from {heard.src} (ttl {heard.ttl}) that {o.source} never sent"
+    by = f", from {other}, where the SYN came from {came}" if other else ""
+    sentence = (
+        f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}; {said}{by}: somebody else has that address."
+    )
+    culprit = Culprit("host", other or left.agent, f"an RST from {heard.src} that is not {o.source}'s")
+    step = f"Who else owns {heard.src}? A pod, another host, or a filter that answers in its name."
+    if elsewhere and route is not None and route.via and not facts.is_default(route):
+        culprit = Culprit("route", route.via, f"{route.agent} routes {facts.describe(o, route)}")
+        step = f"Take that route away: who behind {route.via} has {heard.src}?"
+    more = (f"RST ttl {heard.ttl} from {heard.neighbour or 'an unknown neighbour'}", facts.handed(left))
+    return facts.say(o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, cause, culprit, step, _ALL, more)
+
+
+def impostor(o: Observation) -> Seen | None:
+    """The prober's own RSTs carry its seal; a kernel that knows nothing of the connection can't make one."""
+    if o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
+        return None
+    heard = [s for s in o.saw(Kind.RST, way=IN) if s.agent in o.responders and not s.sealed]
+    own = o.saw(Kind.RST, by=o.source, way=OUT)
+    return heard[0] if heard and all(one.sealed for one in own) else None
