@@ -15,7 +15,7 @@ from pydantic import Field
 
 from prober.document import Node
 from prober.errors import ConfigInvalid
-from prober.lab import reading
+from prober.lab import family, reading
 from prober.lab.network import Many, Name, Network, Steps, Value
 from prober.verdict import Cause, Confidence, Label
 
@@ -95,15 +95,45 @@ def load(name_or_file: str) -> Incident:
 
 
 def _read(path: Path) -> Incident:
-    """Read the incident, then the network that it names or holds."""
+    """Read the incident, then the one that it is like, then the network that it names or holds."""
     root = reading.read(path)
     content = {"name": path.stem.lower(), **reading.plain(root)}
+    version, like = content.pop("family", 4), content.pop("like", None)
+    if version not in (4, 6):
+        raise ConfigInvalid(reading.mistake(root, path, ["family"], f"{version!r} is no family; write 4 or 6"))
+    if like is not None:
+        content = {**_like(str(like), root, path), **content}
     if isinstance(content.get("network"), str):
         content["network"] = _network(content["network"], root, path)
+    if version == 6:
+        content = _in_ipv6(content)
     incident = reading.value(Incident, content, root, path)
     for location, sentence in _strangers(incident):
         raise ConfigInvalid(reading.mistake(root, path, location, sentence))
     return incident
+
+
+def _like(name: str, root: Node, path: Path) -> dict[str, Any]:
+    """What a shipped incident, or a file beside this one, says: all but its name."""
+    source = _folder("incidents") / f"{name}.yaml" if name in names() else path.parent / name
+    if not source.is_file() or source == path:
+        sentence = f"{name!r} is neither a shipped incident nor a file beside this one; those are: {', '.join(names())}"
+        raise ConfigInvalid(reading.mistake(root, path, ["like"], sentence))
+    content: dict[str, Any] = reading.plain(reading.read(source))
+    if "like" in content:
+        sentence = f"{name!r} is like another one itself; name that one"
+        raise ConfigInvalid(reading.mistake(root, path, ["like"], sentence))
+    return {key: one for key, one in content.items() if key not in ("name", "family")}
+
+
+def _in_ipv6(content: dict[str, Any]) -> dict[str, Any]:
+    """The same network, the same break, the same words, in the other family."""
+    network = content["network"]
+    if isinstance(network, Network):
+        network = Network.model_validate(family.in_ipv6(network.model_dump(mode="json")))
+    told = {key: family.in_ipv6(one) for key, one in content.items() if key not in ("name", "network")}
+    title = str(content.get("title", ""))
+    return {**told, "name": content["name"], "title": f"{title}, in IPv6", "network": network}
 
 
 def _network(name: str, root: Node, path: Path) -> Network:

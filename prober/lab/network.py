@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 Address = Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, BeforeValidator(ipaddress.ip_address)]
 Subnet = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(ipaddress.ip_network)]
 
-_PROGRAMS = ("ip", "nft", "sysctl", "listen", "close")
+_PROGRAMS = ("ip", "bridge", "nft", "sysctl", "listen", "close")
 _ESCAPE = re.compile(r"-\D.*|--.*|netns|exec|include")
 """Words that would lead a command out of its namespace or to a file: options (``-6`` is none) and these verbs."""
 

@@ -22,7 +22,9 @@ network:
 
 MISTAKES = {
     "break:\n  c: [ip link]": ":9:3  break.c  no such host or pod; there are: a, b",
-    "break:\n  a: [rm -rf /]": ":9:7  break.a[0]  'rm -rf /' does not start with one of ip, nft, sysctl, listen, close",
+    "break:\n  a: [rm -rf /]": (
+        ":9:7  break.a[0]  'rm -rf /' does not start with one of ip, bridge, nft, sysctl, listen, close"
+    ),
     "break:\n  a:\n    - ip link set eth0 netns 1": (
         ":10:7  break.a[0]  'ip link set eth0 netns 1' may not use 'netns': a command stays inside its own host"
     ),
@@ -61,6 +63,7 @@ def test_a_name_that_is_neither_shipped_nor_a_file_is_answered_with_those_there_
     with pytest.raises(ConfigInvalid) as caught:
         incident.load("incidnet")
     assert str(caught.value).startswith("'incidnet' is neither a file nor a shipped incident; those are: ")
+    assert str(caught.value).endswith(", ".join(incident.names()))
 
 
 def test_a_file_of_ones_own_may_use_a_network_beside_it(tmp_path: Path) -> None:
@@ -91,3 +94,27 @@ def test_the_first_expectation_that_names_a_cell_holds_and_all_others_must_be_he
     assert not asked.met_by("return-path-loss", "R1b", "proven", culprit)
     assert told.expected("vm", "ingress").label == (Label.HEALTHY,)
     assert not told.expected("vm", "ingress").met_by("unknown", None, None, None)
+
+
+def test_an_incident_is_like_another_but_for_what_it_says_itself(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("like: filter\ntitle: mine\nfamily: 6\nothers: unknown\n")
+    mine, filtered = incident.load(str(file)), incident.load("filter")
+    assert (mine.name, mine.title, mine.others) == ("mine", "mine, in IPv6", ("unknown",))
+    assert len(mine.break_steps["vpc"]) == len(filtered.break_steps["vpc"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("like: nothing\n", ":1:1  like  'nothing' is neither a shipped incident nor a file beside this one"),
+        ("like: filter-6\n", ":1:1  like  'filter-6' is like another one itself"),
+        ("like: filter\nfamily: 5\n", ":2:1  family  5 is no family; write 4 or 6"),
+    ],
+)
+def test_a_strange_likeness_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigInvalid) as refused:
+        incident.load(str(file))
+    assert said in str(refused.value)
