@@ -285,6 +285,17 @@ def meaning(o: Observation, one: Seen) -> Error:
     return Error.REJECTED if one.icmp_code in ((1, 4, 5, 6) if six else (2, 3, 9, 10, 13)) else Error.OTHER
 
 
+def nearer(o: Observation, one: Seen) -> bool:
+    """True where a packet in the prober's name came to the responder over fewer routers than the prober's own SYN."""
+    own = [s for s in o.saw(Kind.SYN, by=one.agent, way=IN, where=one.where) if not s.outer]
+    return bool(own) and _routers(one.ttl) < _routers(own[-1].ttl)
+
+
+def _routers(ttl: int) -> int:
+    """How many routers a packet passed, by the initial TTL next above: 64, 128 or 255."""
+    return min(initial - ttl for initial in (64, 128, 255) if initial >= ttl)
+
+
 def errors_to_responder(o: Observation) -> list[Seen]:
     """ICMP errors that quote the answer and reached the responder."""
     return [s for s in o.saw(Kind.ICMP_SYN_ACK, way=IN) if s.agent in o.responders]

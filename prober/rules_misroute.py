@@ -220,12 +220,14 @@ def answered_by_an_impostor(o: Observation) -> Verdict | None:
     """R1c, R9: an RST in the prober's name reached the responder, and the prober sent none like it.
 
     R9 where the answer left as it always did, so that the other owner lives where the prober does; a MAC address tells
-    the two apart in the responder's own subnet only.
+    the two apart in the responder's own subnet only. One from nearer than the prober, on the usual way, is a filter's.
     """
     heard, left = impostor(o), facts.answer_left(o)
     if heard is None or left is None:
         return None
     route, elsewhere = facts.way_back(o), facts.turned(o)
+    if o.usual is not None and not elsewhere and facts.nearer(o, heard):
+        return _refused_on_the_way(o, heard, left)
     near = route is not None and not route.via and not route.error
     came = facts.came_from(o)
     other = heard.neighbour if near and came and heard.neighbour != came else ""
@@ -242,6 +244,20 @@ def answered_by_an_impostor(o: Observation) -> Verdict | None:
         step = f"Take that route away: who behind {route.via} has {heard.src}?"
     more = (f"RST ttl {heard.ttl} from {heard.neighbour or 'an unknown neighbour'}", facts.handed(left))
     return facts.say(o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, cause, culprit, step, _ALL, more)
+
+
+def _refused_on_the_way(o: Observation, heard: Seen, left: Seen) -> Verdict:
+    """R5: a filter on the usual way back answers the answer with an RST, from nearer than the prober is."""
+    what = facts.word(left)
+    sentence = (
+        f"{facts.arrived(o)} and its {what} left {left.agent} as it always did; an RST in the name of {heard.src} came"
+        f" back, which {o.source} never sent and from nearer than it is: a filter on the way back refuses the {what}."
+    )
+    step = f"Find the filter between {left.agent} and {o.source} that rejects {left.src} → {left.dst} with an RST."
+    more = (f"RST ttl {heard.ttl} from {heard.neighbour or 'an unknown neighbour'}", facts.handed(left))
+    return facts.say(
+        o, Label.RETURN_PATH_LOSS, LIKELY, sentence, Cause.R5, None, step, (Place.B_NIC_OUT, Place.A_NIC_IN), more
+    )
 
 
 def impostor(o: Observation) -> Seen | None:

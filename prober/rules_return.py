@@ -19,8 +19,8 @@ from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 _ALL = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_POD_OUT, Place.B_NIC_OUT)
 
 _FOREIGN = re.compile(
-    r"(docker|podman|cni-podman|br-[0-9a-f]{12}|virbr|lxdbr|incusbr|tun|tap|wg|ppp|ipsec|vti|utun|tailscale|zt|vpn"
-    r"|kube-ipvs|nodelocaldns)[\w.-]*"
+    r"(docker|podman|cni-podman|virbr|lxdbr|incusbr|wg|ppp|ipsec|vti|utun|tailscale|nordlynx|vpn|kube-ipvs|nodelocaldns)"
+    r"[\w.-]*|br-[0-9a-f]{12}|(tun|tap)\d+|zt[a-z0-9]{8}"
 )
 """Devices of a node that no pod lives behind: containers and machines of its own, VPNs, service addresses."""
 

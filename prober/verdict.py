@@ -238,7 +238,7 @@ DECIDES: dict[Cause, str] = {
     Cause.R2: "the responder's node has no route back, or a router says so with ICMP 3/0 (IPv6 1/0)",
     Cause.R3: "the reply left to another neighbour than the SYN came from, new since it was healthy, and was lost",
     Cause.R4: "the right acknowledgement and ports, another source address",
-    Cause.R5: "seen leaving the responder; the prober captured throughout and saw nothing; or ICMP to the responder",
+    Cause.R5: "seen leaving the responder; the prober captured throughout and saw nothing; ICMP to it, or a near RST",
     Cause.R6: "the responder's route back, or a policy rule there, is a blackhole, unreachable, prohibit or throw",
     Cause.R7: "a witness meets the reply again and again, with ever lower TTLs; or ICMP 11/0 (IPv6 3/0) quoting it",
     Cause.R9: "the responder hears an unsealed RST in the prober's name, and its reply left as it always did",

@@ -124,7 +124,17 @@ def test_an_impostor_beyond_a_new_next_hop_is_a_pod_and_the_route_is_named():
 def test_an_impostor_where_the_answer_went_as_always_lives_where_the_prober_does():
     text = THERE + "node1 << own RST ttl 62 unsealed"
     assert said(story(text, routes=(RIGHT,))) == "return-path-misroute R9 likely"
+    assert said(story(text.replace("62", "127"), routes=(RIGHT,))) == "return-path-misroute R9 likely", "Windows"
     assert said(story(text, routes=(RIGHT,), usual=None)) == "return-path-misroute R1c likely", "nobody knows"
+
+
+def test_an_rst_from_nearer_than_the_prober_on_the_usual_way_is_a_filters():
+    text = THERE + "node1 << own RST ttl 64 unsealed"
+    verdict = classify(story(text, routes=(RIGHT,)))
+    assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_LOSS, Cause.R5)
+    assert "a filter on the way back refuses the SYN-ACK" in verdict.sentence
+    turned = TURNED + "node1 << own RST ttl 64 unsealed"
+    assert said(story(turned, routes=(UNKNOWN,))) == "return-path-misroute R1c likely", "it went another way"
 
 
 def test_in_the_responders_own_subnet_the_impostors_mac_is_named():

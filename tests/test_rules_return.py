@@ -76,6 +76,8 @@ def test_strict_rp_filter_is_a_fault_of_the_way_back():
         ("cilium_host", "R1a"),
         ("br-lan", "R1a"),
         ("veth1", "R1a"),
+        ("tunl0", "R1a"),
+        ("cilium_wg0", "R1a"),
     ],
 )
 def test_the_device_tells_a_range_of_the_nodes_own_from_a_pod_block(device, cause):

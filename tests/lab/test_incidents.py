@@ -119,6 +119,7 @@ CHANGES: dict[str, dict[tuple[str, tuple[str, int]], str]] = CHAIN_CHANGES | {
     "host-firewall": {("firewall", VM): "times out", ("remote", VM): "times out"},
     "pod-firewall": {("firewall", INGRESS): "times out"},
     "return-filter": {("firewall", INGRESS): "times out"},
+    "return-reject-reset": {("firewall", INGRESS): "times out"},
     "return-reject": {("firewall", INGRESS): "times out"},
     "no-return-route": NO_WAY_BACK | {("node1", FIREWALL): "ENETUNREACH"},
     "return-blackhole": NO_WAY_BACK | {("node1", FIREWALL): "EINVAL"},
