@@ -8,6 +8,7 @@ monotonic seconds, handed in.
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,9 +40,12 @@ UNCLAIMED = 75.0
 """Seconds for which sightings wait for the outcome they belong to: the longest timeout is 60 s."""
 MOST_UNCLAIMED = 50_000
 """Probes with sightings and no outcome; beyond that the oldest go, and are not known any more."""
+MOST_COPIES = 12
+"""Sightings of one kind of segment at one place; a loop brings dozens more, and they tell nothing more."""
 MOST_ROWS = 256
 """Sightings of one probe; beyond that somebody is sending it again and again."""
 _PROBE, _NAME, _TIME = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns"))  # type: ignore[union-attr]
+_PLACE = [SIGHTING.names.index(n) for n in ("kind", "where", "way", "interface")]  # type: ignore[union-attr]
 
 
 Row = tuple[str, tuple[Any, ...]]
@@ -61,6 +65,7 @@ class Pending:
     done: float = 0.0
     known: float = 0.0
     rows: dict[Row, tuple[str, bytes, float]] = field(default_factory=dict)
+    copies: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     full: bool = False
     routes: dict[Wanted, Route] = field(default_factory=dict)
     judged: bool = False
@@ -72,6 +77,10 @@ class Pending:
     def see(self, row: Row, interface: str, frame: bytes, at: float) -> None:
         """One sighting; the same one again is nothing new."""
         if row in self.rows:
+            return
+        place = (row[0], *(row[1][column] for column in _PLACE))
+        self.copies[place] += 1
+        if self.copies[place] > MOST_COPIES:
             return
         if len(self.rows) >= MOST_ROWS:
             self.full = True

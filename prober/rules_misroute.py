@@ -30,7 +30,7 @@ def goes_round(o: Observation) -> Verdict | None:
     told, evidence = [], []
     if met:
         ttls = sorted({one.ttl for one in met}, reverse=True)
-        told.append(f"{met[0].agent} met it {len(ttls)} times, with TTL {ttls[0]} down to {ttls[-1]}")
+        told.append(f"{met[0].agent} met it again and again, with TTL {', '.join(map(str, ttls[:3]))} …")
         evidence.append(f"witness {met[0].agent}: TTL {', '.join(map(str, ttls[:6]))}")
     if errors:
         told.append(f"{facts.hop(o, errors[0].icmp_from)} gave it up with {facts.icmp(errors[0])}")

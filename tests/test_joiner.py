@@ -206,6 +206,15 @@ def test_a_replayed_packet_does_not_fill_the_memory():
     assert o.at(Place.B_STACK) != Sight.NOT_SEEN
 
 
+def test_a_loop_fills_no_memory_and_hides_nothing_else():
+    joiner, agents = Joiner(TARGETS), incident()
+    round_and_round = [saw(Kind.SYN_ACK, IN, 10.2 + i / 1e3, ttl=60 - i) for i in range(50)]
+    agents[1].events.append((10.2, np.concatenate(round_and_round)))
+    o = [o for o in play(agents, joiner=joiner) if o.probe == PROBE][-1]
+    assert len(o.saw(Kind.SYN_ACK, by=agents[1].name, way=IN)) == module.MOST_COPIES
+    assert not any("more packets" in one for one in o.missing)
+
+
 def test_nothing_is_held_for_ever():
     joiner = Joiner(TARGETS)
     agents = incident()

@@ -174,7 +174,7 @@ def test_an_answer_that_a_witness_meets_again_and_again_goes_round():
         Label.RETURN_PATH_MISROUTE, Cause.R7, Confidence.PROVEN
     )  # fmt: skip
     assert str(verdict.culprit) == "node19: node19 routes 10.19.0.4/32 via 10.224.0.1"
-    assert "node19 met it 3 times, with TTL 62 down to 58" in verdict.sentence
+    assert "node19 met it again and again, with TTL 62, 60, 58 …" in verdict.sentence
 
 
 def test_a_witness_that_meets_it_twice_may_stand_on_two_paths():
