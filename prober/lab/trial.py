@@ -69,7 +69,7 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None
             shared = network(waiting[0])
             while waiting and network(waiting[0]) == shared:
                 stage.incident, began_ns = waiting.pop(0), time.time_ns()
-                trial = on(stage, say, started, healthy)
+                trial = on(stage, say, started, healthy and keep is None)  # what is kept begins with a healthy run
                 if keep is not None:
                     keep(stage, trial, began_ns)
                 yield trial
