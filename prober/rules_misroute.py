@@ -220,18 +220,20 @@ def answered_by_an_impostor(o: Observation) -> Verdict | None:
     """R1c, R9: an RST in the prober's name reached the responder, and the prober sent none like it.
 
     R9 where the answer left as it always did, so that the other owner lives where the prober does; a MAC address tells
-    the two apart in the responder's own subnet only. One from nearer than the prober, on the usual way, is a filter's.
+    the two apart in the responder's own subnet only. One from nearer than the prober, on the SYN's own way, is a
+    filter's.
     """
     heard, left = impostor(o), facts.answer_left(o)
     if heard is None or left is None:
         return None
     route, elsewhere = facts.way_back(o), facts.turned(o)
-    if o.usual is not None and not elsewhere and facts.nearer(o, heard):
+    came = facts.came_from(o)
+    usual_way = o.usual is not None and not elsewhere
+    if (usual_way or (came and left.neighbour == came)) and facts.nearer(o, heard):
         return _refused_on_the_way(o, heard, left)
     near = route is not None and not route.via and not route.error
-    came = facts.came_from(o)
     other = heard.neighbour if near and came and heard.neighbour != came else ""
-    cause = Cause.R9 if other or (o.usual is not None and not elsewhere) else Cause.R1C
+    cause = Cause.R9 if other or usual_way else Cause.R1C
     said = f"{left.agent} then heard an RST from {heard.src} (ttl {heard.ttl}) that {o.source} never sent"
     by = f", from {other}, where the SYN came from {came}" if other else ""
     sentence = (

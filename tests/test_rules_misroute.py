@@ -133,6 +133,9 @@ def test_an_rst_from_nearer_than_the_prober_on_the_usual_way_is_a_filters():
     verdict = classify(story(text, routes=(RIGHT,)))
     assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_LOSS, Cause.R5)
     assert "a filter on the way back refuses the SYN-ACK" in verdict.sentence
+    assert said(story(text, routes=(RIGHT,), usual=None)) == "return-path-loss R5 likely", (
+        "it went where the SYN came from"
+    )
     turned = TURNED + "node1 << own RST ttl 64 unsealed"
     assert said(story(turned, routes=(UNKNOWN,))) == "return-path-misroute R1c likely", "it went another way"
 
