@@ -164,8 +164,8 @@ def _caught_story(o: Observation, stray: Seen, wrong: Route | None) -> str:
 def given_to_its_own_pod(o: Observation) -> Verdict | None:
     """R1c on the responder's own node: the answer went into a pod there, which has the prober's address."""
     into = [s for s in o.saw(*ANSWERS, way=IN, where=Where.POD) if s.agent in o.responders]
-    if not into or o.source in o.responders or o.at(Place.A_NIC_IN) == Sight.SEEN:
-        return None
+    if not into or o.source in o.responders or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
+        return None  # the prober may be that pod
     one, route = into[0], facts.way_back(o)
     said = f"{one.agent} routes {facts.describe(o, route)}" if route and route.prefix else ""
     sentence = (
@@ -175,9 +175,8 @@ def given_to_its_own_pod(o: Observation) -> Verdict | None:
     )
     culprit = Culprit("route", one.agent, said or f"a pod behind {one.interface} has {one.dst}")
     step = f"On {one.agent}: which pod has {one.dst}? Its range must not cover {o.subnet}."
-    confidence = PROVEN if o.at(Place.A_NIC_IN) == Sight.NOT_SEEN else LIKELY
     return facts.say(
-        o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R1C, culprit, step, _ALL, (facts.handed(one),)
+        o, Label.RETURN_PATH_MISROUTE, PROVEN, sentence, Cause.R1C, culprit, step, _ALL, (facts.handed(one),)
     )  # fmt: skip
 
 

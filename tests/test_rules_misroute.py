@@ -160,6 +160,7 @@ def test_an_answer_that_goes_into_a_pod_of_the_responders_own_node_is_no_filter_
     assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_MISROUTE, Cause.R1C)
     assert str(verdict.culprit) == "node1: node1 routes 10.19.0.4/32 dev lxcidle"
     assert str(classify(story(text, dst=NODE1)).culprit) == "node1: a pod behind lxcidle has 10.19.0.4"
+    assert said(story(text, dst=NODE1, deaf=("firewall",))) == "unknown ambiguous", "it may be the prober's own pod"
 
 
 # -- round and round -------------------------------------------------------------------------------------------
