@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from prober import replay
+from prober.classify import classify
 from prober.errors import ConfigInvalid
 from prober.lab import incident
 from prober.lab.recording import FILE, read
+from prober.verdict import Cause, Confidence, Label, Verdict
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "incidents"
@@ -82,3 +84,17 @@ def test_what_is_no_recording_is_one_sentence(tmp_path: Path, content: bytes) ->
 def test_a_recording_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="lab record"):
         read(tmp_path / "nothing")
+
+
+def test_the_icmp_error_that_comes_after_three_seconds_revises_the_verdict_and_makes_it_surer() -> None:
+    """Nobody watches node8: first its route alone is said, then its own host unreachable proves it."""
+    said: dict[int, list[Verdict]] = {}
+    for o in replay.observe(read(RECORDED / "incident-unwatched")):
+        if o.target == "web1" and o.failed:
+            said.setdefault(o.probe, []).append(classify(o))
+    revised = [verdicts for verdicts in said.values() if verdicts[-1].confidence == Confidence.PROVEN]
+    assert revised
+    for verdicts in revised:
+        assert verdicts[0].confidence == Confidence.LIKELY
+        assert {(one.label, one.cause) for one in verdicts} == {(Label.RETURN_PATH_MISROUTE, Cause.R1B)}
+        assert "says ICMP 3/1" in verdicts[-1].sentence
