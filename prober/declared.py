@@ -88,12 +88,16 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What may be probed; nothing else is. ``syns_per_second`` caps what one agent sends to one target."""
+    """What may be probed; nothing else is. ``syns_per_second`` caps what one agent sends to one target.
+
+    ``experiments``: a cell that fails is looked into by itself, with more handshakes of the same pair.
+    """
 
     allow: tuple[Allowed, ...] = ()
     max_pairs: int = 10_000
     runs_per_hour: int = 60
     syns_per_second: float = 1.0
+    experiments: bool = True
 
     def permits(self, address: Address, port: int) -> bool:
         """Whether a SYN to this address and port may be sent at all."""

@@ -319,6 +319,15 @@ def one_of(*words: str) -> Kind:
     return scalar(read, {"enum": list(words)}, f"write one of {', '.join(words)}", ("text",))
 
 
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise Wrong(f"{shown(text)} is neither yes nor no", "write true or false")
+    return text.lower() == "true"
+
+
+YES_OR_NO = scalar(_yes_or_no, {"type": "boolean"}, "write true or false", ("boolean",))
+
+
 def _availability(text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})\s*(%?)", text)
     if not found:

@@ -72,6 +72,7 @@ LINGER_NS = 3_500_000_000
 """How long a finished handshake still closes what its responder retransmits (after 1 and 3 s, RFC 6298, 2.1)."""
 
 _TUPLE = ("src_hi", "src_lo", "dst_hi", "dst_lo", "sport", "dport")
+_FLOW = np.dtype([(name, OUTCOME[name].str) for name in _TUPLE])
 _LEFT = [(f"left_{name}", OUTCOME[name].str) for name in _TUPLE]
 
 ROW = np.dtype([*OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline_ns", "<i8"), *_LEFT])
@@ -128,6 +129,16 @@ class Handshakes:
         self._places.put(asked["seq"], np.arange(fresh.start, fresh.stop))
         self._count, self._waiting = fresh.stop, self._waiting + len(asked)
         self._earliest = min(self._earliest, int(rows["deadline_ns"].min()))
+
+    def again(self, asked: Batch) -> Batch:
+        """RSTs for finished handshakes of the same four-tuples as these SYNs: sent before them, in case one was lost.
+
+        A SYN that meets its predecessor's half-open socket is answered with a challenge ACK (RFC 9293, 3.10.7.4).
+        """
+        rows, names = self._rows[: self._count], list(_TUPLE)
+        ended = (rows["state"] != State.SENT) & (rows["state"] != State.NOT_SENT)
+        ended = rows[ended & np.isin(rows["sport"], asked["sport"])]
+        return _closing(ended[np.isin(ended[names].astype(_FLOW), asked[names].astype(_FLOW))])
 
     def fail(self, ids: Batch, errnos: Batch, now_ns: int) -> Batch:
         """The sends that failed, errnos beside ids -> their outcomes."""

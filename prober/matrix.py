@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from prober import odds
+from prober.flows import Finding
 from prober.verdict import Confidence, Label, Verdict
 
 WINDOW = 10
@@ -20,6 +22,8 @@ SWINGS = 3
 """Changes between passing and failing in the window that make a cell `intermittent` (a break and a heal are two)."""
 REMEMBER, MOST = 20.0, 4096
 """Seconds, and how many, for which a judged probe is remembered, so that its revision is not counted as another one."""
+LONGEST_WINDOW = 40
+"""Probes in a row, at most, that must pass or fail before what an experiment found no longer holds."""
 STALE_PERIODS, STALE_LEAST = 3.0, 6.0
 """A cell is stale after three of its periods without a judged probe, and not before 6 s."""
 
@@ -36,7 +40,10 @@ class Recent:
 
 @dataclass(slots=True)
 class Cell:
-    """One source and one target: the last probes, in the order they were sent, and what was said of them."""
+    """One source and one target: the last probes, in the order they were sent, and what was said of them.
+
+    ``finding`` is what an experiment found of many of its handshakes together, ``tried`` what came of experiments.
+    """
 
     source: str
     target: str
@@ -44,6 +51,8 @@ class Cell:
     recent: list[Recent] = field(default_factory=list)
     sent: int = 0
     answered: int = 0
+    finding: Finding | None = None
+    tried: dict[str, str] = field(default_factory=dict)
 
     def take(self, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
         """One judged probe; False where it was a revision of one already counted."""
@@ -60,7 +69,7 @@ class Cell:
     def _forget(self) -> None:
         """What is no part of the window, and too old for a revision."""
         oldest = self.recent[-1].sent - REMEMBER
-        while len(self.recent) > MOST or (len(self.recent) > WINDOW and self.recent[0].sent < oldest):
+        while len(self.recent) > MOST or (len(self.recent) > LONGEST_WINDOW and self.recent[0].sent < oldest):
             del self.recent[0]
 
     def window(self) -> list[Recent]:
@@ -79,10 +88,28 @@ class Cell:
         """What the cell says now."""
         if self.stale(now):
             return self._silence(now)
+        if self.finding is not None and self._holds(self.finding):
+            return self.finding.verdict
         ordered = self.window()
         passed = [one.verdict.label.passes for one in ordered]
         swings = sum(a != b for a, b in pairwise(passed))
         return self._swinging(ordered) if swings >= SWINGS else ordered[-1].verdict
+
+    def settled(self) -> bool:
+        """True where nothing is left of what an experiment was about; what it found is let go then."""
+        if self.finding is not None and self._holds(self.finding):
+            return False
+        self.finding = None
+        return len(self.recent) >= WINDOW and all(one.verdict.label.passes for one in self.window())
+
+    def _holds(self, found: Finding) -> bool:
+        """Until so many probes since have all passed, or all failed, as chance does once in a thousand times."""
+        since = [one.verdict.label.passes for one in self.recent if one.sent > found.upto]
+        if not since:
+            return True
+        enough = odds.in_a_row(found.rate if since[-1] else 1.0 - found.rate)
+        latest = since[-min(max(WINDOW, enough), LONGEST_WINDOW) :]
+        return len(latest) < min(max(WINDOW, enough), LONGEST_WINDOW) or len(set(latest)) > 1
 
     def _silence(self, now: float) -> Verdict:
         age = self.age(now)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from prober import experiment, flows
 from prober.classify import classify
 from prober.joiner import GRACE, HOLD, Joiner
 from prober.observation import Observation
@@ -39,12 +40,16 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """What `prober lab record` writes: ``targets`` is the document's text."""
+    """What `prober lab record` writes: ``targets`` is the document's text.
+
+    ``findings`` is what each cell's experiments say together, under probe 0.
+    """
 
     name: str
     targets: str
     reports: tuple[Received, ...]
     verdicts: tuple[Said, ...] = ()
+    findings: tuple[Said, ...] = ()
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -100,6 +105,16 @@ def judge(recording: Recording) -> tuple[Said, ...]:
     return tuple(last[probe] for probe in sorted(last))
 
 
+def findings(recording: Recording) -> tuple[Said, ...]:
+    """What the experiments' handshakes of each cell say together."""
+    cells: dict[tuple[str, str], dict[int, flows.Judged]] = {}
+    for o in observe(recording):
+        if experiment.is_one(o.run):
+            cells.setdefault((o.source, o.target), {})[o.probe] = (o, classify(o))
+    found = ((key, flows.judge(*key, flows.trials(judged.values()))) for key, judged in sorted(cells.items()))
+    return tuple(Said(0, *key, one.verdict) for key, one in found if one)
+
+
 def replay(recording: Recording) -> Result:
     """Judge again and compare."""
     recorded = {one.probe: one for one in recording.verdicts}
@@ -108,4 +123,10 @@ def replay(recording: Recording) -> Result:
         for one in judge(recording)
         for known in [recorded.pop(one.probe, None)]
     )
-    return Result(verdicts, tuple(recorded.values()))
+    known = {(one.source, one.target): one for one in recording.findings}
+    together = tuple(
+        Compared(0, one.source, one.target, one.verdict, before.verdict if before else None)
+        for one in findings(recording)
+        for before in [known.pop((one.source, one.target), None)]
+    )
+    return Result((*verdicts, *together), (*recorded.values(), *known.values()))

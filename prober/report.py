@@ -141,7 +141,12 @@ class Report(msgspec.Struct):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One thing to probe: `flows` handshakes with a target every `every` seconds (0: once)."""
+    """One thing to probe: `flows` handshakes with a target every `every` seconds (0: once).
+
+    Of a task done once, each flow (source port) is asked `attempts` times, the next one when the last has ended and
+    up to ``spread`` seconds later, by chance: what comes and goes in step with the rounds must not look like a port.
+    ``ports`` are the source ports to use; left out, the agent takes the next of its own.
+    """
 
     target: str
     address: str
@@ -151,6 +156,8 @@ class Task(msgspec.Struct, frozen=True):
     timeout: float
     attempts: int = 1
     run: str = ""
+    ports: list[int] = []
+    spread: float = 0.0
 
 
 class Plan(msgspec.Struct, frozen=True):

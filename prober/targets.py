@@ -35,6 +35,7 @@ from prober.fields import (
     NETWORK,
     PORT,
     PORTS,
+    YES_OR_NO,
     Field,
     Item,
     Kind,
@@ -128,6 +129,7 @@ POLICY = {
     "max_pairs": Field(whole_number(1, 1_000_000), "pairs in one run on demand", default=10_000),
     "runs_per_hour": Field(whole_number(1, 100_000), "runs on demand in an hour", default=60),
     "syns_per_second": Field(number(0.001, 10_000), "SYNs a second from one agent to one target", default=1.0),
+    "experiments": Field(YES_OR_NO, "whether a pair that fails is looked into; true when left out", default=True),
 }
 POOL = {
     "name": Field(NAME, "how reports call it", required=True),

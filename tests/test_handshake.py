@@ -361,3 +361,14 @@ def test_sixty_five_thousand_handshakes_take_well_under_a_second():
 def test_the_picture_in_the_docs_is_the_tables_own():
     page = Path(__file__).parents[1] / "docs" / "handshake.md"
     assert handshake.picture() in page.read_text()
+
+
+def test_before_the_same_four_tuple_is_asked_again_its_last_handshake_is_closed_once_more():
+    table = Handshakes()
+    for number, port in ((7, 61440), (8, 61441)):
+        table.open(syn(number, port), np.zeros(1), np.zeros(1), 100 * MS, 0)
+    assert len(table.again(syn(9, 61440))) == 0  # it is still under way
+    table.expire(200 * MS)
+    [reset] = table.again(syn(9, 61440))
+    assert (int(reset["seq"]), int(reset["flags"]), int(reset["sport"])) == (8, RST, 61440)
+    assert len(table.again(syn(9, 61450))) == 0

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.matrix import MOST, WINDOW, Cell, Matrix
-from prober.verdict import Confidence, Culprit, Label, Verdict
+from prober.flows import Finding
+from prober.matrix import LONGEST_WINDOW, MOST, WINDOW, Cell, Matrix
+from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 GOOD = Verdict(Label.HEALTHY, Confidence.PROVEN, "a → b answers.")
 LOST = Verdict(Label.RETURN_PATH_LOSS, Confidence.PROVEN, "lost.", None, Culprit("hop", "x", "y"))
@@ -73,9 +74,21 @@ def test_a_cells_memory_is_bounded():
     for number in range(MOST + 500):
         made.take(number, number / 1000, GOOD, 1.0)
     assert len(made.recent) == MOST
-    late = cell("+" * 30)
+    late = cell("+" * 60)
     late.take(99, -500.0, LOST, None)
-    assert late.verdict(31.0).label == Label.HEALTHY and len(late.recent) <= 22
+    assert late.verdict(61.0).label == Label.HEALTHY
+    assert len(late.recent) == LONGEST_WINDOW
+
+
+def test_what_an_experiment_found_holds_until_so_many_in_a_row_pass_or_fail_as_chance_does_not():
+    told = Verdict(Label.INTERMITTENT, Confidence.LIKELY, "at random.", Cause.B1)
+    for pattern, label in (("+" * 19, "intermittent"), ("+" * 20, "healthy"), ("-" * 9, "intermittent"),
+                           ("-" * 10, "return-path-loss"), ("+" * 12 + "-" + "+" * 12, "intermittent")):  # fmt: skip
+        made = cell(pattern)
+        made.finding = Finding(told, (), -1.0, 0.3)
+        assert made.verdict(float(len(pattern))).label == label, pattern
+        assert made.settled() == (label == "healthy")
+        assert (made.finding is None) == (label != "intermittent")
 
 
 def test_the_round_trip_time_is_the_windows_median():

@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 
 from prober import probe, segment
+from prober.agent import burst
 from prober.agent.outbox import Lasting, Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
@@ -115,7 +116,8 @@ class Agent:
         for question in orders.questions:
             self.outbox.answered(self.routes.ask(question))
         for task in self._admit(orders.once):
-            self.schedule.once(task, now)
+            for flow in burst.flows(task, self._port):
+                self.schedule.once(flow, now)
 
     def _adopt(self, plan: Plan, now: float) -> None:
         if (why := unsound(plan)) is not None:
@@ -286,7 +288,9 @@ class Agent:
         for row, task in zip(batch, tasks, strict=True):
             row["src_hi"], row["src_lo"] = segment.pair(self._source(task))
             row["dst_hi"], row["dst_lo"] = segment.pair(task.address)
-            row["sport"], row["dport"] = self._port(task), task.port
+            row["sport"], row["dport"] = task.ports[0] if task.ports else self._port(task), task.port
+        if any(task.ports for task in tasks):
+            self._transmit(self.handshakes.again(batch))
         probe.ask(ids, self.plan.keys[0], batch)
         targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
         runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
@@ -297,6 +301,8 @@ class Agent:
         if errors.any():
             failed = errors != 0
             self.outbox.ended(self.handshakes.fail(ids[failed], errors[failed], now_ns))
+        for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
+            self.schedule.once(task, at)
 
     def _next_id(self) -> int:
         assert self.plan is not None

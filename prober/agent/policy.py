@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 
+from prober.probe import PORTS
 from prober.report import Plan, Task
 
 MOST_FLOWS = 64
+MOST_ATTEMPTS = 10
 LONGEST = 86_400.0
 KEY_BYTES = 16
 
@@ -46,6 +48,10 @@ def task_refusal(plan: Plan | None, task: Task) -> str | None:
         return f"{task.flows} flows; 1 to {MOST_FLOWS} make sense"
     if not (0 <= task.every <= LONGEST and 0 < task.timeout <= 60):
         return f"every {task.every} s with a timeout of {task.timeout} s makes no sense"
+    if not (1 <= task.attempts <= MOST_ATTEMPTS and 0 <= task.spread <= 60):
+        return f"{task.attempts} attempts spread over {task.spread} s make no sense"
+    if not set(task.ports) <= set(PORTS):
+        return "its source ports are not the fleet's"
     return refusal(plan, task.address, task.port)
 
 

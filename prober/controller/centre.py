@@ -191,6 +191,7 @@ class Centre:
         agent = report.agent
         named = (report.epoch, report.sequence)
         once = [task for run in self.runs.values() for task in run_tasks(run, agent, named)]
+        once += self.desk.bench.tasks(report)
         plan = plan_for(self.desk.targets, agent, self.number(agent), self.keys)
         return Orders(
             acknowledged=report.sequence, report_every=0.25, plan=plan, plan_version=plan.version,
@@ -321,12 +322,22 @@ class Centre:
             "cell": cell.document(self.now()), "verdict": ladder.verdict_document(shown),
             "history": keeper.history(self.store, source, target), "ladder": {"columns": [], "steps": []},
             "evidence": [], "links": {"pcapng": link}, "judged_at": None,
+            "experiments": self._experiments(source, target),
         }  # fmt: skip
         if judged is not None:
             o = judged.observation
             document["ladder"] = {"columns": ladder.columns(o), "steps": ladder.steps(o)}
             document["evidence"], document["judged_at"] = ladder.evidence(o), self.stamp(judged.wall)
         return document
+
+    def _experiments(self, source: str, target: str) -> list[dict[str, str]]:
+        """What is being tried for a cell, and what came of what was tried before."""
+        tried = self.desk.matrix.cells[source, target].tried
+        trying = dict.fromkeys(self.desk.bench.trying((source, target)), "running")
+        return [
+            {"name": name, "state": trying.get(name, "finished"), "result": tried.get(name, "")}
+            for name in {**trying, **tried}
+        ]
 
     def pcapng(self, source: str, target: str) -> bytes:
         """Both ends' packets of the cell's last judged probe. Raises KeyError."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from prober import experiment
 from prober.classify import classify
+from prober.controller.bench import Bench, Result
 from prober.flip import Debounce, Flip
 from prober.handshake import State
 from prober.joiner import Joiner
@@ -20,7 +22,7 @@ from prober.plan import objective_pairs, pairs
 from prober.report import Report
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
-from prober.verdict import Verdict, revised, same
+from prober.verdict import Label, Verdict, revised, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Desk:
             for key in objective_pairs(targets, objective):
                 self._objectives.setdefault(key, []).append((objective.name, objective.latency_ms))
         self.debounce = Debounce()
+        self._pairs = {pair.key: pair for pair in self.pairs}
+        self.bench = Bench(targets.policy)
 
     def adopt(self, targets: Targets) -> None:
         """Another document: cells that are still declared keep what is known of them."""
@@ -86,11 +90,9 @@ class Desk:
         self._load(targets)
         for key, cell in self.matrix.cells.items():
             if key in old.cells:
-                cell.recent, cell.sent, cell.answered = (
-                    old.cells[key].recent,
-                    old.cells[key].sent,
-                    old.cells[key].answered,
-                )
+                before = old.cells[key]
+                cell.recent, cell.sent, cell.answered = before.recent, before.sent, before.answered
+                cell.finding, cell.tried = before.finding, before.tried
         told.keep(set(self.matrix.cells))
         self.debounce = told
         self._forget_undeclared()
@@ -140,6 +142,8 @@ class Desk:
                 day.faults.append(
                     f"probe {observation.probe:#010x} {observation.source} → {observation.target}: {said}"
                 )
+        for result in self.bench.overdue(now):
+            self._learn(result, now, wall, day)
         day.faults += self.joiner.faults
         self.joiner.faults = []
         self.faults += len(day.faults)
@@ -148,10 +152,26 @@ class Desk:
         return day
 
     def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
+        if experiment.is_one(observation.run):
+            verdict = classify(observation)
+            if result := self.bench.take(observation, verdict, now):
+                self._learn(result, now, wall, day)
+            return
         judged = self._judge(observation, now, wall)
         if judged is not None:
             day.judged.append(judged)
             self._tell(judged, day)
+
+    def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
+        """What an experiment brought becomes what its cell says; it is no probe that counts."""
+        cell = self.matrix.cells.get(result.key)
+        if cell is None:
+            return
+        cell.tried = cell.tried | {result.name: result.sentence}
+        self.version += 1
+        if result.finding is not None and result.last is not None:
+            cell.finding = result.finding
+            day.judged.append(Judged(result.last, result.finding.verdict, now, wall, False))
 
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)
@@ -195,7 +215,12 @@ class Desk:
             self._count(judged)
         if key not in self.matrix.cells:
             return
-        verdict = self.matrix.cells[key].verdict(judged.at)
+        cell = self.matrix.cells[key]
+        verdict, failed = cell.verdict(judged.at), not judged.verdict.label.passes
+        if judged.new and failed and not judged.observation.run and judged.verdict.label != Label.LOCAL:
+            self.bench.consider(self._pairs[key], cell.rtt_ms(), judged.at)
+        if cell.settled():
+            self.bench.healed(key)
         if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
             day.flips.append(flip)
 

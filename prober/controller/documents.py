@@ -98,6 +98,14 @@ class Ladder(BaseModel):
     steps: list[Step]
 
 
+class Experiment(BaseModel):
+    """What prober tried by itself because the cell failed, and what came of it."""
+
+    name: str
+    state: Literal["running", "finished"]
+    result: str
+
+
 class Path(BaseModel):
     """A cell with its evidence."""
 
@@ -108,6 +116,7 @@ class Path(BaseModel):
     evidence: list[dict[str, Any]]
     links: dict[str, str]
     judged_at: At | None
+    experiments: list[Experiment]
 
 
 class Run(Matrix):

@@ -67,8 +67,9 @@ def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
     desk.ledger.load(
         r for r in written if r.objective in desk.ledger.objectives and (not rows or r.minute < desk.count_from)
     )
+    desk.bench.paused = True
     day = _judged_again(desk, [row for row in rows if row.received_ns / 1e9 >= desk.count_from], now, wall)
-    desk.count_from = 0.0
+    desk.count_from, desk.bench.paused = 0.0, False
     desk.debounce.told.update(flips.told(store))
     return Day([one for one in day.judged if _is_failure(one)], [], day.faults)
 

@@ -50,6 +50,8 @@ class Incident(Value):
 
     `unprivileged` agents start without CAP_NET_RAW; `settle` is for how many seconds a judged run is left to gain what
     comes late (an ICMP error after ARP's three seconds) before its cells are read.
+
+    ``live``: seconds from the break within which the live matrix must say it by itself; 0: a run on demand is asked.
     """
 
     name: Name
@@ -63,6 +65,7 @@ class Incident(Value):
     settle: float = Field(default=0.0, ge=0.0, le=10.0)
     expect: tuple[Expected, ...] = ()
     others: Many[Label] = (Label.HEALTHY,)
+    live: float = Field(default=0.0, ge=0.0, le=60.0)
     targets: dict[str, Any] = Field(default_factory=dict)
 
     def expected(self, source: str, target: str) -> Expected:

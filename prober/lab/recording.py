@@ -54,13 +54,14 @@ def _recording(stage: Stage, began_ns: int) -> Recording:
     probes = np.unique(np.concatenate([_of_runs(one.report) for one in heard]))
     received = tuple(Received(one.at, _only(one.report, probes)) for one in heard)
     bare = Recording(stage.incident.name, stage.incident.targets_text(), received)
-    return msgspec.structs.replace(bare, verdicts=replay.judge(bare))
+    return msgspec.structs.replace(bare, verdicts=replay.judge(bare), findings=replay.findings(bare))
 
 
 def accept(path: Path) -> Recording:
     """Today's verdicts take the place of the recorded ones: for when the rules have become better. Raises as `read`."""
     recording = read(path)
-    accepted = msgspec.structs.replace(recording, verdicts=replay.judge(recording))
+    now = {"verdicts": replay.judge(recording), "findings": replay.findings(recording)}
+    accepted = msgspec.structs.replace(recording, **now)
     _write(_file(path), accepted)
     return accepted
 
@@ -74,7 +75,7 @@ def _file(path: Path) -> Path:
 
 
 def _of_runs(report: Report) -> Batch:
-    """The probes of runs: one of each pair before the break, one after it, one after the heal."""
+    """The probes of runs and experiments: one of each pair before the break, one after it, one after the heal."""
     outcomes = report.outcome_rows()
     probes: Batch = outcomes["probe"][outcomes["run"] != 0]
     return probes

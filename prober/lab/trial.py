@@ -78,9 +78,12 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None
                     break
 
 
-def network(incident: Incident) -> tuple[str, str, tuple[str, ...]]:
-    """What two incidents must share to share a stage: the network, the targets, and who may not capture."""
-    return incident.network.model_dump_json(), incident.targets_text(), incident.unprivileged
+def network(incident: Incident) -> tuple[str, str, tuple[str, ...], str]:
+    """What two incidents must share to share a stage: the network, the targets, and who may not capture.
+
+    Where the live matrix is watched, nothing may be left over from another incident: it shares none."""
+    alone = incident.name if incident.live else ""
+    return incident.network.model_dump_json(), incident.targets_text(), incident.unprivileged, alone
 
 
 def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
@@ -105,6 +108,8 @@ def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
 
 def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
     """The cells after the break: of agents that probe by a run, of the others from the live matrix once it is stale."""
+    if stage.incident.live:
+        return _live(stage, timeline)
     silent = {*stage.incident.stop_agents, *stage.incident.unprivileged}
     if stage.incident.stop_agents:
         time.sleep(2.5)  # until the controller has noticed the silence
@@ -126,6 +131,23 @@ def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
         if all(cell["label"] == "unknown" for cell in theirs) or time.monotonic() > deadline:
             return cells + theirs
         time.sleep(0.2)
+
+
+def _live(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
+    """The live matrix as soon as prober has looked into every cell that the incident names, or its time is up."""
+    named = [(source, target) for one in stage.incident.expect for source in one.source for target in one.target]
+    deadline = time.monotonic() + stage.incident.live
+    while time.monotonic() < deadline and not all(_looked_into(stage, *pair) for pair in named):
+        timeline.look("live", stage.get("/api/v1/matrix"))
+        time.sleep(0.2)
+    document = stage.get("/api/v1/matrix")
+    timeline.look("live", document)
+    return list(document["cells"])
+
+
+def _looked_into(stage: Stage, source: str, target: str) -> bool:
+    tried = stage.get(f"/api/v1/paths/{source}/{target}")["experiments"]
+    return bool(tried) and all(one["state"] == "finished" for one in tried)
 
 
 def _healthy(document: dict[str, Any], when: str) -> Iterator[str]:

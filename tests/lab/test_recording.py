@@ -39,7 +39,8 @@ def test_a_recorded_incident_is_judged_as_it_was(name: str) -> None:
 def test_a_recording_earns_what_its_incident_expects(name: str) -> None:
     """The broken network's verdicts are among the recorded ones: each expected cell was said at least once."""
     expected = incident.load(name)
-    said = replay.judge(read(RECORDED / name))
+    recording = read(RECORDED / name)
+    said = (*replay.judge(recording), *replay.findings(recording))
     for one in expected.expect:
         for source in set(one.source) - set(expected.stop_agents):  # who was silenced asked nothing after the break
             for target in one.target:

@@ -1,0 +1,124 @@
+"""The experiments under way: begun when a cell fails, handed to its agent, bounded in number and in time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from prober import experiment
+from prober.declared import Policy
+from prober.experiment import Experiment
+from prober.flows import Finding
+from prober.observation import Observation
+from prober.plan import Pair
+from prober.report import Report, Task
+from prober.verdict import Verdict
+
+AT_ONCE, AT_ONE_AGENT = 8, 3
+"""Experiments under way, of the fleet and of one agent; what fails beside them waits for its next failure."""
+A_MINUTE = 30
+"""Experiments begun within a minute at most."""
+REST, LONG_REST = 30.0, 900.0
+"""Seconds before the same cell is tried again; each time doubles them, until the cell has been left alone as long."""
+
+
+@dataclass(slots=True)
+class Rest:
+    """When a cell may be tried again, and how long it rests after that."""
+
+    until: float = float("-inf")
+    length: float = REST
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an experiment has brought so far: a finding, or none, and in any case a sentence. ``final``: it is over.
+
+    ``last`` is the handshake that failed last.
+    """
+
+    key: tuple[str, str]
+    finding: Finding | None
+    sentence: str
+    final: bool
+    last: Observation | None = None
+    name: str = "many flows"
+
+
+@dataclass(slots=True)
+class Bench:
+    """Everything that is being tried. While ``paused`` nothing is begun: old reports are being read again."""
+
+    policy: Policy
+    paused: bool = False
+    open: dict[tuple[str, str], Experiment] = field(default_factory=dict)
+    rests: dict[tuple[str, str], Rest] = field(default_factory=dict)
+    begun: deque[float] = field(default_factory=deque)
+
+    def consider(self, pair: Pair, rtt_ms: float | None, now: float) -> bool:
+        """A handshake of this pair has failed: begin an experiment, if that is allowed and there is room."""
+        rest = self.rests.setdefault(pair.key, Rest())
+        while self.begun and now - self.begun[0] > 60.0:
+            self.begun.popleft()
+        theirs = sum(one.pair.source == pair.source for one in self.open.values())
+        full = len(self.open) >= AT_ONCE or theirs >= AT_ONE_AGENT or len(self.begun) >= A_MINUTE
+        if self.paused or not self.policy.experiments or pair.key in self.open or now < rest.until or full:
+            return False
+        if now > rest.until + rest.length:
+            rest.length = REST
+        self._begin(pair, rtt_ms, now)
+        return True
+
+    def _begin(self, pair: Pair, rtt_ms: float | None, now: float, before: Experiment | None = None) -> None:
+        self.open[pair.key] = experiment.burst(pair, self.policy.syns_per_second, rtt_ms, now, before)
+        self.begun.append(now)
+
+    def healed(self, key: tuple[str, str]) -> None:
+        """The cell is well again: its next failure is a new one."""
+        self.rests.pop(key, None)
+
+    def tasks(self, report: Report) -> list[Task]:
+        """What this agent is to do, handed out once: again only where the same report comes again."""
+        named = (report.epoch, report.sequence)
+        mine = [one for one in self.open.values() if one.pair.source == report.agent]
+        for one in mine:
+            one.handed = one.handed or named
+        return [one.task for one in mine if one.handed == named]
+
+    def trying(self, key: tuple[str, str]) -> list[str]:
+        """The names of the experiments of this cell that are under way."""
+        return ["many flows"] if key in self.open else []
+
+    def take(self, o: Observation, verdict: Verdict, now: float) -> Result | None:
+        """One judged handshake of an experiment; what can be said with it, if a round or all of it is over."""
+        found = self.open.get((o.source, o.target))
+        if found is None or found.task.run != o.run:
+            return None
+        found.judged[o.probe] = (o, verdict)
+        if found.over(now):
+            return self._end(found, now)
+        finding = found.finding() if found.round_over() else None
+        return _result(found, finding, False) if finding and finding.decided else None
+
+    def overdue(self, now: float) -> Iterator[Result]:
+        """The experiments whose time is up, whatever is missing."""
+        for one in [one for one in self.open.values() if one.over(now)]:
+            yield self._end(one, now)
+
+    def _end(self, told: Experiment, now: float) -> Result:
+        """It is over; where it could not decide, the same source ports are asked once more."""
+        finding = told.finding()
+        del self.open[told.key]
+        if finding is not None and not finding.decided and not told.before:
+            rtts = [o.asked.rtt_ms for o, _ in told.judged.values() if o.asked.rtt_ms is not None]
+            self._begin(told.pair, max(rtts, default=None), now, told)
+            return _result(told, finding, False)
+        rest = self.rests.setdefault(told.key, Rest())
+        rest.until, rest.length = now + rest.length, min(2.0 * rest.length, LONG_REST)
+        return _result(told, finding, True)
+
+
+def _result(told: Experiment, finding: Finding | None, final: bool) -> Result:
+    failed = [o for o, verdict in told.all() if not verdict.label.passes]
+    return Result(told.key, finding, told.result(), final, max(failed, key=lambda o: o.sent, default=None))

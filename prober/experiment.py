@@ -1,0 +1,96 @@
+"""What prober tries by itself when a cell fails: which handshakes to ask for, and what came of them.
+
+An experiment is a set of one-off probes of one cell whose run carries the experiment's name. Its handshakes are
+judged one by one like any other, but they count in no matrix, objective or flip: they are asked *because* something
+failed. What they say together is a `flows.Finding`, which the cell then says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from prober import flows
+from prober.flows import Finding, Judged
+from prober.plan import Pair
+from prober.report import Task
+
+PREFIX = "experiment-"
+"""How the run of an experiment's probes is called, before the second it began in."""
+FLOWS, ATTEMPTS = 24, 3
+"""Source ports, and attempts of each: what tells a dead leg of four from random loss but for one case in a hundred."""
+SLOW = 6.0
+"""Seconds that one round of attempts may take; with a lower pace of SYNs fewer flows are asked."""
+LEAST_TIMEOUT, USUAL_TIMES = 0.4, 20.0
+"""A burst waits for twenty of the cell's usual round trips, 0.4 s at least and never longer than the pair's timeout."""
+PATIENCE = 5.0
+"""Seconds beyond a burst's own length after which nobody waits for what is missing."""
+
+
+def is_one(run: str) -> bool:
+    """True where a probe's run is an experiment."""
+    return run.startswith(PREFIX)
+
+
+@dataclass(slots=True)
+class Experiment:
+    """Many flows of one cell. ``handed`` is the report (epoch, sequence) in whose answer the task went out.
+
+    ``before`` is what an earlier burst, which could not decide, has seen of the same source ports.
+    """
+
+    pair: Pair
+    task: Task
+    deadline: float
+    before: tuple[Judged, ...] = ()
+    handed: tuple[int, int] | None = None
+    judged: dict[int, Judged] = field(default_factory=dict)
+    looked: int = 1
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.pair.key
+
+    def over(self, now: float) -> bool:
+        """Whether nothing more is to come."""
+        return now >= self.deadline or len(self.judged) >= self.task.flows * self.task.attempts
+
+    def round_over(self) -> bool:
+        """True once for each round of attempts that has been judged, from the second on: a look has its odds."""
+        rounds = len(self.judged) // self.task.flows
+        fresh = rounds > self.looked and not self.before
+        self.looked = max(self.looked, rounds)
+        return fresh
+
+    def all(self) -> tuple[Judged, ...]:
+        """Everything that was judged of these source ports."""
+        return (*self.before, *self.judged.values())
+
+    def finding(self) -> Finding | None:
+        """What all of them say together."""
+        return flows.judge(*self.key, flows.trials(self.all()))
+
+    def result(self) -> str:
+        """What came of it, in a sentence."""
+        told = flows.trials(self.all())
+        ports, lost = len({one.port for one in told}), sum(one.lost is not None for one in told)
+        asked = f"{len(told)} handshakes from {ports} source ports"
+        if not told:
+            return "no handshake of the experiment could be judged"
+        if not lost or lost == len(told):
+            return f"{asked}: all {'failed, so it goes by no source port and not by chance' if lost else 'passed'}"
+        found = self.finding()
+        return f"{asked}: {lost} failed" + (f"; {'; '.join(found.verdict.evidence)}" if found else "")
+
+
+def burst(
+    pair: Pair, pace: float, rtt_ms: float | None, now: float, before: Experiment | None = None
+) -> Experiment:  # fmt: skip
+    """Many flows of a pair, as fast as `pace` (SYNs a second) allows; after another burst its ports once more."""
+    timeout = round(min(pair.timeout, max(LEAST_TIMEOUT, USUAL_TIMES * (rtt_ms or 1000.0) / 1e3)), 3)
+    ports = sorted({o.asked.sport for o, _ in before.judged.values()}) if before else []
+    width = len(ports) or max(flows.LEAST, min(FLOWS, int(pace * SLOW)))
+    spread = round(width / pace, 3)
+    run = f"{PREFIX}{now:.3f}-{pair.source}"
+    task = Task(pair.target, str(pair.address), pair.port, 0.0, width, timeout, ATTEMPTS, run, ports, spread)
+    deadline = now + ATTEMPTS * (timeout + 0.5 + 2.0 * spread) + PATIENCE
+    return Experiment(pair, task, deadline, before.all() if before else ())
