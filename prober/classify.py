@@ -55,6 +55,25 @@ NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 """What sending fails with where there is no route, or an unreachable, blackhole or prohibit one."""
 
 
+def unheard(o: Observation) -> Verdict | None:
+    """L4: the tap, which sits before INPUT and rp_filter, saw the SYN-ACK of a connect() that was never connected."""
+    if o.asked.state != State.UNHEARD:
+        return None
+    a, answer = o.source, f"the SYN-ACK of {o.target}"
+    what, kind, step = (
+        "its INPUT chain, or another rule there",
+        "rule",
+        f"On {a}: the INPUT chain (`nft list ruleset`).",
+    )
+    if o.counters.get("TcpExtIPReversePathFilter"):
+        what, kind = f"rp_filter, for {a}'s own route to {o.asked.dst} leaves by another interface", "route"
+        step = f"On {a}: `ip route get {o.asked.dst} from {o.asked.src}`, and `sysctl net.ipv4.conf.all.rp_filter`."
+    sentence = f"{a}'s tap sees {answer} come in, and {a}'s own connect() never does: {a} drops it: {what}."
+    evidence = (f"A's NIC in: seen, port {o.asked.sport}", "A's own connect(): timed out")
+    culprit = Culprit(kind, a, f"drops {answer}: {what}")
+    return facts.say(o, Label.LOCAL, LIKELY, sentence, Cause.L4, culprit, step, (), evidence)
+
+
 ANSWERS_ARP = ("REACHABLE", "PERMANENT", "NOARP")
 """States of a neighbour that is known to be there (neighbour.h); STALE says only that it was."""
 
@@ -221,7 +240,7 @@ def _pair(o: Observation) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    not_sent, completed, rewritten, refused, never_on_the_wire,
+    not_sent, unheard, completed, rewritten, refused, never_on_the_wire,
     rules_misroute.goes_round, rules_misroute.wrapped_for_another,
     rules_misroute.caught_elsewhere, rules_misroute.given_to_its_own_pod, rules_return.kept_at_home,
     rules_return.stopped_by_a_router, rules_misroute.answered_by_an_impostor, rules_misroute.wrong_next_hop,

@@ -30,6 +30,8 @@ class State(IntEnum):
     NOT_SENT = 5
     REWRITTEN = 6
     """Answered, the acknowledgement and ports right, but from an address that was not asked."""
+    UNHEARD = 7
+    """A connect() of the kernel's own: the tap saw its SYN-ACK arrive, and it was never connected."""
 
 
 class Event(IntEnum):

@@ -22,7 +22,7 @@ from prober.handshake import State
 from prober.observation import Asked, Beside, Observation, Seen, Usual
 from prober.probe import Kind
 from prober.questions import Wanted, questions
-from prober.report import Question, Report, Route
+from prober.report import CONNECT, Question, Report, Route
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
@@ -274,6 +274,7 @@ class Joiner:
         pod = asked.dst if inner else self._pod(seen, responders, asked.dst)
         key = (probe.source, probe.target, _answering(seen, answering))
         beside = Beside(inner, self._nodes.get(probe.source, ""), tables)
+        counting = (probe.source,) if asked.state == State.UNHEARD else responders
         result = Observation(
             probe=number, source=probe.source, target=probe.target, run=probe.run, sent=round(probe.sent, 6),
             asked=asked, responders=responders, through=through, seen=seen, pod=pod,
@@ -281,11 +282,11 @@ class Joiner:
             places=ob.places(
                 asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent, beside
             ),
-            routes=tuple(probe.routes.values()), counters=self._moved(responders, probe), usual=self.usual.get(key),
+            routes=tuple(probe.routes.values()), counters=self._moved(counting, probe), usual=self.usual.get(key),
             names=self._names, missing=tuple(self._missing(probe, responders, watching, now)),
             inner=inner, home=beside.home, untapped=untapped, answering=self._peers(probe),
         )  # fmt: skip
-        if not result.failed and (usual := ob.usual(result, watching, result.usual)):
+        if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):
             self.usual[key] = usual
         return result
 

@@ -43,6 +43,7 @@ class Cell:
     """One source and one target: the last probes, in the order they were sent, and what was said of them.
 
     ``finding`` is what an experiment found of many of its handshakes together, ``tried`` what came of experiments.
+    ``deaf`` is said where the prober's own kernel does not get the answers that its tap sees.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Cell:
     sent: int = 0
     answered: int = 0
     finding: Finding | None = None
+    deaf: Verdict | None = None
     tried: dict[str, str] = field(default_factory=dict)
 
     def take(self, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
@@ -88,6 +90,8 @@ class Cell:
         """What the cell says now."""
         if self.stale(now):
             return self._silence(now)
+        if self.deaf is not None and self.recent[-1].verdict.label.passes:
+            return self.deaf
         if self.finding is not None and self._holds(self.finding):
             return self.finding.verdict
         ordered = self.window()

@@ -118,7 +118,8 @@ class Observation(msgspec.Struct, frozen=True):
 
     ``sent`` is when, in the controller's monotonic seconds. ``pod`` is the pod's address where the target is one,
     ``subnet`` the source zone's network ("firewall 10.19.0.0/24").
-    ``counters`` are the responder's, by how much they moved around the probe. ``missing`` says what was not watched.
+    ``counters`` are the responder's, by how much they moved around the probe; where a connect() never heard its
+    answer they are the prober's own. ``missing`` says what was not watched.
 
     ``inner`` is the agent inside the target's pod, beside its node's; ``home`` the agent of the node behind which the
     prober itself is a pod. ``untapped`` responders capture nothing: only their table of half-open sockets is read.

@@ -36,6 +36,10 @@ _EVERYDAY = ("main", "local", "default", "")
 """The tables that every host has."""
 
 
+CONNECT = "experiment-connect"
+"""The run of what is no probe of ours but a connect() of the prober's kernel: no packet carries its id."""
+
+
 class Question(msgspec.Struct, frozen=True):
     """The controller asks an agent for its own routing table's answer (``ip route get``), or, with a `port`, whether
     something on its host listens on ``dst`` and that port."""
@@ -164,6 +168,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What an agent does until it hears otherwise. It stops by itself `expires_after` seconds after it last heard.
 
     ``allow`` is the policy, ``[network, first port, last port]`` each: the agent refuses whatever is outside it.
+    ``connects``: now and then a pair is dialled by the kernel's own connect(), too.
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
     """
 
@@ -177,6 +182,7 @@ class Plan(msgspec.Struct, frozen=True):
     listen: int = 0
     syns_per_second: float = 1.0
     expires_after: float = 600.0
+    connects: bool = False
 
 
 class Orders(msgspec.Struct):

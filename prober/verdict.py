@@ -192,7 +192,7 @@ LABELS: dict[Label, str] = {
     Label.RETURN_PATH_MISROUTE: "the reply left and went elsewhere; only with positive evidence",
     Label.RETURN_PATH_LOSS: "the reply left the right way and never arrived, or nothing says where it went",
     Label.TARGET: "the target got the SYN and refused or ignored it",
-    Label.LOCAL: "the prober's own host never sent it",
+    Label.LOCAL: "the prober's own host never sent it, or dropped the answer",
     Label.INTERMITTENT: "some of the cell's last probes pass and some do not",
     Label.UNKNOWN: "what was watched does not say; the verdict says what was missing",
 }
@@ -210,6 +210,7 @@ DECIDES: dict[Cause, str] = {
     Cause.L1: "the send fails: ENETUNREACH, EHOSTUNREACH, EINVAL or EACCES (no route, or one that refuses)",
     Cause.L2: "the send fails: EPERM",
     Cause.L3: "sent, and never seen leaving the prober's watched NIC; its next hop's neighbour entry failed",
+    Cause.L4: "the tap saw the SYN-ACK of a plain connect() arrive, and it was never connected",
     Cause.F1: "seen leaving the prober; the responder captured throughout and saw nothing",
     Cause.F2: "ICMP 3/2, 3/3, 3/9, 3/10 or 3/13 (IPv6 1/1, 1/4 to 1/6), or an RST while the responder saw no SYN",
     Cause.F3: "ICMP 3/0 (IPv6 1/0) to the prober or to the load balancer, or a router's own agent has no route",

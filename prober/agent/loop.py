@@ -20,6 +20,7 @@ import structlog
 
 from prober import probe, segment
 from prober.agent import burst
+from prober.agent.dialler import Dialler
 from prober.agent.outbox import Lasting, Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
@@ -31,7 +32,7 @@ from prober.handshake import Handshakes
 from prober.host import counters, interfaces
 from prober.host.conntrack import Conntrack
 from prober.host.routes import Routes
-from prober.report import Orders, Plan, Task
+from prober.report import CONNECT, Orders, Plan, Task
 from prober.segment import Batch
 from prober.sighting import sightings
 from prober.wire import privileges
@@ -89,10 +90,12 @@ class Agent:
         self.responder: Responder | None = None
         self.report_every, self.report_crowded, self.stopping = 0.25, CROWDED, False
         self.targets, self.runs = Lasting(), Lasting("")
+        self.dialler = Dialler(self.targets.index)
         self._expired, self._stumbles = False, 0
         self._serial = random.SystemRandom().randrange(probe.SERIALS)
         self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
         self._ports = _mixed(self.mute.ports)
+        self._muted = np.array(self.mute.ports, np.uint16)
         self._port_of: dict[str, int] = {}
         self._covered_ns = time.time_ns()
         self._dropped = self.tap.dropped()
@@ -126,7 +129,9 @@ class Agent:
             return
         self.plan, self._expired = plan, False
         self.schedule.syns_per_second = plan.syns_per_second
-        self.schedule.replace(self._admit(plan.tasks), now)
+        admitted = self._admit(plan.tasks)
+        self.schedule.replace(admitted, now)
+        self.dialler.adopt(admitted if plan.connects else [], now)
         self._looked = float("-inf")
         self._respond(plan)
         _log.info("plan", version=plan.version, tasks=len(plan.tasks))
@@ -196,6 +201,7 @@ class Agent:
         self._gather(time.monotonic())
         self._report(time.monotonic(), self._covered_ns)
         self.uplink.close()
+        self.dialler.close()
         if self.responder is not None:
             self.responder.close()
 
@@ -223,8 +229,10 @@ class Agent:
         if self.plan is not None and now - self._heard_at > self.plan.expires_after and not self._expired:
             self._expired = True
             self.schedule.clear()
+            self.dialler.adopt([], now)
             _log.warning("the plan has expired, nothing is probed", silent_for=round(now - self._heard_at))
         self._ask(self.schedule.due(now))
+        self._dial(now)
         if self.responder is not None:
             self.responder.serve()
         if now - self._gathered >= self.report_every:
@@ -257,6 +265,7 @@ class Agent:
     def _take(self, catch: Catch) -> None:
         if self.plan is None:
             return
+        self.dialler.hear(catch.segments, self._muted)
         seen, rows = sightings(catch.segments, tuple(self.plan.keys), self._pods)
         self.outbox.saw(seen, [catch.frames[row] for row in rows])
         if (wrapped := segment.wrapped(seen)).any():
@@ -304,6 +313,15 @@ class Agent:
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 
+    def _dial(self, now: float) -> None:
+        """The kernel's own connect(), now and then."""
+        now_ns = time.time_ns()
+        outcomes = np.concatenate(
+            [self.dialler.finished(now, now_ns), self.dialler.begin(self._next_id, now, now_ns)]
+        )  # fmt: skip
+        outcomes["run"] = self.runs.index(CONNECT)
+        self.outbox.ended(outcomes)
+
     def _next_id(self) -> int:
         assert self.plan is not None
         self._serial += self._stride
@@ -341,10 +359,10 @@ class Agent:
         self._gathered = now
 
     def _report(self, now: float, drained_ns: int) -> None:
-        dropped = self.tap.dropped()
+        dropped, counted = self.tap.dropped(), counters.read() | self.conntrack.read()
+        self.dialler.compare(counted.get("TcpExtTCPMinTTLDrop", 0), now)
         self.outbox.close(
-            time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped,
-            counters.read() | self.conntrack.read(), self._names,
+            time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped, counted, self._names,
             self.targets.order, self.runs.order,
         )  # fmt: skip
         self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now

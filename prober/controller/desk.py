@@ -19,7 +19,7 @@ from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import objective_pairs, pairs
-from prober.report import Report
+from prober.report import CONNECT, Report
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
@@ -92,7 +92,7 @@ class Desk:
             if key in old.cells:
                 before = old.cells[key]
                 cell.recent, cell.sent, cell.answered = before.recent, before.sent, before.answered
-                cell.finding, cell.tried = before.finding, before.tried
+                cell.finding, cell.tried, cell.deaf = before.finding, before.tried, before.deaf
         told.keep(set(self.matrix.cells))
         self.debounce = told
         self._forget_undeclared()
@@ -152,6 +152,9 @@ class Desk:
         return day
 
     def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
+        if observation.run == CONNECT:
+            self._dialled(observation, now, wall, day)
+            return
         if experiment.is_one(observation.run):
             verdict = classify(observation)
             if result := self.bench.take(observation, verdict, now):
@@ -161,6 +164,17 @@ class Desk:
         if judged is not None:
             day.judged.append(judged)
             self._tell(judged, day)
+
+    def _dialled(self, o: Observation, now: float, wall: float, day: Day) -> None:
+        """A connect() of the prober's kernel: only one that is deaf to what the tap hears says more than probes do."""
+        cell = self.matrix.cells.get((o.source, o.target))
+        if cell is None or o.asked.state not in (State.UNHEARD, State.ANSWERED):
+            return
+        before, cell.deaf = cell.deaf, classify(o) if o.asked.state == State.UNHEARD else None
+        if cell.deaf != before:
+            self.version += 1
+        if cell.deaf is not None and before is None:
+            day.judged.append(Judged(o, cell.deaf, now, wall, False))
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
         """What an experiment brought becomes what its cell says; it is no probe that counts."""

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from prober.errors import ProberError, Refused, StoreUnavailable
+from prober.handshake import State
 from prober.probe import SERIAL_BITS
 from prober.report import Report, decode_report
 
@@ -135,7 +136,8 @@ def read(body: bytes, agent: str, number: int) -> Report:
         "known target names": not len(outcomes) or int(outcomes["target"].max()) < len(report.targets),
         "known run names": not len(outcomes) or int(outcomes["run"].max()) < max(1, len(report.runs)),
         "its own probes' outcomes": bool((outcomes["probe"] >> SERIAL_BITS == number).all()),
-        "states that exist": not len(outcomes) or bool(((outcomes["state"] >= 1) & (outcomes["state"] <= 6)).all()),
+        "states that exist": not len(outcomes)
+        or bool(((outcomes["state"] >= 1) & (outcomes["state"] <= max(State))).all()),
         "kinds that exist": not len(sightings) or bool(((sightings["kind"] >= 1) & (sightings["kind"] <= 7)).all()),
         "places that exist": not len(sightings) or bool(((sightings["where"] >= 1) & (sightings["where"] <= 3)).all()),
         "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,

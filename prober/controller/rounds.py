@@ -101,7 +101,7 @@ def plan_for(targets: Targets, name: str, number: int, keys: list[bytes], paused
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
         tasks=[] if paused else [_task(pair) for pair in tasks(targets, name)],
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
-        syns_per_second=policy.syns_per_second,
+        syns_per_second=policy.syns_per_second, connects=policy.experiments,
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()[:16]
     return msgspec.structs.replace(plan, version=digest)

@@ -36,7 +36,7 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, workers: int = SI
 
 def batches(incidents: Sequence[Incident]) -> list[list[Incident]]:
     """Incidents that share network and targets together, at most `BATCH`, the longest batches first."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Incident]] = {}
+    groups: dict[tuple[object, ...], list[Incident]] = {}
     for incident in incidents:
         groups.setdefault(trial.network(incident), []).append(incident)
     cut = [group[at : at + BATCH] for group in groups.values() for at in range(0, len(group), BATCH)]
