@@ -158,6 +158,35 @@ def _losses(told: Sequence[Trial], side: Side) -> Losses:
     return Losses(side, ports, _shape(ports, [one.lost != side for one in came]))
 
 
+def losses_of(side: Side, ports: dict[int, Tally]) -> Losses:
+    """Losses counted by somebody else, per source port, and no matter when."""
+    return Losses(side, ports, _shape(ports, []))
+
+
+def recast(found: Finding, source: str, target: str, copies: Losses) -> Finding:
+    """A finding of random loss on the way back, once the responder has sent copies of its answers.
+
+    Raw copies of one five-tuple all take one leg, the kernel's own answers a leg each: where a socket sends, the hash
+    is its own and drawn anew for each SYN-ACK (sk->sk_txhash, net/ipv4/tcp_output.c, tcp_make_synack).
+    """
+    back = next((one for one in found.losses if one.side == Side.BACK), None)
+    if back is None or copies.shape not in (Shape.LEG, Shape.BAND):
+        return found
+    words = f"copies from {_listed(copies.dead)} always lost, from {len(copies.ports) - len(copies.dead)} others never"
+    sentence = (
+        f"{source} → {target}: {back.lost} of {back.sent} answers were lost on the way back ({_percent(back)}),"
+        f" whatever the source port; copies of them, sent again by the responder, are always lost for the same"
+        f" {len(copies.dead)} of {len(copies.ports)} source ports: one leg of an equal-cost path is dead there, and the"
+        " responder's kernel takes another leg for each answer."
+    )
+    culprit = Culprit("hop", "", f"{Side.BACK}: a dead leg, {words}")
+    verdict = msgspec.structs.replace(
+        found.verdict, sentence=sentence, cause=Cause.R8, culprit=culprit, next_step=_step(copies),
+        evidence=(*found.verdict.evidence, words),
+    )  # fmt: skip
+    return msgspec.structs.replace(found, verdict=verdict)
+
+
 def _shape(ports: dict[int, Tally], passed: Sequence[bool]) -> Shape:
     """`passed` is in the order of sending: what fails for a while and then does not is neither a leg nor chance."""
     tallies = list(ports.values())

@@ -8,7 +8,7 @@ monotonic seconds, handed in.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +44,9 @@ MOST_COPIES = 12
 """Sightings of one kind of segment at one place; a loop brings dozens more, and they tell nothing more."""
 MOST_ROWS = 256
 """Sightings of one probe; beyond that somebody is sending it again and again."""
-_PROBE, _NAME, _TIME = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns"))  # type: ignore[union-attr]
+MOST_ECHOES = 4096
+"""Sightings of copied answers that wait to be looked at; the oldest go."""
+_PROBE, _NAME, _TIME, _KIND = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns", "kind"))  # type: ignore[union-attr]
 _PLACE = [SIGHTING.names.index(n) for n in ("kind", "where", "way", "interface")]  # type: ignore[union-attr]
 
 
@@ -93,7 +95,8 @@ class Joiner:
     """Holds what is known of the probes under way. One a controller, or one a replay.
 
     ``usual`` is how each cell went when it was healthy, by source, target and which responder answered: a load
-    balancer's backends are not the same way. ``unclaimed`` counts probes whose outcome never came.
+    balancer's backends are not the same way. ``unclaimed`` counts probes whose outcome never came. ``copies`` are
+    sightings of copied answers: they are no part of any probe, and wait for whoever asked for them.
     """
 
     def __init__(self, targets: Targets) -> None:
@@ -104,6 +107,7 @@ class Joiner:
         self.tables = Tables()
         self._answered: dict[str, dict[str, tuple[float, str]]] = {}
         self.faults: list[str] = []
+        self.copies: deque[Seen] = deque(maxlen=MOST_ECHOES)
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
         self._questions: dict[str, dict[Question, None]] = {}
@@ -114,8 +118,8 @@ class Joiner:
     def adopt(self, targets: Targets) -> None:
         """Another document; what is pending is judged by it."""
         self.targets = targets
-        self._names = {str(a): agent.name for agent in targets.agents for a in agent.addresses}
-        self._known = frozenset(self._names)
+        self.names = {str(a): agent.name for agent in targets.agents for a in agent.addresses}
+        self._known = frozenset(self.names)
         self._nodes = {one.name: node.name for one in targets.agents if (node := targets.node_of(one))}
 
     def take(self, report: Report, received: float) -> None:
@@ -126,6 +130,9 @@ class Joiner:
             self._outcome(report, row, vantage, received)
         rows = report.sighting_rows().tolist()
         for row, frame in zip(rows, report.frames or [b""] * len(rows), strict=True):
+            if row[_KIND] in (Kind.ECHO, Kind.ICMP_ECHO):
+                self.copies.append(ob.seen(report.agent, row, report.interfaces[row[_NAME]], frame, 0.0))
+                continue
             at = (row[_TIME] + vantage.offset_ns) / 1e9
             self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
         for route in report.answers:
@@ -283,7 +290,7 @@ class Joiner:
                 asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent, beside
             ),
             routes=tuple(probe.routes.values()), counters=self._moved(counting, probe), usual=self.usual.get(key),
-            names=self._names, missing=tuple(self._missing(probe, responders, watching, now)),
+            names=self.names, missing=tuple(self._missing(probe, responders, watching, now)),
             inner=inner, home=beside.home, untapped=untapped, answering=self._peers(probe),
         )  # fmt: skip
         if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):
@@ -333,7 +340,7 @@ class Joiner:
         came = [s for s in seen if s.agent in responders and s.kind == Kind.SYN and s.way == IN]
         arrived = [s for s in came if s.where == Where.POD] or came
         address = arrived[-1].dst if arrived else dst
-        return "" if address in self._names else address
+        return "" if address in self.names else address
 
     def _subnet(self, source: str, src: str) -> str:
         zone = next((z for z in self.targets.zones if z.name == self.targets.agent(source).zone), None)

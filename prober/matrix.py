@@ -13,13 +13,15 @@ from itertools import pairwise
 from typing import Any
 
 from prober import odds
-from prober.flows import Finding
+from prober.flows import Finding, Side
+from prober.trace import Trace, enrich
 from prober.verdict import Confidence, Label, Verdict
 
 WINDOW = 10
 """How many probes of a cell are looked at together."""
 SWINGS = 3
-"""Changes between passing and failing in the window that make a cell `intermittent` (a break and a heal are two)."""
+"""Changes between passing and failing in twice the window that make a cell `intermittent`, for as long as the window
+itself is mixed (a break and a heal are two)."""
 REMEMBER, MOST = 20.0, 4096
 """Seconds, and how many, for which a judged probe is remembered, so that its revision is not counted as another one."""
 LONGEST_WINDOW = 40
@@ -42,7 +44,8 @@ class Recent:
 class Cell:
     """One source and one target: the last probes, in the order they were sent, and what was said of them.
 
-    ``finding`` is what an experiment found of many of its handshakes together, ``tried`` what came of experiments.
+    ``finding`` is what an experiment found of many of its handshakes together, ``tried`` what came of experiments,
+    ``traces`` how far its segments came while they were lost.
     ``deaf`` is said where the prober's own kernel does not get the answers that its tap sees.
     """
 
@@ -54,6 +57,7 @@ class Cell:
     answered: int = 0
     finding: Finding | None = None
     deaf: Verdict | None = None
+    traces: dict[Side, Trace] = field(default_factory=dict)
     tried: dict[str, str] = field(default_factory=dict)
 
     def take(self, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
@@ -88,6 +92,9 @@ class Cell:
 
     def verdict(self, now: float) -> Verdict:
         """What the cell says now."""
+        return enrich(self._verdict(now), self.traces)
+
+    def _verdict(self, now: float) -> Verdict:
         if self.stale(now):
             return self._silence(now)
         if self.deaf is not None and self.recent[-1].verdict.label.passes:
@@ -95,16 +102,20 @@ class Cell:
         if self.finding is not None and self._holds(self.finding):
             return self.finding.verdict
         ordered = self.window()
-        passed = [one.verdict.label.passes for one in ordered]
+        passed = [one.verdict.label.passes for one in self.recent[-2 * WINDOW :]]
         swings = sum(a != b for a, b in pairwise(passed))
-        return self._swinging(ordered) if swings >= SWINGS else ordered[-1].verdict
+        mixed = len(set(passed[-WINDOW:])) > 1
+        return self._swinging(ordered) if mixed and swings >= SWINGS else ordered[-1].verdict
 
     def settled(self) -> bool:
         """True where nothing is left of what an experiment was about; what it found is let go then."""
         if self.finding is not None and self._holds(self.finding):
             return False
         self.finding = None
-        return len(self.recent) >= WINDOW and all(one.verdict.label.passes for one in self.window())
+        well = len(self.recent) >= WINDOW and all(one.verdict.label.passes for one in self.window())
+        if well:
+            self.traces = {}
+        return well
 
     def _holds(self, found: Finding) -> bool:
         """Until so many probes since have all passed, or all failed, as chance does once in a thousand times."""

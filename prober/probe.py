@@ -49,6 +49,10 @@ class Kind(IntEnum):
     """An ICMP error that quotes the prober's segment."""
     ICMP_SYN_ACK = 7
     """An ICMP error that quotes the answer: the return path speaks."""
+    ECHO = 8
+    """A copy of an answer, which the responder's agent sent: the way back is being swept."""
+    ICMP_ECHO = 9
+    """An ICMP error that quotes such a copy."""
 
 
 def identity(agent: int, serial: int) -> int:
@@ -176,3 +180,26 @@ def ask(ids: Batch, key: bytes, rows: Batch) -> Batch:
     rows["seq"], rows["ack"] = ids, 0
     rows["tsval"], rows["tsecr"] = seal(ids, key), 0
     return rows
+
+
+def echo(syn: Batch, ttls: list[int]) -> Batch:
+    """Copies of the answer to a SYN (one row) with these TTLs, to send.
+
+    Each acknowledges the probe and carries its seal, as the kernel's own SYN-ACK does; that it is a copy is told by a
+    TSval that is the seal's complement. The sequence number holds the TTL and, above it, the copy's number.
+    """
+    rows = segment.empty(len(ttls))
+    for name, other in (("src", "dst"), ("dst", "src")):
+        for part in ("hi", "lo"):
+            rows[f"{name}_{part}"] = syn[f"{other}_{part}"]
+    rows["sport"], rows["dport"], rows["flags"] = syn["dport"], syn["sport"], SYN | ACK
+    rows["ack"], rows["tsecr"], rows["tsval"] = syn["seq"] + np.uint32(1), syn["tsval"], ~syn["tsval"]
+    rows["ttl"], rows["seq"] = ttls, np.arange(len(ttls)) << 8 | np.asarray(ttls, np.uint32)
+    return rows
+
+
+def copies(batch: Batch, kind: Batch) -> Batch:
+    """`kind` with the copies of answers, and the errors that quote one, told from the answers themselves."""
+    copy = (batch["tsecr"] != 0) & (batch["tsval"] == ~batch["tsecr"])
+    swapped = np.where(kind == Kind.SYN_ACK, Kind.ECHO, np.where(kind == Kind.ICMP_SYN_ACK, Kind.ICMP_ECHO, kind))
+    return np.where(copy, swapped, kind).astype(np.uint8)

@@ -87,6 +87,13 @@ class Route(msgspec.Struct, frozen=True):
         return f"{kind}{self.prefix}{hop}{table}{whose}" + (f", {self.rule}" if self.rule else "")
 
 
+class Echo(msgspec.Struct, frozen=True):
+    """The controller asks a responder to send copies of its answer to a probe, one with each of these TTLs."""
+
+    probe: int
+    ttls: list[int]
+
+
 class HalfOpen(msgspec.Struct, frozen=True):
     """A half-open socket that an agent without a tap found: a SYN that its TCP took, with that SYN's four-tuple.
 
@@ -149,7 +156,7 @@ class Task(msgspec.Struct, frozen=True):
 
     Of a task done once, each flow (source port) is asked `attempts` times, the next one when the last has ended and
     up to ``spread`` seconds later, by chance: what comes and goes in step with the rounds must not look like a port.
-    ``ports`` are the source ports to use; left out, the agent takes the next of its own.
+    ``ports`` are the source ports to use; left out, the agent takes the next of its own. ``ttl`` is its SYNs'.
     """
 
     target: str
@@ -162,6 +169,7 @@ class Task(msgspec.Struct, frozen=True):
     run: str = ""
     ports: list[int] = []
     spread: float = 0.0
+    ttl: int = 64
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -194,6 +202,7 @@ class Orders(msgspec.Struct):
     plan_version: str = ""
     questions: list[Question] = []
     once: list[Task] = []
+    echoes: list[Echo] = []
 
 
 def encode(message: Report | Orders) -> bytes:

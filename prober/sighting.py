@@ -33,6 +33,7 @@ def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tu
     `pods` are the ifindexes of pods' veths; a frame that *leaves* the host through one goes *into* the pod.
     """
     ids, kinds, sealed = probe.recognise(batch, keys)
+    kinds = probe.copies(batch, kinds)
     rows = np.flatnonzero(kinds != probe.Kind.NONE)
     if len(rows) < len(batch):
         batch, ids, kinds, sealed = (one.take(rows) for one in (batch, ids, kinds, sealed))

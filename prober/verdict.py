@@ -193,7 +193,7 @@ LABELS: dict[Label, str] = {
     Label.RETURN_PATH_LOSS: "the reply left the right way and never arrived, or nothing says where it went",
     Label.TARGET: "the target got the SYN and refused or ignored it",
     Label.LOCAL: "the prober's own host never sent it, or dropped the answer",
-    Label.INTERMITTENT: "some of the cell's last probes pass and some do not",
+    Label.INTERMITTENT: "some flows or attempts of the cell pass and some do not",
     Label.UNKNOWN: "what was watched does not say; the verdict says what was missing",
 }
 """Every label and what it means."""
@@ -243,6 +243,10 @@ DECIDES: dict[Cause, str] = {
     Cause.R6: "the responder's route back, or a policy rule there, is a blackhole, unreachable, prohibit or throw",
     Cause.R7: "a witness meets the reply again and again, with ever lower TTLs; or ICMP 11/0 (IPv6 3/0) quoting it",
     Cause.R9: "the responder hears an unsealed RST in the prober's name, and its reply left as it always did",
+    Cause.F5: "many flows: the SYNs of the same source ports are always lost and others never, beyond chance",
+    Cause.R5B: "many flows: the answers to one range of source ports are always lost and others never",
+    Cause.R8: "many flows: the answers to the same source ports, or copies of them, are always lost and others never",
+    Cause.B1: "many flows: some attempts of most source ports are lost, each direction with its own rate",
 }
 """What decides for each cause that a rule can name today. The others have a name and no rule yet."""
 

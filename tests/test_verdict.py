@@ -25,7 +25,7 @@ from prober.verdict import (
 
 ROOT = Path(__file__).parent.parent
 RULES = [
-    *((ROOT / "prober" / name) for name in ("classify.py", "facts.py")),
+    *((ROOT / "prober" / name) for name in ("classify.py", "facts.py", "flows.py")),
     *sorted((ROOT / "prober").glob("rules_*.py")),
 ]
 

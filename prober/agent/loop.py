@@ -21,6 +21,7 @@ import structlog
 from prober import probe, segment
 from prober.agent import burst
 from prober.agent.dialler import Dialler
+from prober.agent.echoes import Echoes
 from prober.agent.outbox import Lasting, Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
@@ -82,7 +83,7 @@ class Agent:
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
         self.uplink = Uplink(client(controller, token), self.outbox.waiting, self._heard)
-        self.takers, self.table = Takers(), Table()
+        self.takers, self.table, self.echoes = Takers(), Table(), Echoes()
         self.outbox.tap = self.able
         if not self.able:
             _log.warning("only a responder", why=privileges.describe())
@@ -118,6 +119,10 @@ class Agent:
             self._adopt(orders.plan, now)
         for question in orders.questions:
             self.outbox.answered(self.routes.ask(question))
+        copies, refused = self.echoes.segments(orders.echoes, time.time_ns())
+        for why in refused:
+            self.outbox.note(why)
+        self._transmit(copies)
         for task in self._admit(orders.once):
             for flow in burst.flows(task, self._port):
                 self.schedule.once(flow, now)
@@ -270,6 +275,7 @@ class Agent:
         self.outbox.saw(seen, [catch.frames[row] for row in rows])
         if (wrapped := segment.wrapped(seen)).any():
             seen = seen[~wrapped]  # only what was unwrapped has arrived
+        self.echoes.hear(seen)
         self.takers.hear(seen, frozenset(self.plan.addresses))
         resets, outcomes = self.handshakes.hear(seen, time.time_ns())
         self._transmit(resets)
@@ -301,6 +307,7 @@ class Agent:
         if any(task.ports for task in tasks):
             self._transmit(self.handshakes.again(batch))
         probe.ask(ids, self.plan.keys[0], batch)
+        batch["ttl"] = [task.ttl for task in tasks]
         targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
         runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
         timeouts = np.array([int(task.timeout * 1e9) for task in tasks], np.int64)

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prober import experiment
+from prober.controller.sweeps import REPEATED, Sweeps
 from prober.declared import Policy
 from prober.experiment import Experiment
-from prober.flows import Finding
+from prober.flows import SIDES, Finding, Shape, Side
 from prober.observation import Observation
 from prober.plan import Pair
+from prober.probe import Kind
 from prober.report import Report, Task
+from prober.segment import IN
+from prober.sighting import Where
 from prober.verdict import Verdict
 
 AT_ONCE, AT_ONE_AGENT = 8, 3
@@ -52,6 +56,7 @@ class Bench:
 
     policy: Policy
     paused: bool = False
+    sweeps: Sweeps = field(default_factory=Sweeps)
     open: dict[tuple[str, str], Experiment] = field(default_factory=dict)
     rests: dict[tuple[str, str], Rest] = field(default_factory=dict)
     begun: deque[float] = field(default_factory=deque)
@@ -88,10 +93,11 @@ class Bench:
 
     def trying(self, key: tuple[str, str]) -> list[str]:
         """The names of the experiments of this cell that are under way."""
-        return ["many flows"] if key in self.open else []
+        return ["many flows"] * (key in self.open) + self.sweeps.trying(key)
 
     def take(self, o: Observation, verdict: Verdict, now: float) -> Result | None:
         """One judged handshake of an experiment; what can be said with it, if a round or all of it is over."""
+        self.sweeps.take(o)
         found = self.open.get((o.source, o.target))
         if found is None or found.task.run != o.run:
             return None
@@ -114,9 +120,30 @@ class Bench:
             rtts = [o.asked.rtt_ms for o, _ in told.judged.values() if o.asked.rtt_ms is not None]
             self._begin(told.pair, max(rtts, default=None), now, told)
             return _result(told, finding, False)
+        self._follow(told, finding, now)
         rest = self.rests.setdefault(told.key, Rest())
         rest.until, rest.length = now + rest.length, min(2.0 * rest.length, LONG_REST)
         return _result(told, finding, True)
+
+    def _follow(self, told: Experiment, finding: Finding | None, now: float) -> None:
+        """Sweep the way on which handshakes are lost; where answers are lost at random, have them repeated."""
+        tried = sorted(told.all(), key=lambda one: one[0].sent)
+        lost = {SIDES[verdict.label]: o for o, verdict in tried if verdict.label in SIDES}
+        shapes = {one.side: one.shape for one in finding.losses} if finding else dict.fromkeys(lost, Shape.LEG)
+        steady = (Shape.LEG, Shape.BAND)
+        if shapes.get(Side.IN) in steady and Side.IN in lost:
+            self.sweeps.there(told.pair, lost[Side.IN].asked.sport, now)
+        if shapes.get(Side.BACK) in steady and Side.BACK in lost and (at := _answering(lost[Side.BACK])):
+            self.sweeps.back(told.key, at, lost[Side.BACK].probe, now)
+        if shapes.get(Side.BACK) == Shape.RANDOM and (at := _answering(lost[Side.BACK])):
+            ports = {o.asked.sport: o.probe for o, _ in tried if _answering(o) == at}
+            self.sweeps.repeat(told.key, at, {probe: port for port, probe in list(ports.items())[:REPEATED]}, now)
+
+
+def _answering(o: Observation) -> str:
+    """The responder at whose NIC the SYN came in, or ''."""
+    arrived = o.saw(Kind.SYN, way=IN, where=Where.NIC)
+    return next((one.agent for one in arrived if one.agent in o.responders), "")
 
 
 def _result(told: Experiment, finding: Finding | None, final: bool) -> Result:

@@ -191,11 +191,13 @@ class Centre:
         agent = report.agent
         named = (report.epoch, report.sequence)
         once = [task for run in self.runs.values() for task in run_tasks(run, agent, named)]
-        once += self.desk.bench.tasks(report)
+        bench = self.desk.bench
+        once += bench.tasks(report) + bench.sweeps.tasks(report)
         plan = plan_for(self.desk.targets, agent, self.number(agent), self.keys)
         return Orders(
             acknowledged=report.sequence, report_every=0.25, plan=plan, plan_version=plan.version,
             questions=self.desk.joiner.questions(agent), once=once,
+            echoes=bench.sweeps.echoes(agent),
         )  # fmt: skip
 
     def agents(self) -> list[dict[str, Any]]:

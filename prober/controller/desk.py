@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from prober import experiment
+from prober import experiment, flows
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
 from prober.flip import Debounce, Flip
@@ -93,6 +93,7 @@ class Desk:
                 before = old.cells[key]
                 cell.recent, cell.sent, cell.answered = before.recent, before.sent, before.answered
                 cell.finding, cell.tried, cell.deaf = before.finding, before.tried, before.deaf
+                cell.traces = before.traces
         told.keep(set(self.matrix.cells))
         self.debounce = told
         self._forget_undeclared()
@@ -144,6 +145,7 @@ class Desk:
                 )
         for result in self.bench.overdue(now):
             self._learn(result, now, wall, day)
+        self._look_at_sweeps(now)
         day.faults += self.joiner.faults
         self.joiner.faults = []
         self.faults += len(day.faults)
@@ -170,11 +172,30 @@ class Desk:
         cell = self.matrix.cells.get((o.source, o.target))
         if cell is None or o.asked.state not in (State.UNHEARD, State.ANSWERED):
             return
+        if o.asked.state == State.UNHEARD:
+            cell.tried = cell.tried | {"connect()": "the tap saw its SYN-ACK, and the kernel did not connect"}
         before, cell.deaf = cell.deaf, classify(o) if o.asked.state == State.UNHEARD else None
         if cell.deaf != before:
             self.version += 1
         if cell.deaf is not None and before is None:
             day.judged.append(Judged(o, cell.deaf, now, wall, False))
+
+    def _look_at_sweeps(self, now: float) -> None:
+        """What the sweeps and repeated answers have brought, once their time is up."""
+        self.bench.sweeps.copies(list(self.joiner.copies))
+        self.joiner.copies.clear()
+        swept, repeated = self.bench.sweeps.over(now)
+        for sweep in swept:
+            if cell := self.matrix.cells.get(sweep.key):
+                cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}
+                cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
+        for one in repeated:
+            if cell := self.matrix.cells.get(one.key):
+                copies = one.losses()
+                said = f"{copies.lost} of {copies.sent} copies of answers were lost: {copies.shape}"
+                cell.tried = cell.tried | {"repeated answers": said}
+                cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
+        self.version += bool(swept or repeated)
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
         """What an experiment brought becomes what its cell says; it is no probe that counts."""

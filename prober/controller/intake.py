@@ -15,7 +15,7 @@ import structlog
 
 from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.handshake import State
-from prober.probe import SERIAL_BITS
+from prober.probe import SERIAL_BITS, Kind
 from prober.report import Report, decode_report
 
 LIMIT = 8 * 1024 * 1024
@@ -138,7 +138,8 @@ def read(body: bytes, agent: str, number: int) -> Report:
         "its own probes' outcomes": bool((outcomes["probe"] >> SERIAL_BITS == number).all()),
         "states that exist": not len(outcomes)
         or bool(((outcomes["state"] >= 1) & (outcomes["state"] <= max(State))).all()),
-        "kinds that exist": not len(sightings) or bool(((sightings["kind"] >= 1) & (sightings["kind"] <= 7)).all()),
+        "kinds that exist": not len(sightings)
+        or bool(((sightings["kind"] >= 1) & (sightings["kind"] <= max(Kind))).all()),
         "places that exist": not len(sightings) or bool(((sightings["where"] >= 1) & (sightings["where"] <= 3)).all()),
         "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,
     }

@@ -1,0 +1,161 @@
+"""TTL sweeps and repeated answers under way: what is asked of the agents, what has come of it, when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prober.experiment import PREFIX
+from prober.flows import Losses, Side, losses_of
+from prober.observation import Observation, Seen
+from prober.odds import Tally
+from prober.plan import Pair
+from prober.probe import Kind
+from prober.report import Echo, Report, Task
+from prober.segment import IN, OUT
+from prober.trace import LONGEST, Trace
+
+WAIT = 2.5
+"""Seconds after which a sweep is over, whatever has come: routers answer at once or not at all."""
+SWEEP_TIMEOUT = 0.5
+COPIES, REPEATED = 4, 16
+"""Copies of one answer, and of how many source ports: what tells a dead leg from random loss where the responder's
+kernel picks another leg for each answer of its own."""
+_RAN_OUT = {(11, 0), (3, 0)}
+"""ICMP's and ICMPv6's time exceeded in transit (RFC 792; RFC 4443, 3.3)."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """One sweep of one cell. ``runs``: the run of each SYN with its TTL (way in); ``probe``: whose answer is copied."""
+
+    key: tuple[str, str]
+    side: Side
+    deadline: float
+    runs: dict[str, int] = field(default_factory=dict)
+    probe: int = 0
+    hops: dict[int, str] = field(default_factory=dict)
+    arrived: int | None = None
+
+    def trace(self, names: Mapping[str, str]) -> Trace:
+        """What came of it; `names` of addresses."""
+        return Trace(self.side, self.hops, self.arrived, {a: names[a] for a in self.hops.values() if a in names})
+
+    def reach(self, ttl: int) -> None:
+        self.arrived = ttl if self.arrived is None else min(ttl, self.arrived)
+
+
+@dataclass(slots=True)
+class Repeat:
+    """Answers of many flows, each copied a few times: ``ports`` by probe, and which copies left and arrived."""
+
+    key: tuple[str, str]
+    deadline: float
+    ports: dict[int, int]
+    left: set[tuple[int, int]] = field(default_factory=set)
+    arrived: set[tuple[int, int]] = field(default_factory=set)
+
+    def losses(self) -> Losses:
+        """Of each source port: copies that left, and those of them that were lost."""
+        told: dict[int, Tally] = {}
+        for probe, number in sorted(self.left):
+            sent, lost = told.get(self.ports[probe], (0, 0))
+            told[self.ports[probe]] = (sent + 1, lost + ((probe, number) not in self.arrived))
+        return losses_of(Side.BACK, told)
+
+
+@dataclass(slots=True)
+class Sweeps:
+    """Everything of that kind that is under way, at most one of each a cell and side."""
+
+    open: list[Sweep] = field(default_factory=list)
+    repeats: list[Repeat] = field(default_factory=list)
+    _tasks: list[tuple[str, Task, tuple[int, int] | None]] = field(default_factory=list)
+    _echoes: list[tuple[str, Echo]] = field(default_factory=list)
+
+    def there(self, pair: Pair, port: int, now: float) -> None:
+        """Sweep the way in from the prober, with SYNs of one five-tuple."""
+        if self._busy(pair.key, Side.IN):
+            return
+        sweep = Sweep(pair.key, Side.IN, now + WAIT + LONGEST / 10)
+        for ttl in range(1, LONGEST + 1):
+            run = f"{PREFIX}{now:.3f}-{pair.source}-ttl-{ttl}"
+            sweep.runs[run] = ttl
+            task = Task(
+                pair.target, str(pair.address), pair.port, 0.0, 1, SWEEP_TIMEOUT, run=run, ports=[port], ttl=ttl
+            )  # fmt: skip
+            self._tasks.append((pair.source, task, None))
+        self.open.append(sweep)
+
+    def back(self, key: tuple[str, str], responder: str, probe: int, now: float) -> None:
+        """Sweep the way back from the responder, with copies of its answer to this probe."""
+        if not self._busy(key, Side.BACK):
+            self._echoes.append((responder, Echo(probe, list(range(1, LONGEST + 1)))))
+            self.open.append(Sweep(key, Side.BACK, now + WAIT, probe=probe))
+
+    def repeat(self, key: tuple[str, str], responder: str, ports: dict[int, int], now: float) -> None:
+        """Copy the answers to these probes (-> source ports) a few times each."""
+        if ports and all(one.key != key for one in self.repeats):
+            self._echoes += [(responder, Echo(probe, [64] * COPIES)) for probe in ports]
+            self.repeats.append(Repeat(key, now + WAIT, ports))
+
+    def _busy(self, key: tuple[str, str], side: Side) -> bool:
+        return any((one.key, one.side) == (key, side) for one in self.open)
+
+    def trying(self, key: tuple[str, str]) -> list[str]:
+        """The names of what is under way for a cell."""
+        swept = [f"sweep of the {one.side}" for one in self.open if one.key == key]
+        return swept + ["repeated answers"] * any(one.key == key for one in self.repeats)
+
+    def tasks(self, report: Report) -> list[Task]:
+        """An agent's SYNs, handed out once: again only where the same report comes again."""
+        named = (report.epoch, report.sequence)
+        self._tasks = [(a, t, given or (named if a == report.agent else None)) for a, t, given in self._tasks]
+        self._tasks = [one for one in self._tasks if one[0] != report.agent or one[2] == named]
+        return [task for agent, task, _ in self._tasks if agent == report.agent]
+
+    def echoes(self, agent: str) -> list[Echo]:
+        """The answers that this agent is to copy; handed out once."""
+        mine = [echo for name, echo in self._echoes if name == agent]
+        self._echoes = [one for one in self._echoes if one[0] != agent]
+        return mine
+
+    def take(self, o: Observation) -> None:
+        """A judged SYN of a sweep."""
+        for sweep in self.open:
+            ttl = sweep.runs.get(o.run)
+            if ttl is None:
+                continue
+            for one in o.saw(Kind.ICMP_SYN, by=o.source, way=IN):
+                if (one.icmp_type, one.icmp_code) in _RAN_OUT:
+                    sweep.hops[ttl] = one.icmp_from
+            if any(one.agent in o.responders for one in o.saw(Kind.SYN, way=IN)):
+                sweep.reach(ttl)
+
+    def copies(self, seen: list[Seen]) -> None:
+        """Sightings of copied answers, and of the errors that quote one."""
+        for one in seen:
+            probe, ttl = one.ack - 1 & 0xFFFF_FFFF, one.seq & 0xFF
+            for sweep in self.open:
+                if sweep.side == Side.BACK and sweep.probe == probe:
+                    self._swept(sweep, one, ttl)
+            for repeat in self.repeats:
+                if probe in repeat.ports and one.kind == Kind.ECHO:
+                    if one.way == IN and one.agent == repeat.key[0]:
+                        repeat.arrived.add((probe, one.seq))
+                    elif one.way == OUT and one.ttl == 64:
+                        repeat.left.add((probe, one.seq))
+
+    def _swept(self, sweep: Sweep, one: Seen, ttl: int) -> None:
+        if one.kind == Kind.ICMP_ECHO and (one.icmp_type, one.icmp_code) in _RAN_OUT:
+            sweep.hops[ttl] = one.icmp_from
+        elif one.kind == Kind.ECHO and one.way == IN and one.agent == sweep.key[0]:
+            sweep.reach(ttl)
+
+    def over(self, now: float) -> tuple[list[Sweep], list[Repeat]]:
+        """What has had its time."""
+        swept = [one for one in self.open if now >= one.deadline]
+        repeated = [one for one in self.repeats if now >= one.deadline]
+        self.open = [one for one in self.open if now < one.deadline]
+        self.repeats = [one for one in self.repeats if now < one.deadline]
+        return swept, repeated
