@@ -37,6 +37,8 @@ facts          what the rules read off an observation, and the one door through 
 odds           exact odds: could this pattern of losses be chance
 flows          many handshakes of one cell together: a dead leg, a band of ports, random loss
 experiment     what prober tries by itself when a cell fails, and what came of it
+spells         handshakes of a cell in the order of time: what comes and goes
+beside         what the other cells say of a failing one: the other way round, other sources, other targets
 trace          how far a segment came, by the routers that told when its TTL ran out
 ladder         an observation drawn as arrows between the prober, the responder, a witness
 matrix         verdicts folded into cells, source x target; freshness is part of a cell

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from prober import odds
+from prober import odds, spells
 from prober.flows import Finding, Side
 from prober.trace import Trace, enrich
 from prober.verdict import Confidence, Label, Verdict
@@ -99,13 +99,23 @@ class Cell:
             return self._silence(now)
         if self.deaf is not None and self.recent[-1].verdict.label.passes:
             return self.deaf
-        if self.finding is not None and self._holds(self.finding):
-            return self.finding.verdict
+        found = self.finding if self.finding is not None and self._holds(self.finding) else None
+        if found is None or not found.decided:
+            coming = spells.judge(self.source, self.target, [(one.sent, one.verdict) for one in self._lately()])
+            if coming is not None:
+                return coming
+        if found is not None:
+            return found.verdict
         ordered = self.window()
         passed = [one.verdict.label.passes for one in self.recent[-2 * WINDOW :]]
         swings = sum(a != b for a, b in pairwise(passed))
         mixed = len(set(passed[-WINDOW:])) > 1
         return self._swinging(ordered) if mixed and swings >= SWINGS else ordered[-1].verdict
+
+    def _lately(self) -> list[Recent]:
+        """The probes that are remembered, unless the last ones agree: what came and went has stayed or gone then."""
+        passed = {one.verdict.label.passes for one in self.recent[-2 * WINDOW :]}
+        return self.recent if len(passed) > 1 else []
 
     def settled(self) -> bool:
         """True where nothing is left of what an experiment was about; what it found is let go then."""

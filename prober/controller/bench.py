@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prober import experiment
 from prober.controller.sweeps import REPEATED, Sweeps
 from prober.declared import Policy
-from prober.experiment import Experiment
+from prober.experiment import PREFIX, Experiment
 from prober.flows import SIDES, Finding, Shape, Side
 from prober.observation import Observation
 from prober.plan import Pair
@@ -57,6 +57,7 @@ class Bench:
     policy: Policy
     paused: bool = False
     sweeps: Sweeps = field(default_factory=Sweeps)
+    calls: dict[str, tuple[str, str]] = field(default_factory=dict)
     open: dict[tuple[str, str], Experiment] = field(default_factory=dict)
     rests: dict[tuple[str, str], Rest] = field(default_factory=dict)
     begun: deque[float] = field(default_factory=deque)
@@ -83,6 +84,16 @@ class Bench:
         """The cell is well again: its next failure is a new one."""
         self.rests.pop(key, None)
 
+    def call_back(self, key: tuple[str, str], pair: Pair, now: float) -> None:
+        """Dial the prober of a failing cell from the target's side, once: nobody does so all the time."""
+        run = f"{PREFIX}{now:.3f}-{pair.source}-calls-{key[0]}"
+        self.calls[run] = key
+        while len(self.calls) > AT_ONCE:
+            del self.calls[next(iter(self.calls))]
+        self.sweeps.ask(
+            pair.source, Task(pair.target, str(pair.address), pair.port, 0.0, 1, pair.timeout, run=run)
+        )  # fmt: skip
+
     def tasks(self, report: Report) -> list[Task]:
         """What this agent is to do, handed out once: again only where the same report comes again."""
         named = (report.epoch, report.sequence)
@@ -98,6 +109,9 @@ class Bench:
     def take(self, o: Observation, verdict: Verdict, now: float) -> Result | None:
         """One judged handshake of an experiment; what can be said with it, if a round or all of it is over."""
         self.sweeps.take(o)
+        if o.run in self.calls:
+            said = f"{o.source} → {o.target} is {verdict.label}"
+            return Result(self.calls[o.run], None, said, True, None, "the other way round")
         found = self.open.get((o.source, o.target))
         if found is None or found.task.run != o.run:
             return None

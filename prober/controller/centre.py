@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import structlog
 
-from prober import __version__, ladder, pcapng
+from prober import __version__, beside, ladder, pcapng
 from prober.controller import access, keeper
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
@@ -334,7 +334,11 @@ class Centre:
 
     def _experiments(self, source: str, target: str) -> list[dict[str, str]]:
         """What is being tried for a cell, and what came of what was tried before."""
-        tried = self.desk.matrix.cells[source, target].tried
+        cell = self.desk.matrix.cells[source, target]
+        tried = dict(cell.tried)
+        if cell.recent and not cell.verdict(self.now()).label.passes:
+            responders = [agent.name for agent in self.desk.targets.responders(target)]
+            tried |= beside.lines((source, target), self.desk.beside((source, target), self.now()), responders)
         trying = dict.fromkeys(self.desk.bench.trying((source, target)), "running")
         return [
             {"name": name, "state": trying.get(name, "finished"), "result": tried.get(name, "")}

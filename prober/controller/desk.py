@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from prober import experiment, flows
+from prober import beside, experiment, flows
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
+from prober.errors import Refused
 from prober.flip import Debounce, Flip
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
-from prober.plan import objective_pairs, pairs
+from prober.plan import objective_pairs, pairs, select
 from prober.report import CONNECT, Report
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
@@ -252,12 +253,28 @@ class Desk:
             return
         cell = self.matrix.cells[key]
         verdict, failed = cell.verdict(judged.at), not judged.verdict.label.passes
-        if judged.new and failed and not judged.observation.run and judged.verdict.label != Label.LOCAL:
-            self.bench.consider(self._pairs[key], cell.rtt_ms(), judged.at)
+        telling = judged.new and failed and not judged.observation.run and judged.verdict.label != Label.LOCAL
+        if telling and self.bench.consider(self._pairs[key], cell.rtt_ms(), judged.at):
+            self._call_back(key, judged.at)
         if cell.settled():
             self.bench.healed(key)
         if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
             day.flips.append(flip)
+
+    def beside(self, key: tuple[str, str], now: float) -> dict[tuple[str, str], Label]:
+        """The labels of the fresh cells that share a source or a target with this one, or go the other way round."""
+        near = {key[0], key[1], *(agent.name for agent in self.targets.responders(key[1]))}
+        cells = self.matrix.cells.items()
+        return {k: cell.verdict(now).label for k, cell in cells if near & set(k) and not cell.stale(now)}
+
+    def _call_back(self, key: tuple[str, str], now: float) -> None:
+        responders = [agent.name for agent in self.targets.responders(key[1])]
+        for asker, asked in beside.one_offs(key, self.beside(key, now), responders):
+            try:
+                [pair] = select(self.targets, [asker], [asked])
+            except Refused:
+                continue  # the prober is no target, or policy does not allow to dial it: then nobody does
+            self.bench.call_back(key, pair, now)
 
     def _count(self, judged: Judged) -> None:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""

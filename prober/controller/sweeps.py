@@ -84,8 +84,12 @@ class Sweeps:
             task = Task(
                 pair.target, str(pair.address), pair.port, 0.0, 1, SWEEP_TIMEOUT, run=run, ports=[port], ttl=ttl
             )  # fmt: skip
-            self._tasks.append((pair.source, task, None))
+            self.ask(pair.source, task)
         self.open.append(sweep)
+
+    def ask(self, agent: str, task: Task) -> None:
+        """One more thing for an agent to do, once."""
+        self._tasks.append((agent, task, None))
 
     def back(self, key: tuple[str, str], responder: str, probe: int, now: float) -> None:
         """Sweep the way back from the responder, with copies of its answer to this probe."""

@@ -52,6 +52,7 @@ class Incident(Value):
     comes late (an ICMP error after ARP's three seconds) before its cells are read.
 
     ``live``: seconds from the break within which the live matrix must say it by itself; 0: a run on demand is asked.
+    ``flap``: seconds after which, until then, the break is healed and made again, in turn.
     """
 
     name: Name
@@ -65,6 +66,7 @@ class Incident(Value):
     settle: float = Field(default=0.0, ge=0.0, le=10.0)
     expect: tuple[Expected, ...] = ()
     others: Many[Label] = (Label.HEALTHY,)
+    flap: float = Field(default=0.0, ge=0.0, le=60.0)
     live: float = Field(default=0.0, ge=0.0, le=60.0)
     targets: dict[str, Any] = Field(default_factory=dict)
 

@@ -137,12 +137,33 @@ def _live(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
     """The live matrix as soon as prober has looked into every cell that the incident names, or its time is up."""
     named = [(source, target) for one in stage.incident.expect for source in one.source for target in one.target]
     deadline = time.monotonic() + stage.incident.live
-    while time.monotonic() < deadline and not all(_looked_into(stage, *pair) for pair in named):
+    flaps = Flaps(stage)
+    while time.monotonic() < deadline and (flaps.every or not all(_looked_into(stage, *pair) for pair in named)):
         timeline.look("live", stage.get("/api/v1/matrix"))
         time.sleep(0.2)
+        flaps.turn(time.monotonic())
     document = stage.get("/api/v1/matrix")
     timeline.look("live", document)
+    flaps.end()
     return list(document["cells"])
+
+
+class Flaps:
+    """A break that comes and goes: healed and made again in turn, where the incident says so."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.every, self.broken = stage, stage.incident.flap, True
+        self.next = time.monotonic() + self.every
+
+    def turn(self, now: float) -> None:
+        if self.every and now >= self.next:
+            self.stage.lab.run(self.stage.incident.heal_steps if self.broken else self.stage.incident.break_steps)
+            self.broken, self.next = not self.broken, now + self.every
+
+    def end(self) -> None:
+        """It ends broken, so that the heal finds what it undoes."""
+        if not self.broken:
+            self.stage.lab.run(self.stage.incident.break_steps)
 
 
 def _looked_into(stage: Stage, source: str, target: str) -> bool:

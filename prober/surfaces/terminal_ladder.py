@@ -134,12 +134,19 @@ def _below(document: Document, pen: Pen) -> Table:
     if verdict.get("cause"):
         rows.append(("cause", " · ".join(filter(None, (verdict["cause"], verdict.get("cause_title"))))))
     rows += [("missing", one) for one in verdict.get("missing") or ()]
+    rows += [("tried", line) for line in _tried(document)]
     rows += [("next", verdict["next_step"])] if verdict.get("next_step") else []
     rows += [("history", line) for line in _history(document)]
     table = Table.grid(padding=(0, 2))
     for (before, _), (name, words) in pairwise([("", ""), *rows]):
         table.add_row(Text("" if before == name else name, "dim"), Text(pen.say(words)))
     return table
+
+
+def _tried(document: Document) -> list[str]:
+    """What prober tried by itself, and what the cells beside this one say."""
+    told = document.get("experiments") or ()
+    return [f"{one['name']}: {one['result'] or 'under way'}" for one in told]
 
 
 def _history(document: Document) -> list[str]:

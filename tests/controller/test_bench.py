@@ -139,6 +139,19 @@ def test_an_agent_that_never_comes_ends_it_all_the_same() -> None:
     assert one.open == {}
 
 
+def test_the_prober_is_dialled_from_the_targets_side_once_and_its_answer_is_a_result() -> None:
+    one = Bench(POLICY)
+    back = Pair("node1", "firewall", 10.0, 1, 1.0, 1, ipaddress.ip_address("10.19.0.4"), 7007)
+    one.call_back(PAIR.key, back, 5.0)
+    assert one.sweeps.tasks(report()) == []
+    [task] = one.sweeps.tasks(report("node1"))
+    o = msgspec.structs.replace(story(HOST, dst=NODE1), source="node1", target="firewall", run=task.run)
+    result = one.take(o, LOST, 6.0)
+    assert result is not None
+    assert (result.key, result.name) == (PAIR.key, "the other way round")
+    assert result.sentence == "node1 → firewall is return-path-loss"
+
+
 def test_a_strangers_run_is_no_experiment_of_ours() -> None:
     one = Bench(POLICY)
     o = msgspec.structs.replace(story(HOST, dst=NODE1), run=f"{experiment.PREFIX}1")

@@ -38,6 +38,16 @@ def test_an_arrow_that_nobody_saw_arrive_ends_in_a_cross() -> None:
     assert "─✗│" in text and "▶" not in text
 
 
+def test_the_ladder_says_what_was_tried() -> None:
+    tried = [
+        {"name": "many flows", "state": "finished", "result": "72 handshakes from 24 source ports: all failed"},
+        {"name": "sweep of the way back", "state": "running", "result": ""},
+    ]
+    path = documents.path(documents.incident(), "firewall", "ingress") | {"experiments": tried}
+    flat = " ".join(printed(terminal.ladder(path)).split())
+    assert "tried many flows: 72 handshakes from 24 source ports: all failed sweep of the way back: under way" in flat
+
+
 def test_a_path_without_evidence_still_says_its_sentence() -> None:
     path = documents.path(documents.healthy(), "firewall", "ingress")
     path |= {"ladder": {"columns": [], "steps": []}, "evidence": [], "history": []}

@@ -90,15 +90,16 @@ export class Panel {
 }
 
 /** What a path says, without what changes at each probe: ages, counts, times, ports. */
-function told({ cell, verdict, history, ladder }) {
+function told({ cell, verdict, history, ladder, experiments }) {
   const steps = ladder.steps.map(({ packet, column, to, place, state }) => [packet, column, to, place, state]);
-  return JSON.stringify([cell.source, cell.target, verdict, history, ladder.columns, steps]);
+  return JSON.stringify([cell.source, cell.target, verdict, history, ladder.columns, steps, experiments]);
 }
 
-function facts({ verdict, cell }) {
+function facts({ verdict, cell, experiments }) {
   const rows = [
     ["Culprit", verdict.culprit, "culprit"],
     ["Cause", [verdict.cause, verdict.cause_title].filter(Boolean).join(" · ")],
+    ...(experiments ?? []).map((one) => ["Tried", `${one.name}: ${one.result || "under way"}`]),
     ["Next", verdict.next_step],
     ...(verdict.missing ?? []).map((one) => ["Missing", one]),
     ["Probes", `${cell.answered} of ${cell.sent} answered${cell.rtt_ms === null ? "" : ` · ${cell.rtt_ms.toFixed(2)} ms`}`],

@@ -1,0 +1,48 @@
+"""The war room's other calls, answered by the matrix: the other way round, other sources, other targets.
+
+They are asked all the time anyway. Only fresh cells count; of one that nobody probes, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from prober.verdict import Label
+
+Key = tuple[str, str]
+FEW = 3
+"""Names that are listed before the rest are counted."""
+
+
+def lines(key: Key, labels: Mapping[Key, Label], responders: Sequence[str]) -> dict[str, str]:
+    """What the other cells say of a failing one, by the name of the call. `labels` holds fresh cells only.
+
+    `responders` are the agents at the target's side: they are who can call back.
+    """
+    source, target = key
+    back = {one: labels[one, source] for one in responders if (one, source) in labels}
+    others = {one: label for (one, asked), label in labels.items() if asked == target and one != source}
+    beside = {asked: label for (one, asked), label in labels.items() if one == source and asked != target}
+    found = {
+        "the other way round": "; ".join(f"{one} → {source} is {label}" for one, label in back.items()),
+        "other sources": _counted(others, f"to {target}"),
+        "other targets": _counted(beside, f"from {source}"),
+    }
+    return {name: words for name, words in found.items() if words}
+
+
+def _counted(labels: Mapping[str, Label], which: str) -> str:
+    """How many of them pass, and who does not."""
+    if not labels:
+        return ""
+    failing = [f"{name} ({label})" for name, label in labels.items() if not label.passes and label != Label.UNKNOWN]
+    unknown = sum(label == Label.UNKNOWN for label in labels.values())
+    passing = len(labels) - len(failing) - unknown
+    listed = ", ".join(failing[:FEW]) + (f" and {len(failing) - FEW} more" if len(failing) > FEW else "")
+    told = f"{passing} of {len(labels)} {which} pass" + (f"; failing: {listed}" if failing else "")
+    return told + (f"; {unknown} unknown" if unknown else "")
+
+
+def one_offs(key: Key, labels: Mapping[Key, Label], responders: Sequence[str]) -> list[Key]:
+    """The call the other way round, where nobody makes it all the time: to be made once."""
+    return [(one, key[0]) for one in responders if (one, key[0]) not in labels and one != key[0]]
