@@ -225,7 +225,7 @@ WAYS = {step.state: event for (state, event), step in TABLE.items() if state == 
 
 
 @pytest.mark.parametrize("event", Event)
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", [State.SENT, *WAYS])
 def test_the_table_is_what_happens_and_whatever_is_not_in_it_changes_nothing(state, event):
     stage = Stage()
     stage.play("0 << SYN 7")
