@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from prober import flows
 from prober.flows import Finding, Judged
 from prober.plan import Pair
-from prober.report import Task
+from prober.report import EXPERIMENT, Task
 
-PREFIX = "experiment-"
-"""How the run of an experiment's probes is called, before the second it began in."""
 FLOWS, ATTEMPTS = 24, 3
 """Source ports, and attempts of each: what tells a dead leg of four from random loss but for one case in a hundred."""
 SLOW = 6.0
@@ -24,11 +22,13 @@ LEAST_TIMEOUT, USUAL_TIMES = 0.4, 20.0
 """A burst waits for twenty of the cell's usual round trips, 0.4 s at least and never longer than the pair's timeout."""
 PATIENCE = 5.0
 """Seconds beyond a burst's own length after which nobody waits for what is missing."""
+LEAST_PACE = 0.5
+"""SYNs a second that must be left of the policy's for an experiment to be worth while."""
 
 
 def is_one(run: str) -> bool:
     """True where a probe's run is an experiment."""
-    return run.startswith(PREFIX)
+    return run.startswith(EXPERIMENT)
 
 
 @dataclass(slots=True)
@@ -82,15 +82,20 @@ class Experiment:
         return f"{asked}: {lost} failed" + (f"; {'; '.join(found.verdict.evidence)}" if found else "")
 
 
+def pace(pair: Pair, syns_per_second: float) -> float:
+    """What continuous probing of this pair leaves of the policy's SYNs a second."""
+    return syns_per_second - pair.flows / pair.every
+
+
 def burst(
-    pair: Pair, pace: float, rtt_ms: float | None, now: float, before: Experiment | None = None
+    pair: Pair, left: float, rtt_ms: float | None, now: float, before: Experiment | None = None
 ) -> Experiment:  # fmt: skip
-    """Many flows of a pair, as fast as `pace` (SYNs a second) allows; after another burst its ports once more."""
+    """Many flows of a pair, as fast as `left` allows (SYNs a second); after another burst its ports once more."""
     timeout = round(min(pair.timeout, max(LEAST_TIMEOUT, USUAL_TIMES * (rtt_ms or 1000.0) / 1e3)), 3)
     ports = sorted({o.asked.sport for o, _ in before.judged.values()}) if before else []
-    width = len(ports) or max(flows.LEAST, min(FLOWS, int(pace * SLOW)))
-    spread = round(width / pace, 3)
-    run = f"{PREFIX}{now:.3f}-{pair.source}"
+    width = len(ports) or max(flows.LEAST, min(FLOWS, int(left * SLOW)))
+    spread = round(width / left, 3)
+    run = f"{EXPERIMENT}{now:.3f}-{pair.source}"
     task = Task(pair.target, str(pair.address), pair.port, 0.0, width, timeout, ATTEMPTS, run, ports, spread)
     deadline = now + ATTEMPTS * (timeout + 0.5 + 2.0 * spread) + PATIENCE
     return Experiment(pair, task, deadline, before.all() if before else ())

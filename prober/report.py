@@ -36,7 +36,9 @@ _EVERYDAY = ("main", "local", "default", "")
 """The tables that every host has."""
 
 
-CONNECT = "experiment-connect"
+EXPERIMENT = "experiment-"
+"""How the run of an experiment's probes begins: they count nowhere, and leave room for those that do."""
+CONNECT = f"{EXPERIMENT}connect"
 """The run of what is no probe of ours but a connect() of the prober's kernel: no packet carries its id."""
 
 

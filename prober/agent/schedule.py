@@ -9,10 +9,12 @@ import heapq
 import random
 from dataclasses import dataclass, field
 
-from prober.report import Task
+from prober.report import EXPERIMENT, Task
 
 BURST = 4.0
 """SYNs that a target may get at once before its bucket makes them wait."""
+LEAVE = 2.0
+"""Tokens that experiments leave for continuous probing and for runs, which never wait for them."""
 LEAST_WAIT = 0.001
 """Seconds: a wait so short that adding it to a clock changes nothing would never end."""
 JITTER = 0.05
@@ -27,14 +29,14 @@ class Bucket:
     tokens: float = BURST
     at: float = 0.0
 
-    def wait(self, now: float) -> float:
-        """Takes a token and returns 0, or returns the seconds until there is one."""
+    def wait(self, now: float, leave: float = 0.0) -> float:
+        """Takes a token and returns 0, or returns the seconds until there is one besides those to `leave`."""
         self.tokens = min(BURST, self.tokens + (now - self.at) * self.rate)
         self.at = now
-        if self.tokens >= 1.0:
+        if self.tokens >= 1.0 + leave:
             self.tokens -= 1.0
             return 0.0
-        return max(LEAST_WAIT, (1.0 - self.tokens) / self.rate)
+        return max(LEAST_WAIT, (1.0 + leave - self.tokens) / self.rate)
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Schedule:
             at, _, task = heapq.heappop(self._queue)
             bucket = self._buckets.setdefault(task.address, Bucket(self.syns_per_second, at=now))
             bucket.rate = self.syns_per_second
-            wait = bucket.wait(now)
+            wait = bucket.wait(now, LEAVE if task.run.startswith(EXPERIMENT) else 0.0)
             if wait > 0.0:
                 self._push(now + wait, task)
                 continue

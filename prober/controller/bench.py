@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from prober import experiment
 from prober.controller.sweeps import REPEATED, Sweeps
 from prober.declared import Policy
-from prober.experiment import PREFIX, Experiment
+from prober.experiment import Experiment
 from prober.flows import SIDES, Finding, Shape, Side
 from prober.observation import Observation
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import Report, Task
+from prober.report import EXPERIMENT, Report, Task
 from prober.segment import IN
 from prober.sighting import Where
 from prober.verdict import Verdict
@@ -69,6 +69,7 @@ class Bench:
             self.begun.popleft()
         theirs = sum(one.pair.source == pair.source for one in self.open.values())
         full = len(self.open) >= AT_ONCE or theirs >= AT_ONE_AGENT or len(self.begun) >= A_MINUTE
+        full |= experiment.pace(pair, self.policy.syns_per_second) < experiment.LEAST_PACE
         if self.paused or not self.policy.experiments or pair.key in self.open or now < rest.until or full:
             return False
         if now > rest.until + rest.length:
@@ -77,7 +78,9 @@ class Bench:
         return True
 
     def _begin(self, pair: Pair, rtt_ms: float | None, now: float, before: Experiment | None = None) -> None:
-        self.open[pair.key] = experiment.burst(pair, self.policy.syns_per_second, rtt_ms, now, before)
+        self.open[pair.key] = experiment.burst(
+            pair, experiment.pace(pair, self.policy.syns_per_second), rtt_ms, now, before
+        )  # fmt: skip
         self.begun.append(now)
 
     def healed(self, key: tuple[str, str]) -> None:
@@ -86,7 +89,7 @@ class Bench:
 
     def call_back(self, key: tuple[str, str], pair: Pair, now: float) -> None:
         """Dial the prober of a failing cell from the target's side, once: nobody does so all the time."""
-        run = f"{PREFIX}{now:.3f}-{pair.source}-calls-{key[0]}"
+        run = f"{EXPERIMENT}{now:.3f}-{pair.source}-calls-{key[0]}"
         self.calls[run] = key
         while len(self.calls) > AT_ONCE:
             del self.calls[next(iter(self.calls))]

@@ -60,6 +60,7 @@ class Desk:
 
     def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
         self.runs: dict[str, Matrix] = {}
+        self._told: dict[str, dict[tuple[str, str], dict[int, flows.Judged]]] = {}
         self.evidence: dict[tuple[str, str], Judged] = {}
         self.judged_total: dict[str, int] = {}
         self.version, self.faults = 0, 0
@@ -242,6 +243,19 @@ class Desk:
         self.matrix.take(*where)
         if observation.run in self.runs:
             self.runs[observation.run].take(*where)
+            self._together(observation, verdict)
+
+    def _together(self, o: Observation, verdict: Verdict) -> None:
+        """A run's flows of one cell, looked at together as an experiment's are."""
+        cell = self.runs[o.run].cells.get((o.source, o.target))
+        if cell is None:
+            return
+        told = self._told.setdefault(o.run, {}).setdefault((o.source, o.target), {})
+        told[o.probe] = (o, verdict)
+        if len(told) >= flows.LEAST:
+            cell.finding = flows.judge(o.source, o.target, flows.trials(told.values()))
+        for ended in self._told.keys() - self.runs.keys():
+            del self._told[ended]
 
     def _tell(self, judged: Judged, day: Day) -> None:
         """Counts and flips."""

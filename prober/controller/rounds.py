@@ -47,14 +47,14 @@ class Run:
         return sum(cell.sent for cell in self.matrix.cells.values())
 
     def expected(self) -> int:
-        return sum(pair.flows for pair in self.pairs)
+        return sum(pair.flows * pair.attempts for pair in self.pairs)
 
     def over(self, now: float) -> bool:
         """Whether nothing more is to come: all is judged, or what living agents fetched is, or time is up."""
         if now >= self.deadline:
             return True
         coming = self.pairs if now < self.created + FETCH_WITHIN else [p for p in self.pairs if p.source in self.handed]
-        return self.judged() >= sum(pair.flows for pair in coming)
+        return self.judged() >= sum(pair.flows * pair.attempts for pair in coming)
 
     def document(self, now: float, at: str) -> dict[str, Any]:
         """The run as the API shows it: its state beside a matrix of the cells so far."""
@@ -74,7 +74,7 @@ def new_run(
     """A run of these names. Raises `Refused` for names that mean nothing, no pair, or more than the policy allows."""
     pairs = select(targets, sources, names, flows)
     pace = max(0.2, targets.policy.syns_per_second)
-    longest = max(pair.flows / pace + pair.timeout for pair in pairs)
+    longest = max(pair.attempts * (pair.flows / pace + pair.timeout + 1.0) for pair in pairs)
     matrix = Matrix((pair.source, pair.target, 1e9) for pair in pairs)
     return Run(run_id, asked_by, pairs, flows or 1, now, wall, matrix, now + longest + RUN_PATIENCE)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prober.experiment import PREFIX
 from prober.flows import Losses, Side, losses_of
 from prober.observation import Observation, Seen
 from prober.odds import Tally
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import Echo, Report, Task
+from prober.report import EXPERIMENT, Echo, Report, Task
 from prober.segment import IN, OUT
 from prober.trace import LONGEST, Trace
 
@@ -79,7 +78,7 @@ class Sweeps:
             return
         sweep = Sweep(pair.key, Side.IN, now + WAIT + LONGEST / 10)
         for ttl in range(1, LONGEST + 1):
-            run = f"{PREFIX}{now:.3f}-{pair.source}-ttl-{ttl}"
+            run = f"{EXPERIMENT}{now:.3f}-{pair.source}-ttl-{ttl}"
             sweep.runs[run] = ttl
             task = Task(
                 pair.target, str(pair.address), pair.port, 0.0, 1, SWEEP_TIMEOUT, run=run, ports=[port], ttl=ttl

@@ -84,3 +84,16 @@ def test_buckets_of_targets_that_are_gone_are_forgotten() -> None:
         one.replace([task(address=f"10.4.1.{number}", every=0.1)], float(number))
         played(one, float(number), number + 0.2)
     assert len(one._buckets) <= 2
+
+
+def test_experiments_leave_room_for_continuous_probing_and_for_runs() -> None:
+    one = schedule(rate=4.0)
+    one.replace([task(every=1.0)], 0.0)
+    for _ in range(60):
+        one.once(task(every=0.0, run="experiment-1"), 2.0)
+    one.once(task(every=0.0, run="8f3a"), 2.5)
+    due = played(one, 0.0, 12.0)
+    assert 11 <= sum(not two.run for _, two in due) <= 13, "as if there were no experiment"
+    assert [round(at, 1) for at, two in due if two.run == "8f3a"] == [2.5]
+    assert 25 <= sum(two.run == "experiment-1" for _, two in due) <= 4 * 10
+    assert 40 <= len(due) <= BURST + 4 * 12

@@ -8,13 +8,12 @@ import ipaddress
 import msgspec
 import pytest
 
-from prober import experiment
 from prober.controller import bench
 from prober.controller.bench import Bench
 from prober.declared import Policy
 from prober.handshake import State
 from prober.plan import Pair
-from prober.report import Report
+from prober.report import EXPERIMENT, Report
 from prober.verdict import Cause, Confidence, Label, Verdict
 from tests.stories import HOST, NODE1, story
 
@@ -154,6 +153,6 @@ def test_the_prober_is_dialled_from_the_targets_side_once_and_its_answer_is_a_re
 
 def test_a_strangers_run_is_no_experiment_of_ours() -> None:
     one = Bench(POLICY)
-    o = msgspec.structs.replace(story(HOST, dst=NODE1), run=f"{experiment.PREFIX}1")
+    o = msgspec.structs.replace(story(HOST, dst=NODE1), run=f"{EXPERIMENT}1")
     assert one.take(o, LOST, 5.0) is None
     assert LOST.label == Label.RETURN_PATH_LOSS

@@ -8,7 +8,11 @@ import time
 import pytest
 
 from prober.controller.desk import Desk
+from prober.controller.rounds import new_run
 from prober.handshake import State
+from prober.probe import Kind
+from prober.report import CONNECT
+from prober.segment import OUT
 from prober.settings import read_targets
 from prober.verdict import Label
 from tests.controller.centres import TARGETS
@@ -122,3 +126,57 @@ def test_two_failures_make_one_flip(desk: Desk) -> None:
         desk.take(agent.report(["ingress"], [row], clock_ns=clock, until_ns=clock), now)
         flips += [flip for step in range(30) for flip in desk.judge(now + step / 10, 1e9 + now).flips]
     assert [(flip.source, flip.target, flip.after) for flip in flips] == [(*PAIR, "local")]
+
+
+def test_a_run_of_many_flows_is_looked_at_together(desk: Desk) -> None:
+    """Every second of 16 handshakes, all from one source port, got no answer: that is no leg."""
+    run = new_run("r1", desk.targets, ["firewall"], ["ingress"], 16, "me", 5.0, 1e9)
+    desk.runs["r1"] = run.matrix
+    agent, clock = Reporter("firewall"), time.time_ns()
+    rows = [
+        agent.probes("ingress", clock - (20 - n) * MS, State.TIMED_OUT if n % 2 else State.ANSWERED, run=1)
+        for n in range(16)
+    ]
+    seen = [agent.sees(row, Kind.SYN, OUT) for row in rows]
+    report = agent.report(["ingress"], rows, seen, clock_ns=clock, until_ns=clock)
+    report.runs = ["", "r1"]
+    desk.take(report, 5.0)
+    judged(desk, 5.0, 1e9)
+    cell = run.matrix.cells[PAIR]
+    assert cell.sent == 16
+    assert cell.verdict(9.0).label == Label.INTERMITTENT
+    assert "8 of 16 handshakes failed" in cell.verdict(9.0).sentence
+    desk.runs.clear()
+
+
+def test_a_failure_begins_an_experiment_whose_handshakes_count_nowhere(desk: Desk) -> None:
+    agent, clock = Reporter("firewall"), time.time_ns()
+    row = agent.probes("ingress", clock - 1200 * MS, State.TIMED_OUT)
+    seen = [agent.sees(row, Kind.SYN, OUT)]
+    desk.take(agent.report(["ingress"], [row], seen, clock_ns=clock, until_ns=clock), 5.0)
+    judged(desk, 5.0, 1e9)
+    [begun] = desk.bench.open.values()
+    counted = (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total))
+    row = agent.probes("ingress", clock - 100 * MS, State.TIMED_OUT, run=1)
+    report = agent.report(["ingress"], [row], clock_ns=clock + 3000 * MS, until_ns=clock + 3000 * MS)
+    report.runs = ["", begun.task.run]
+    desk.take(report, 8.0)
+    assert judged(desk, 8.0, 1e9) == []
+    assert (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total)) == counted
+    assert len(begun.judged) == 1
+
+
+def test_a_connect_that_was_not_heard_makes_its_cell_local_until_one_is(desk: Desk) -> None:
+    agent, now, labels = Reporter("firewall"), 5.0, []
+    for state, run in ((State.ANSWERED, 0), (State.UNHEARD, 1), (State.ANSWERED, 0), (State.ANSWERED, 1)):
+        clock = time.time_ns() + int(now * 1000) * MS
+        report = agent.report(
+            ["ingress"], [agent.probes("ingress", clock - MS, state, run=run)], clock_ns=clock, until_ns=clock
+        )  # fmt: skip
+        report.runs = ["", CONNECT]
+        desk.take(report, now)
+        judged(desk, now, 1e9)
+        now += 3.0
+        labels.append(desk.matrix.cells[PAIR].verdict(now - 2.0).label)
+    assert labels == [Label.HEALTHY, Label.LOCAL, Label.LOCAL, Label.HEALTHY]
+    assert desk.matrix.cells[PAIR].sent == 2
