@@ -31,6 +31,21 @@ def lines(key: Key, labels: Mapping[Key, Label], responders: Sequence[str]) -> d
     return {name: words for name, words in found.items() if words}
 
 
+def shapes(key: Key, labels: Mapping[Key, Label], responders: Sequence[str], lost_copies: bool) -> dict[str, str]:
+    """SYN-shaped against SYN-ACK-shaped: the responder's own SYN comes through where copies of its answer do not.
+
+    That is what a stateful firewall does which never saw the SYN: it takes a fresh one, and drops an answer to none.
+    """
+    passing = [one for one in responders if (one, key[0]) in labels and labels[one, key[0]].passes]
+    if not lost_copies or not passing:
+        return {}
+    who = ", ".join(passing)
+    said = (
+        f"{who}'s own SYN reaches {key[0]} and its SYN-ACK does not: a firewall on the way back that saw no SYN, or a"
+    )
+    return {"SYN against SYN-ACK": f"{said} filter that knows the flags"}
+
+
 def _counted(labels: Mapping[str, Label], which: str) -> str:
     """How many of them pass, and who does not."""
     if not labels:

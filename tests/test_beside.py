@@ -21,6 +21,15 @@ def test_the_other_way_round_other_sources_and_other_targets() -> None:
     }
 
 
+def test_a_syn_that_passes_where_the_syn_ack_does_not_is_told() -> None:
+    labels = {KEY: BAD, ("node1", "firewall"): GOOD}
+    told = beside.shapes(KEY, labels, ["node1"], lost_copies=True)["SYN against SYN-ACK"]
+    assert told.startswith("node1's own SYN reaches firewall and its SYN-ACK does not")
+    assert beside.shapes(KEY, labels, ["node1"], lost_copies=False) == {}
+    assert beside.shapes(KEY, {KEY: BAD, ("node1", "firewall"): BAD}, ["node1"], lost_copies=True) == {}
+    assert beside.shapes(KEY, {KEY: BAD}, ["node1"], lost_copies=True) == {}
+
+
 def test_many_that_fail_are_counted() -> None:
     labels = {(f"s{n}", "ingress"): BAD for n in range(5)}
     told = beside.lines(KEY, labels, [])["other sources"]

@@ -25,6 +25,7 @@ from prober.controller.desk import Day, Desk, Judged
 from prober.controller.intake import Busy, Intake
 from prober.controller.rounds import Run, new_run, plan_for, run_tasks
 from prober.errors import ProberError, Refused
+from prober.flows import Side
 from prober.joiner import HOLD
 from prober.report import Orders, Report
 from prober.settings import Settings
@@ -338,7 +339,10 @@ class Centre:
         tried = dict(cell.tried)
         if cell.recent and not cell.verdict(self.now()).label.passes:
             responders = [agent.name for agent in self.desk.targets.responders(target)]
-            tried |= beside.lines((source, target), self.desk.beside((source, target), self.now()), responders)
+            key, near = (source, target), self.desk.beside((source, target), self.now())
+            swept = cell.traces.get(Side.BACK)
+            tried |= beside.lines(key, near, responders)
+            tried |= beside.shapes(key, near, responders, swept is not None and swept.arrived is None)
         trying = dict.fromkeys(self.desk.bench.trying((source, target)), "running")
         return [
             {"name": name, "state": trying.get(name, "finished"), "result": tried.get(name, "")}
