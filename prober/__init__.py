@@ -39,6 +39,7 @@ flows          many handshakes of one cell together: a dead leg, a band of ports
 experiment     what prober tries by itself when a cell fails, and what came of it
 spells         handshakes of a cell in the order of time: what comes and goes
 beside         what the other cells say of a failing one: the other way round, other sources, other targets
+copies         copies of answers that the responder sends: a dead leg, where its own answers seem lost at random
 trace          how far a segment came, by the routers that told when its TTL ran out
 ladder         an observation drawn as arrows between the prober, the responder, a witness
 matrix         verdicts folded into cells, source x target; freshness is part of a cell

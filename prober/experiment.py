@@ -18,8 +18,9 @@ FLOWS, ATTEMPTS = 24, 3
 """Source ports, and attempts of each: what tells a dead leg of four from random loss but for one case in a hundred."""
 SLOW = 6.0
 """Seconds that one round of attempts may take; with a lower pace of SYNs fewer flows are asked."""
-LEAST_TIMEOUT, USUAL_TIMES = 0.4, 20.0
-"""A burst waits for twenty of the cell's usual round trips, 0.4 s at least and never longer than the pair's timeout."""
+LEAST_TIMEOUT, USUAL_TIMES = 0.65, 20.0
+"""A burst waits for twenty of the cell's usual round trips, never longer than the pair's timeout, and at least as long
+as the responder's half-open sockets must be looked at to say that a SYN was not taken (`observation.STACK_LOOKS`)."""
 PATIENCE = 5.0
 """Seconds beyond a burst's own length after which nobody waits for what is missing."""
 LEAST_PACE = 0.5

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from prober import experiment, flows
+from prober import experiment, flows, spells
 from prober.classify import classify
+from prober.copies import Copies
 from prober.joiner import GRACE, HOLD, Joiner
-from prober.observation import Observation
-from prober.report import Report
+from prober.observation import Observation, Seen
+from prober.report import CONNECT, Report
 from prober.targets import parse
 from prober.verdict import Verdict
 
@@ -84,7 +85,14 @@ class Result(msgspec.Struct, frozen=True):
 
 def observe(recording: Recording) -> Iterator[Observation]:
     """Every observation, in the order in which the controller would make them; a probe's last is the fullest."""
-    joiner = Joiner(parse(recording.targets, f"{recording.name}/targets"))
+    return _observe(recording, _joiner(recording))
+
+
+def _joiner(recording: Recording) -> Joiner:
+    return Joiner(parse(recording.targets, f"{recording.name}/targets"))
+
+
+def _observe(recording: Recording, joiner: Joiner) -> Iterator[Observation]:
     now = 0.0
     for one in recording.reports:
         while now + TURN < one.at:
@@ -106,13 +114,29 @@ def judge(recording: Recording) -> tuple[Said, ...]:
 
 
 def findings(recording: Recording) -> tuple[Said, ...]:
-    """What the experiments' handshakes of each cell say together."""
+    """What the handshakes of each cell say together: its experiments', or what came and went of the others."""
+    joiner = _joiner(recording)
     cells: dict[tuple[str, str], dict[int, flows.Judged]] = {}
-    for o in observe(recording):
-        if experiment.is_one(o.run):
-            cells.setdefault((o.source, o.target), {})[o.probe] = (o, classify(o))
-    found = ((key, flows.judge(*key, flows.trials(judged.values()))) for key, judged in sorted(cells.items()))
-    return tuple(Said(0, *key, one.verdict) for key, one in found if one)
+    for o in _observe(recording, joiner):
+        cells.setdefault((o.source, o.target), {})[o.probe] = (o, classify(o))
+    copied = tuple(joiner.copies)
+    found = ((key, _together(key, tuple(told.values()), copied)) for key, told in sorted(cells.items()))
+    return tuple(Said(0, *key, verdict) for key, verdict in found if verdict)
+
+
+def _together(key: tuple[str, str], told: tuple[flows.Judged, ...], copied: tuple[Seen, ...]) -> Verdict | None:
+    tried = [one for one in told if experiment.is_one(one[0].run) and one[0].run != CONNECT]
+    others = sorted(((o.sent, verdict) for o, verdict in told if not o.run), key=lambda one: one[0])
+    coming = spells.judge(*key, others) if others else None
+    finding = flows.judge(*key, flows.trials(tried))
+    if coming is not None and not (finding and finding.decided):
+        return coming
+    if finding is None:
+        return None
+    copies = Copies(key[0], {o.probe: o.asked.sport for o, _ in tried})
+    for one in copied:
+        copies.see(one)
+    return flows.recast(finding, *key, copies.losses()).verdict
 
 
 def replay(recording: Recording) -> Result:

@@ -193,7 +193,7 @@ class Desk:
                 cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
         for one in repeated:
             if cell := self.matrix.cells.get(one.key):
-                copies = one.losses()
+                copies = one.copies.losses()
                 said = f"{copies.lost} of {copies.sent} copies of answers were lost: {copies.shape}"
                 cell.tried = cell.tried | {"repeated answers": said}
                 cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prober.flows import Losses, Side, losses_of
+from prober.copies import FULL, Copies
+from prober.flows import Side
 from prober.observation import Observation, Seen
-from prober.odds import Tally
 from prober.plan import Pair
 from prober.probe import Kind
 from prober.report import EXPERIMENT, Echo, Report, Task
-from prober.segment import IN, OUT
+from prober.segment import IN
 from prober.trace import LONGEST, Trace
 
-WAIT = 2.5
+WAIT = 2.0
 """Seconds after which a sweep is over, whatever has come: routers answer at once or not at all."""
 SWEEP_TIMEOUT = 0.5
 COPIES, REPEATED = 4, 16
@@ -46,21 +46,11 @@ class Sweep:
 
 @dataclass(slots=True)
 class Repeat:
-    """Answers of many flows, each copied a few times: ``ports`` by probe, and which copies left and arrived."""
+    """Answers of many flows of one cell, each copied a few times."""
 
     key: tuple[str, str]
     deadline: float
-    ports: dict[int, int]
-    left: set[tuple[int, int]] = field(default_factory=set)
-    arrived: set[tuple[int, int]] = field(default_factory=set)
-
-    def losses(self) -> Losses:
-        """Of each source port: copies that left, and those of them that were lost."""
-        told: dict[int, Tally] = {}
-        for probe, number in sorted(self.left):
-            sent, lost = told.get(self.ports[probe], (0, 0))
-            told[self.ports[probe]] = (sent + 1, lost + ((probe, number) not in self.arrived))
-        return losses_of(Side.BACK, told)
+    copies: Copies
 
 
 @dataclass(slots=True)
@@ -99,8 +89,8 @@ class Sweeps:
     def repeat(self, key: tuple[str, str], responder: str, ports: dict[int, int], now: float) -> None:
         """Copy the answers to these probes (-> source ports) a few times each."""
         if ports and all(one.key != key for one in self.repeats):
-            self._echoes += [(responder, Echo(probe, [64] * COPIES)) for probe in ports]
-            self.repeats.append(Repeat(key, now + WAIT, ports))
+            self._echoes += [(responder, Echo(probe, [FULL] * COPIES)) for probe in ports]
+            self.repeats.append(Repeat(key, now + WAIT, Copies(key[0], ports)))
 
     def _busy(self, key: tuple[str, str], side: Side) -> bool:
         return any((one.key, one.side) == (key, side) for one in self.open)
@@ -143,11 +133,7 @@ class Sweeps:
                 if sweep.side == Side.BACK and sweep.probe == probe:
                     self._swept(sweep, one, ttl)
             for repeat in self.repeats:
-                if probe in repeat.ports and one.kind == Kind.ECHO:
-                    if one.way == IN and one.agent == repeat.key[0]:
-                        repeat.arrived.add((probe, one.seq))
-                    elif one.way == OUT and one.ttl == 64:
-                        repeat.left.add((probe, one.seq))
+                repeat.copies.see(one)
 
     def _swept(self, sweep: Sweep, one: Seen, ttl: int) -> None:
         if one.kind == Kind.ICMP_ECHO and (one.icmp_type, one.icmp_code) in _RAN_OUT:

@@ -51,7 +51,8 @@ def _recording(stage: Stage, began_ns: int) -> Recording:
     finally:
         store.close()
     heard = [Received((row.received_ns - began_ns) / 1e9, decode_report(row.body)) for row in rows]
-    probes = np.unique(np.concatenate([_of_runs(one.report) for one in heard]))
+    kept = _of_all if stage.incident.flap else _of_runs  # what comes and goes is told by continuous probing
+    probes = np.unique(np.concatenate([kept(one.report) for one in heard]))
     received = tuple(Received(one.at, _only(one.report, probes)) for one in heard)
     bare = Recording(stage.incident.name, stage.incident.targets_text(), received)
     return msgspec.structs.replace(bare, verdicts=replay.judge(bare), findings=replay.findings(bare))
@@ -78,6 +79,11 @@ def _of_runs(report: Report) -> Batch:
     """The probes of runs and experiments: one of each pair before the break, one after it, one after the heal."""
     outcomes = report.outcome_rows()
     probes: Batch = outcomes["probe"][outcomes["run"] != 0]
+    return probes
+
+
+def _of_all(report: Report) -> Batch:
+    probes: Batch = report.outcome_rows()["probe"]
     return probes
 
 

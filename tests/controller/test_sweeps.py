@@ -101,7 +101,7 @@ def test_repeated_answers_show_a_leg_where_the_kernels_own_answers_do_not() -> N
             arrived = [copy(Kind.ECHO, IN, "firewall", 64, number, probe, left=61)] * (port % 4 != 0)
             one.copies([left, passed, *arrived])
     [_, [repeated]] = one.over(60.0)
-    losses = repeated.losses()
+    losses = repeated.copies.losses()
     assert (losses.shape, losses.sent, losses.lost, losses.dead) == (Shape.LEG, 64, 16, [20480, 20484, 20488, 20492])
 
 
