@@ -304,7 +304,7 @@ def usual(observation: Observation, watching: frozenset[str], before: Usual | No
             return None
         before = Usual(arrived[0].ttl)
     came = _with(before.entries, entries(observation))  # equal ways in are many: each that worked is as usual
-    new = watching - set(before.watched)
+    new = watching - set(before.watched) - _blind(observation)
     if not new:
         return before if came == before.entries else msgspec.structs.replace(before, entries=came)
     left = {one for one in exits(observation) if one.split()[0] in new}
@@ -314,6 +314,12 @@ def usual(observation: Observation, watching: frozenset[str], before: Usual | No
         before.ttl, _with(before.exits, left), _with(before.witnesses, carried),
         _with(before.forwarders, forwarded), _with(before.watched, new), came,
     )  # fmt: skip
+
+
+def _blind(observation: Observation) -> set[str]:
+    """The responders, where none of them saw the answer leave that arrived: they say that they watched, and did not."""
+    beside = {observation.source, observation.home} & set(observation.responders)
+    return set() if beside or exits(observation) else set(observation.responders)
 
 
 def _with(known: tuple[str, ...], more: AbstractSet[str]) -> tuple[str, ...]:

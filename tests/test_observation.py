@@ -98,6 +98,13 @@ def test_a_baseline_only_grows_by_agents_that_were_not_watching_before():
     assert usual(o, frozenset({"node19"}), before) == Usual(62, (), ("node19",), (), ("node1", "node19"), (AWAY,))
 
 
+def test_a_responder_that_missed_the_answer_that_arrived_was_not_watching_yet():
+    o = story("firewall >> SYN\nfirewall << SYN-ACK ttl 62", State.ANSWERED)
+    first = usual(o, EVERYBODY)
+    assert "node1" not in first.watched and first.exits == ()
+    assert usual(story(AND_BACK, State.ANSWERED), EVERYBODY, first).exits == (AWAY,)
+
+
 def test_a_baseline_says_by_which_tunnel_the_reply_left():
     o = story(AND_BACK + "node1 >> SYN-ACK within 10.224.0.4>10.224.0.5", State.ANSWERED)
     assert usual(o, EVERYBODY).exits == (AWAY, f"{AWAY} in a tunnel with 10.224.0.5")
