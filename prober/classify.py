@@ -1,7 +1,9 @@
 """Rules in order: an `Observation` -> exactly one `Verdict`.
 
-The first rule that speaks wins; the last one always does. A rule looks at facts only. *Not watched* is never taken
-for *not seen*, and a culprit is named only where a packet, a route or an ICMP error names it.
+How far the handshake is known to have come (`facts.reached`) says which rules are asked at all; of those the first
+that speaks wins, and where none does nothing is blamed. So an answer that was seen is never told as a SYN that was
+lost. A rule looks at facts only. *Not watched* is never taken for *not seen*, and a culprit is named only where a
+packet, a route or an ICMP error names it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import errno
 from collections.abc import Callable, Iterator
 
 from prober import facts, rules_forward, rules_misroute, rules_return, rules_target, rules_untapped
-from prober.facts import INFERRED, LIKELY, PROVEN
+from prober.facts import INFERRED, LIKELY, PROVEN, Reached
 from prober.handshake import State
 from prober.observation import Observation, Place, Seen, Sight, exits
 from prober.probe import Kind
@@ -22,11 +24,11 @@ Rule = Callable[[Observation], Verdict | None]
 
 def classify(observation: Observation) -> Verdict:
     """What is said of this probe, with the evidence that decided."""
-    for rule in RULES:
+    for rule in RULES[facts.reached(observation)]:
         verdict = rule(observation)
         if verdict is not None:
             return verdict
-    raise AssertionError("the last rule always speaks")
+    return not_enough(observation)
 
 
 # -- the prober's own side ---------------------------------------------------------------------------------------
@@ -239,18 +241,44 @@ def _pair(o: Observation) -> str:
     return f"{o.source} → {o.target}"
 
 
-RULES: tuple[Rule, ...] = (
-    not_sent, unheard, completed, rewritten, refused, never_on_the_wire,
-    rules_misroute.goes_round, rules_misroute.wrapped_for_another,
-    rules_misroute.caught_elsewhere, rules_misroute.given_to_its_own_pod, rules_return.kept_at_home,
-    rules_return.stopped_by_a_router, rules_misroute.answered_by_an_impostor, rules_misroute.wrong_next_hop,
-    rules_return.told_on_the_way_back, rules_return.too_late, rules_return.lost_between_two_ways,
-    rules_return.lost_on_the_way_back, rules_return.held_for_the_way_back,
-    rules_target.no_room_in_conntrack, rules_target.held_by_the_node, rules_target.lost_in_the_stack,
-    rules_target.swallowed_at_target,
-    rules_forward.held_at_home, rules_forward.refused_by_a_router, rules_forward.astray_on_the_way_in,
-    rules_forward.told_on_the_way_in, rules_forward.lost_behind_the_balancer, rules_forward.never_arrived,
-    rules_untapped.took_it, rules_untapped.took_none,
-    not_enough,
-)  # fmt: skip
-"""From the prober's own side outwards; the first that speaks wins."""
+RULES: dict[Reached, tuple[Rule, ...]] = {
+    Reached.NOT_SENT: (not_sent,),
+    Reached.UNHEARD: (unheard,),
+    Reached.COMPLETED: (completed,),
+    Reached.REWRITTEN: (rewritten,),
+    Reached.REFUSED: (refused,),
+    Reached.ANSWER: (
+        rules_misroute.goes_round, rules_misroute.wrapped_for_another, rules_misroute.caught_elsewhere,
+        rules_misroute.given_to_its_own_pod, rules_misroute.ended_on_the_way_back, rules_return.kept_at_home,
+        rules_return.stopped_by_a_router, rules_misroute.answered_by_an_impostor, rules_misroute.wrong_next_hop,
+        rules_return.told_on_the_way_back, rules_return.too_late, rules_return.lost_between_two_ways,
+        rules_return.lost_on_the_way_back, rules_untapped.took_it,
+    ),
+    Reached.SYN: (
+        rules_return.kept_at_home, rules_return.held_for_the_way_back, rules_target.no_room_in_conntrack,
+        rules_target.held_by_the_node, rules_target.lost_in_the_stack, rules_target.swallowed_at_target,
+        rules_forward.told_on_the_way_in, rules_untapped.took_it, rules_untapped.took_none,
+    ),
+    Reached.NOWHERE: (
+        never_on_the_wire, rules_forward.held_at_home, rules_forward.refused_by_a_router,
+        rules_forward.astray_on_the_way_in, rules_forward.ended_on_the_way_in, rules_forward.told_on_the_way_in,
+        rules_forward.lost_behind_the_balancer, rules_forward.never_arrived, rules_untapped.took_none,
+    ),
+}  # fmt: skip
+"""What is asked, by how far the handshake came; the first that speaks wins."""
+
+BEFORE: dict[tuple[str, str], str] = {
+    ("kept_at_home", "no_room_in_conntrack"): "a SYN that gets no answer for want of a route fills no table",
+    ("held_for_the_way_back", "no_room_in_conntrack"): "rp_filter looks before connection tracking has to confirm",
+    ("never_on_the_wire", "took_none"): "what never left cannot be taken",
+    ("kept_at_home", "held_by_the_node"): "a route that refuses the way back makes rp_filter drop the SYN",
+    ("kept_at_home", "swallowed_at_target"): "a host without a way back takes no SYN: its firewall is not to blame",
+    ("held_for_the_way_back", "held_by_the_node"): "rp_filter is the symptom, the return route the cause (T6)",
+    ("held_for_the_way_back", "swallowed_at_target"): "the same on a host",
+    ("never_on_the_wire", "told_on_the_way_in"): "it died at the first place where it is missing; the error is A's own",
+    ("never_on_the_wire", "never_arrived"): "what never left cannot arrive",
+}
+"""Rules of one list that may speak together and blame different directions: which comes first, and why.
+
+Any other such pair is a mistake in the rules; a test looks for one in arbitrary observations.
+"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from enum import StrEnum
 
+from prober.handshake import State
 from prober.observation import ANSWERS, TUNNEL, Observation, Place, Seen, Sight, entries, passage
 from prober.probe import Kind
 from prober.report import Route
@@ -52,6 +53,41 @@ def both_ends(o: Observation) -> bool:
     return here and (syn_arrived(o) or answer_left(o) is not None)
 
 
+class Reached(StrEnum):
+    """How far a handshake is known to have come: what was asked last, and what it then can have died of."""
+
+    NOT_SENT = "the SYN was not sent"
+    UNHEARD = "its answer came in, and its own host dropped it"
+    COMPLETED = "it completed"
+    REWRITTEN = "it was answered from another address"
+    REFUSED = "it was refused"
+    ANSWER = "an answer was under way"
+    SYN = "the SYN was at the responder's side"
+    NOWHERE = "nothing says that it arrived"
+
+
+_ENDED = {
+    State.NOT_SENT: Reached.NOT_SENT, State.ANSWERED: Reached.COMPLETED, State.REWRITTEN: Reached.REWRITTEN,
+    State.REFUSED: Reached.REFUSED, State.UNHEARD: Reached.UNHEARD,
+}  # fmt: skip
+
+
+def reached(o: Observation) -> Reached:
+    """Exactly one for each observation; only a sighting takes it further."""
+    if o.asked.state in _ENDED:
+        return _ENDED[o.asked.state]
+    if answered(o):
+        return Reached.ANSWER
+    return Reached.SYN if syn_arrived(o) or o.source in o.responders else Reached.NOWHERE
+
+
+def answered(o: Observation) -> bool:
+    """True where an answer was seen. An RST that did not leave the responder may be a filter's, had it seen no SYN."""
+    if o.saw(Kind.SYN_ACK) or answer_left(o) is not None:
+        return True
+    return bool(o.saw(Kind.REFUSAL)) and not never_arrived(o)
+
+
 def syn_arrived(o: Observation) -> bool:
     """True where the SYN was seen at the responder."""
     return Sight.SEEN in (o.at(Place.B_NIC_IN), o.at(Place.B_POD_IN), o.at(Place.B_STACK))
@@ -74,8 +110,11 @@ def word(answer: Seen) -> str:
 
 
 def way_back(o: Observation) -> Route | None:
-    """The responder's own route to whom it saw asking."""
-    return next((r for name in nodes(o) if (r := o.route_of(name)) and name != o.source), None)
+    """The responder's own route to whom it saw asking; of several responders, of the one that had to do with it."""
+    own, left = nodes(o), answer_left(o)
+    came = {one.agent for one in o.saw(Kind.SYN, way=IN)}
+    concerned = tuple(name for name in own if left and name == left.agent) or tuple(n for n in own if n in came) or own
+    return next((r for name in concerned if (r := o.route_of(name)) and name != o.source), None)
 
 
 def own_way_back(o: Observation) -> Route | None:
@@ -229,7 +268,7 @@ def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
 
 
 def _on_the_way(o: Observation, agent: str, kinds: tuple[Kind, ...]) -> bool:
-    carried = Kind.SYN not in kinds and syn_arrived(o) and bool(o.saw(Kind.SYN, by=agent, way=IN))
+    carried = Kind.SYN not in kinds and syn_arrived(o) and bool(o.saw(Kind.SYN, by=agent))
     return regular(o, agent) or carried or (not irregular(o, agent) and passed_on(o, agent, *kinds))
 
 
@@ -241,8 +280,8 @@ def last_carrier(o: Observation, *kinds: Kind) -> str:
 
 def dead_end(o: Observation, stray: Seen) -> Route | None:
     """The stray's own route where it shows that the packet ends there: refused, or taken for a local one."""
-    fate = o.route_of(stray.agent)
-    if fate is None or fate.dst != stray.dst or is_default(fate):
+    fate = next((r for r in reversed(o.routes) if (r.agent, r.dst) == (stray.agent, stray.dst)), None)
+    if fate is None or is_default(fate):
         return None
     claimed = not fate.via and fate.dev != "" and (wider_than_home(o, fate) or _new_claim(o, stray, fate))
     return fate if fate.type in (*REFUSING, "local") or claimed else None
@@ -264,8 +303,8 @@ def _attached(o: Observation, agent: str, fate: Route) -> bool:
 def onward(o: Observation, stray: Seen) -> Route | None:
     """The stray's own route where it shows an ordinary router: it would send the packet on by another interface than
     it came by, to a next hop or into a network of its own. Whatever stops the packet there is no wrong route."""
-    fate = o.route_of(stray.agent)
-    if fate is None or fate.dst != stray.dst or fate.error or fate.type != "unicast" or not fate.prefix:
+    fate = next((r for r in reversed(o.routes) if (r.agent, r.dst) == (stray.agent, stray.dst)), None)
+    if fate is None or fate.error or fate.type != "unicast" or not fate.prefix:
         return None
     by_another = fate.dev not in ("", stray.interface)
     return fate if by_another and (fate.via or _attached(o, stray.agent, fate)) else None

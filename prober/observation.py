@@ -6,6 +6,7 @@ next year. Nothing in it depends on what any agent's clock shows, only on how lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any
@@ -229,6 +230,7 @@ def places(
 ) -> dict[Place, Sight]:  # fmt: skip
     """The vector. `watching` are the agents that captured throughout; pods' places count only where the target is one.
 
+    A negative that a packet contradicts does not count: whoever missed that packet may have missed others.
     The stack is looked at a few times a second: a probe that ``lasted`` less than `STACK_LOOKS` may have been missed.
     """
     result = {Place.A_SENT: Sight.NOT_SEEN if asked.state == State.NOT_SENT else Sight.SEEN}
@@ -254,6 +256,9 @@ def places(
         result[Place.A_NODE_OUT] = _sight(left, others.home in watching)
     if not pod and not same_host and (result[Place.B_NIC_OUT] == Sight.SEEN or _answer_quoted(seen, responders)):
         result[Place.B_STACK] = Sight.SEEN  # it answered
+    for place in _passed_unseen(asked, source, responders, seen):
+        if result[place] == Sight.NOT_SEEN:
+            result[place] = Sight.NOT_WATCHED
     return result
 
 
@@ -264,6 +269,29 @@ def _answer_quoted(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> bool:
 
 def _sight(seen: bool, watched: bool) -> Sight:
     return Sight.SEEN if seen else Sight.NOT_SEEN if watched else Sight.NOT_WATCHED
+
+
+def _passed_unseen(asked: Asked, source: str, responders: tuple[str, ...], seen: tuple[Seen, ...]) -> Iterator[Place]:
+    """Places that a packet met further on must have passed: who says *not seen* there was not really watching.
+
+    Whatever another agent saw of this probe, and whatever came in from elsewhere, began with a SYN that left.
+    """
+    if any(one.agent != source or (one.way == IN and one.icmp_from != asked.src) for one in seen):
+        yield Place.A_NIC_OUT
+    answers = [one for one in seen if one.kind == Kind.SYN_ACK]
+    if answers:
+        yield from (Place.B_NIC_IN, Place.B_POD_IN)
+    if any(one.where != Where.POD or one.agent not in responders for one in answers):
+        yield Place.B_POD_OUT
+    there = [one for one in seen if one.agent in responders]
+    if any(one.kind == Kind.SYN and one.where == Where.POD for one in there):
+        yield Place.B_NIC_IN
+    if any(one.kind == Kind.REFUSAL and one.way == OUT for one in there):
+        yield Place.B_NIC_IN
+    came = any(one.kind == Kind.SYN and one.way == IN for one in there)
+    refused = [one for one in seen if one.kind == Kind.REFUSAL and came]
+    if any(one.agent not in responders or (one.where, one.way) == (Where.NIC, IN) for one in answers + refused):
+        yield Place.B_NIC_OUT
 
 
 STACK_LOOKS = 0.6

@@ -94,6 +94,24 @@ def astray_on_the_way_in(o: Observation) -> Verdict | None:
     )  # fmt: skip
 
 
+def ended_on_the_way_in(o: Observation) -> Verdict | None:
+    """F4 in silence: who always carried the SYN has it, and its own route now ends it there."""
+    met = [one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK and facts.regular(o, one.agent)]
+    ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
+    if not ends or facts.syn_arrived(o):
+        return None
+    carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
+    said = facts.describe(o, route)
+    sentence = f"The SYN for {o.target} came as far as {carrier.agent}, which always carried it, and now routes {said}."
+    step = f"On {carrier.agent}: `ip route get {carrier.dst}`; take that route away."
+    culprit = Culprit("route", carrier.agent, f"{carrier.agent} routes {said}")
+    cause = Cause.F4 if facts.refuses(route) else Cause.F9
+    return facts.say(
+        o, DROP, LIKELY if facts.never_arrived(o) else INFERRED, sentence, cause, culprit, step,
+        (Place.A_NIC_OUT, Place.B_NIC_IN), (f"carrier {carrier.agent}",),
+    )  # fmt: skip
+
+
 def told_on_the_way_in(o: Observation) -> Verdict | None:
     """F2, F3, F4, F6, F7, F9: an ICMP error that quotes the SYN, to the prober or to the load balancer for it."""
     errors = facts.errors_to_prober(o)

@@ -116,7 +116,8 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
     sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
     wrong = sent or kept
-    if not wrong and not facts.irregular(o, stray.agent):
+    new, alone = facts.irregular(o, stray.agent), stray.where != Where.NIC or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN
+    if not new and (not wrong or (not kept and alone)):
         return None
     cause = _caught_cause(o, stray, wrong, kept)
     culprit = Culprit("node", stray.agent, f"caught the {facts.word(stray)} for {stray.dst} on {stray.interface}")
@@ -132,7 +133,10 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
 
 
 def _caught_confidence(o: Observation, stray: Seen, sent: Route | None, kept: Route | None) -> Confidence:
+    """A next hop that nobody knows from a healthy past, and whose own route says nothing, may be an ordinary router."""
     new = facts.irregular(o, stray.agent)
+    if not kept and not new:
+        return LIKELY if o.at(Place.B_NIC_OUT) == Sight.SEEN else INFERRED
     passed = facts.passed_on(o, stray.agent, *ANSWERS)
     seen = facts.answer_left(o) is not None and facts.syn_arrived(o) and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN
     ends = kept is not None and (kept.type != "unicast" or facts.wider_than_home(o, kept))
@@ -159,6 +163,26 @@ def _caught_story(o: Observation, stray: Seen, wrong: Route | None) -> str:
     caught = f"{wrong.agent} routes {facts.describe(o, wrong)} and {stray.agent} caught the {what}"
     pod = f", in a pod that has {stray.dst} itself" if o.saw(*ANSWERS, by=stray.agent, where=Where.POD) else ""
     return f"{begun}{caught}{pod}. {facts.overlap(o, wrong)}"
+
+
+def ended_on_the_way_back(o: Observation) -> Verdict | None:
+    """R6 and its like at a router: who always carried the answer has it, and its own route now ends it there."""
+    met = [one for one in o.witnesses(*ANSWERS) if one.where != Where.STACK and facts.regular(o, one.agent)]
+    ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
+    if not ends:
+        return None
+    carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
+    refusal = facts.refuses(route)
+    label = Label.RETURN_PATH_LOSS if refusal else Label.RETURN_PATH_MISROUTE
+    said = facts.describe(o, route)
+    sentence = (
+        f"The {facts.word(carrier)} for {carrier.dst} came as far as {carrier.agent}, which always carried it, and now "
+        f"routes {said}."
+    )
+    step = f"On {carrier.agent}: `ip route get {carrier.dst}`; take that route away."
+    culprit = Culprit("route", carrier.agent, f"{carrier.agent} routes {said}")
+    confidence = _caught_confidence(o, carrier, None, route)
+    return facts.say(o, label, confidence, sentence, refusal, culprit, step, _ALL, (f"carrier {carrier.agent}",))
 
 
 def given_to_its_own_pod(o: Observation) -> Verdict | None:

@@ -38,6 +38,8 @@ def held_by_the_node(o: Observation) -> Verdict | None:
     here = o.at(Place.B_NIC_IN) == Sight.SEEN or o.source in o.responders
     if not o.pod or not here or o.at(Place.B_POD_IN) != Sight.NOT_SEEN or facts.answer_left(o):
         return None
+    if o.at(Place.B_NIC_OUT) != Sight.NOT_SEEN and o.source not in o.responders:
+        return None  # it may have answered for the pod
     node = facts.names(facts.nodes(o))
     cause, why = _held_because(o, node)
     at = "" if o.source in o.responders else "'s NIC"

@@ -11,23 +11,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prober.classify import RULES, classify
+from prober.facts import Reached
 from prober.handshake import State
-from prober.observation import Observation, Place, Sight, Usual, places
+from prober.observation import Observation, Place, Sight, places
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import IN
 from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Label
+from tests.anything import AGENTS, observations
 from tests.stories import (
     AND_BACK,
     EVERYBODY,
-    FIREWALL,
     HOST,
     INCIDENT,
-    LB,
     NAMES,
     NODE1,
-    NODE19,
     NORMAL,
     POD,
     RIGHT,
@@ -184,45 +183,6 @@ def test_a_silent_agent_never_makes_a_story_surer(name, agent):
 
 # -- anything at all ---------------------------------------------------------------------------------------------------
 
-AGENTS = st.sampled_from(sorted(EVERYBODY))
-SEGMENTS = st.builds(
-    lambda agent, place, arrow, what, ttl, after, rest: f"{agent}{place} {arrow} {what} ttl {ttl} after {after}{rest}",
-    AGENTS, st.sampled_from(["", "", "", "/pod", "/stack"]), st.sampled_from(["<<", ">>"]),
-    st.sampled_from([
-        "SYN", "SYN-ACK", "RST", "own RST", f"ICMP 3/1 of SYN-ACK from {NODE19}", "ICMP 3/0 of SYN from 10.19.0.1",
-        "ICMP 3/13 of SYN-ACK from 10.224.0.1", "ICMP 11/0 of SYN-ACK from 10.224.0.1", f"ICMP 3/1 of SYN from {NODE1}",
-        "ICMP 3/4 of SYN from 10.19.0.1", "ICMP 1/3 of SYN-ACK from fd00::1",
-    ]),
-    st.integers(60, 64), st.sampled_from([0, 1, 3070]), st.sampled_from(["", "", " unsealed", f" from {LB}"]),
-)  # fmt: skip
-ROUTES = st.builds(
-    Route, AGENTS, st.sampled_from([FIREWALL, POD, LB]), st.just(POD), st.just("veth"),
-    st.sampled_from(["10.19.0.0/16", "10.19.0.0/24", "0.0.0.0/0", "", "::/0", "10.0.0.0/8", "fd00::/8"]),
-    st.sampled_from(["", NODE19, "10.224.0.1", LB, f"{NODE19},10.224.0.1"]),
-    st.sampled_from(["", "eth0", "eth1", "pods0"]),
-    st.sampled_from(["unicast", "blackhole", "unreachable", "local", ""]), st.just("main"),
-    st.sampled_from(["", "", "ENETUNREACH", "EINVAL", "ENODEV"]),
-)  # fmt: skip
-SOME = st.lists(AGENTS, unique=True).map(tuple)
-USUALS = st.none() | st.builds(
-    Usual, st.integers(60, 64), st.sampled_from([(), NORMAL.exits, ("node1 pods0 x",)]), SOME, SOME, SOME
-)
-
-
-@st.composite
-def observations(draw: st.DrawFn) -> Observation:
-    """Any observation that `places` can make: agents saw what they please, and watched or not."""
-    lines = draw(st.lists(SEGMENTS, max_size=10))
-    responders = draw(st.sampled_from([("node1",), ("node1", "node2"), (), ("firewall",)]))
-    return story(
-        "\n".join(lines), draw(st.sampled_from([s for s in State if s != State.SENT])), deaf=draw(SOME),
-        routes=tuple(draw(st.lists(ROUTES, max_size=3))), usual=draw(USUALS), responders=responders,
-        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=draw(st.sampled_from([POD, ""])),
-        through=draw(st.sampled_from([(), ("lb",)])),
-        counters=draw(st.dictionaries(st.sampled_from(["TcpExtIPReversePathFilter", "TcpExtListenOverflows",
-        "IpOutNoRoutes"]), st.just(1))),
-    )  # fmt: skip
-
 
 @given(observations())
 @settings(max_examples=400, deadline=None)
@@ -328,7 +288,13 @@ def test_hiding_an_agent_may_lose_the_way_and_never_turns_it_round(world):
         assert classify(hide(world.observe(), agent)).label.value in world.may_be | {"healthy"}
 
 
-def test_the_last_rule_always_speaks():
+def test_where_no_rule_speaks_nothing_is_blamed():
     asked = story("").asked
     bare = Observation(1, "a", "b", asked, (), places(asked, "a", (), (), frozenset(), False, 1.0), names=NAMES)
-    assert RULES[-1](bare) is not None and classify(bare).label == Label.UNKNOWN
+    assert all(rule(bare) is None for rule in RULES[Reached.NOWHERE])
+    assert classify(bare).label == Label.UNKNOWN
+
+
+@pytest.mark.parametrize("reached", Reached)
+def test_there_are_rules_for_however_far_it_came(reached):
+    assert RULES[reached]

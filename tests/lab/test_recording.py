@@ -16,6 +16,8 @@ from prober.classify import classify
 from prober.errors import ConfigInvalid
 from prober.lab import incident
 from prober.lab.recording import FILE, read
+from prober.replay import Received, Recording
+from prober.report import Report
 from prober.verdict import Cause, Confidence, Label, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -99,3 +101,31 @@ def test_the_icmp_error_that_comes_after_three_seconds_revises_the_verdict_and_m
         assert verdicts[0].confidence == Confidence.LIKELY
         assert {(one.label, one.cause) for one in verdicts} == {(Label.RETURN_PATH_MISROUTE, Cause.R1B)}
         assert "says ICMP 3/1" in verdicts[-1].sentence
+
+
+def shifted(recording: Recording, agent: str, by_ns: int) -> Recording:
+    """The same reports, had this agent's clock shown another time: every time it tells is moved, nothing else."""
+
+    def moved(report: Report) -> Report:
+        if report.agent != agent:
+            return report
+        outcomes, seen = report.outcome_rows().copy(), report.sighting_rows().copy()
+        for rows, names in ((outcomes, ("sent_ns", "done_ns")), (seen, ("time_ns",))):
+            for name in names:
+                rows[name] += by_ns
+        times = {name: getattr(report, name) + by_ns for name in ("clock_ns", "since_ns", "until_ns")}
+        return msgspec.structs.replace(report, outcomes=outcomes.tobytes(), sightings=seen.tobytes(), **times)
+
+    received = tuple(Received(one.at, moved(one.report)) for one in recording.reports)
+    return msgspec.structs.replace(recording, reports=received)
+
+
+@pytest.mark.parametrize("by_hours", [1, -1])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clock_that_is_an_hour_wrong_changes_no_byte_of_any_verdict(name: str, by_hours: int) -> None:
+    recording = read(RECORDED / name)
+    expected = msgspec.json.encode(replay.judge(recording))
+    for agent in sorted({one.report.agent for one in recording.reports}):
+        wrong = shifted(recording, agent, by_hours * 3600 * 10**9)
+        assert wrong != recording
+        assert msgspec.json.encode(replay.judge(wrong)) == expected, agent
