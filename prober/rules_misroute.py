@@ -16,6 +16,8 @@ from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 _ALL = (Place.B_NIC_IN, Place.B_POD_IN, Place.B_POD_OUT, Place.B_NIC_OUT)
+_SURE = (Error.NO_ROUTE, Error.REJECTED, Error.LOOP)
+"""What an error can say that leaves no doubt why the answer ended."""
 _ROUNDS = 3
 """An answer that passes one interface, one way, with so many different TTLs goes round; two may be two paths."""
 
@@ -218,15 +220,16 @@ def wrong_next_hop(o: Observation) -> Verdict | None:
     fine = (o.source, *o.through, *passing)
     hops = [name for name in facts.owners(o, route) if name not in fine and facts.irregular(o, name)]
     new = facts.turned(o) and facts.wider_than_home(o, route) and not passing
-    errors = [
-        s for s in facts.errors_to_responder(o)
-        if s.icmp_from in route.via.split(",") and facts.meaning(o, s) == Error.NO_HOST
-    ]  # fmt: skip
+    heard = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) != Error.OTHER]
+    theirs = [s for s in heard if s.icmp_from in route.via.split(",")]
+    errors = [s for s in theirs if facts.meaning(o, s) == Error.NO_HOST]
+    if any(s.sealed and s not in theirs and facts.meaning(o, s) in _SURE for s in heard):
+        return None  # who says why it ended has the answer: it did not go where the route says
     if not (hops or errors or new):
         return None
     owner, came = ", ".join(hops) or route.via, o.at(Place.A_NIC_IN)
-    confidence = PROVEN if errors and (hops or new) and came == Sight.NOT_SEEN else LIKELY
-    if came == Sight.NOT_WATCHED and not errors:
+    confidence = PROVEN if any(s.sealed for s in theirs) and (hops or new) and came != Sight.SEEN else LIKELY
+    if came == Sight.NOT_WATCHED and not heard:
         confidence = INFERRED
     told = f"; {facts.hop(o, errors[0].icmp_from)} says {facts.icmp(errors[0])}: {Error.NO_HOST}" if errors else ""
     story = f"but {route.agent} routes {facts.describe(o, route)}, another node{told}"
