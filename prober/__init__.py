@@ -42,6 +42,7 @@ beside         what the other cells say of a failing one: the other way round, o
 copies         copies of answers that the responder sends: a dead leg, where its own answers seem lost at random
 trace          how far a segment came, by the routers that told when its TTL ran out
 ladder         an observation drawn as arrows between the prober, the responder, a witness
+localise       many verdicts -> findings: cells that fail with one element in common, and what speaks against it
 matrix         verdicts folded into cells, source x target; freshness is part of a cell
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling

@@ -30,6 +30,7 @@ from prober.joiner import HOLD
 from prober.report import Orders, Report
 from prober.settings import Settings
 from prober.store.engine import Store
+from prober.surfaces import findings
 from prober.surfaces.spans import Spans
 from prober.targets import Targets
 
@@ -255,10 +256,10 @@ class Centre:
         """A run as the API shows it. Raises KeyError."""
         run = self.runs.get(run_id)
         if run is None:
-            return keeper.stored_run(self.store, run_id)
+            return findings.told(keeper.stored_run(self.store, run_id))
         finished = self.stamp(run.finished_wall) if run.finished_wall else None
-        document = run.document(self.now(), self.stamp(run.finished_wall))
-        return {**document, "created": self.stamp(run.created_wall), "finished": finished}
+        document = run.document(self.now(), self.stamp(run.finished_wall)) | {"zones": self._zones()}
+        return findings.told({**document, "created": self.stamp(run.created_wall), "finished": finished})
 
     def cancel_run(self, run_id: str, who: str) -> None:
         """Ends a run that is under way; what was judged stays."""
@@ -297,7 +298,13 @@ class Centre:
         declared = self.desk.targets
         wanted = declared.expand_sources(tuple(sources)) if sources else ()
         names = declared.expand_targets(tuple(targets)) if targets else ()
-        return self.desk.matrix.document(self.now(), self.stamp(), self.desk.matrix.select(wanted, names))
+        document = self.desk.matrix.document(self.now(), self.stamp(), self.desk.matrix.select(wanted, names))
+        return findings.told({**document, "zones": self._zones()})
+
+    def _zones(self) -> dict[str, str]:
+        """The zone of each agent and target: where cells fail together, it may be what they have in common."""
+        declared = self.desk.targets
+        return {one.name: one.zone for one in declared.targets} | {one.name: one.zone for one in declared.agents}
 
     def past_matrix(self, at: datetime, sources: list[str] | None, targets: list[str] | None) -> dict[str, Any]:
         """The matrix as it was. Raises `Refused` as above, KeyError where nothing of that moment is kept."""

@@ -36,6 +36,23 @@ class Cell(BaseModel):
     answered: int
 
 
+class Finding(BaseModel):
+    """Cells that are not healthy and have one element in common."""
+
+    line: str = Field(description="the finding in words: the culprit, what it breaks, what speaks against it")
+    label: str = Field(description="the worst among its cells")
+    confidence: str | None
+    culprit: str | None
+    element: str = Field(description="what the cells have in common")
+    kind: str = Field(description="node, hop, route, prefix, target, source, target zone, source zone or pair")
+    route: str | None
+    paths: str
+    cells: int
+    against: int = Field(description="how many cells through the same element pass")
+    source: str = Field(description="of its worst cell")
+    target: str
+
+
 class Matrix(BaseModel):
     """Every cell asked for."""
 
@@ -43,6 +60,9 @@ class Matrix(BaseModel):
     sources: list[str]
     targets: list[str]
     cells: list[Cell]
+    zones: dict[str, str] = Field(default={}, description="of agents and targets")
+    sentence: str = Field(description="the state of the whole")
+    findings: list[Finding]
 
 
 class Verdict(BaseModel):
@@ -246,7 +266,18 @@ CELL = {
     "age_seconds": 0.7, "rtt_ms": None, "sent": 42, "answered": 30,
 }  # fmt: skip
 AT = "2026-01-01T12:00:00.000Z"
-MATRIX = {"at": AT, "sources": ["firewall"], "targets": ["ingress"], "cells": [CELL]}
+FINDING = {
+    "line": "node19, where node1 routes 10.19.0.0/16 via 10.224.0.23 (node19) (proven): return-path misroute on "
+    "firewall → ingress", "label": "return-path-misroute", "confidence": "proven",
+    "culprit": "node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19)", "element": "node19", "kind": "node",
+    "route": "10.19.0.0/16 via 10.224.0.23", "paths": "firewall → ingress", "cells": 1, "against": 0,
+    "source": "firewall", "target": "ingress",
+}  # fmt: skip
+MATRIX = {
+    "at": AT, "sources": ["firewall"], "targets": ["ingress"], "cells": [CELL],
+    "zones": {"firewall": "firewall", "ingress": "pods"},
+    "sentence": "1 of 1 path fail: firewall → ingress is a return-path misroute", "findings": [FINDING],
+}  # fmt: skip
 RUN = {
     "id": "0123456789abcdef", "state": "running", "pairs": 1, "probes": 1, "judged": 1, "asked_by": "token 01ab",
     **MATRIX, "created": AT, "finished": None,

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from prober.surfaces import page
+from prober.surfaces.findings import told
 from tests.surfaces import documents
 
 Document = dict[str, Any]
@@ -75,7 +76,7 @@ class Standin:
         return FileResponse(page.FOLDER / name) if name in page.ASSETS else Response(status_code=404)
 
     def _matrix(self, request: Request) -> Response:
-        return JSONResponse(self.matrix())
+        return JSONResponse(told(self.matrix()))
 
     def _events(self, request: Request) -> Response:
         if not self.streams:
@@ -84,7 +85,7 @@ class Standin:
 
     async def _stream(self) -> AsyncIterator[str]:
         while not (self.away or self.stopping):
-            yield f"event: matrix\ndata: {json.dumps(self.matrix())}\n\n"
+            yield f"event: matrix\ndata: {json.dumps(told(self.matrix()))}\n\n"
             await asyncio.sleep(0.2)
 
     def _path(self, request: Request) -> Response:
@@ -106,13 +107,13 @@ class Standin:
 
     def _start(self, request: Request) -> Response:
         self.run_polls = 0
-        return JSONResponse(documents.run(self.matrix(), "running", 0), 202, {"Location": "/api/v1/runs/run-7"})
+        return JSONResponse(told(documents.run(self.matrix(), "running", 0)), 202, {"Location": "/api/v1/runs/run-7"})
 
     def _run(self, request: Request) -> Response:
         self.run_polls += 1
         total = len(self.matrix()["cells"])
         state, done = ("finished", total) if self.run_polls > 2 else ("running", 20 * self.run_polls)
-        return JSONResponse(documents.run(self.matrix(), state, done))
+        return JSONResponse(told(documents.run(self.matrix(), state, done)))
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ def test_those_who_cannot_see_it_get_title_and_description() -> None:
     root = ET.fromstring(picture.svg(documents.incident()))
     title, description = root.find("s:title", NS), root.find("s:desc", NS)
     assert title is not None and title.text == sentence(documents.incident())
-    assert description is not None and "node19: node1 routes" in (description.text or "")
+    assert description is not None and "node19, where node1 and node2 route" in (description.text or "")
 
 
 def test_each_cell_is_a_tile_of_its_labels_colour() -> None:

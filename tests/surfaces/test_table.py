@@ -44,7 +44,7 @@ def test_the_text_matrix_in_full() -> None:
         "1 ingress  2 lb",
         "↰ return-path misroute 1  • healthy 2",
         "",
-        "firewall → ingress: return-path misroute · proven · " + documents.route("node1"),
+        documents.route("node1") + " (proven): return-path misroute on firewall → ingress",
     ]
 
 

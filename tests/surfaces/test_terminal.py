@@ -35,7 +35,7 @@ def test_the_incident_reads_as_a_heatmap_with_one_finding() -> None:
     assert " ↰  return-path misroute 4" in text and " •  healthy 59" in text
     flat = " ".join(text.split())
     assert "6 of 65 paths fail: return-path misroute, firewall → node1, node2, ingress, pod2 and 2 other paths" in flat
-    assert flat.count("node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19) (and 1 more at node19)") == 1
+    assert flat.count("node19, where node1 and node2 route 10.19.0.0/16 via 10.224.0.23 (proven)") == 1
 
 
 def test_the_legend_names_only_what_is_there() -> None:

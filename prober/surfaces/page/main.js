@@ -60,10 +60,7 @@ function legend() {
 }
 
 function finding(one) {
-  const [paths, rest] = [one.paths, one.line.slice(one.paths.length + 2)];
-  const first = one.cells[0];
-  const anchor = element("a", { href: link(first.source, first.target) }, paths);
-  return element("li", {}, badge(one.look), element("span", {}, anchor, element("br"), rest));
+  return element("li", {}, badge(one.look), element("a", { href: link(one.source, one.target) }, one.line));
 }
 
 function tooltip(cell, x = 0, y = 0) {
