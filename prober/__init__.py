@@ -34,6 +34,7 @@ rules_untapped rules for a target's side that may not capture: half-open sockets
 halfopen       the half-open sockets of agents without a tap, matched to probes
 questions      whose routing table is asked about a failed probe
 facts          what the rules read off an observation, and the one door through which a verdict is said
+infer          what the rest of the matrix says of a target that nobody watches
 odds           exact odds: could this pattern of losses be chance
 flows          many handshakes of one cell together: a dead leg, a band of ports, random loss
 experiment     what prober tries by itself when a cell fails, and what came of it

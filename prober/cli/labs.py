@@ -43,6 +43,9 @@ def run(
     every: Annotated[bool, typer.Option("--all", help="every shipped incident")] = False,
     repeat: Annotated[int, typer.Option(min=1, help="how many times")] = 1,
     labs: Annotated[int, typer.Option(min=1, max=16, help="with --all: how many labs side by side")] = 2,
+    agentless: Annotated[
+        bool, typer.Option(help="without the agents at the target's side: the direction must be right, or unknown")
+    ] = False,
     write: Annotated[Path | None, typer.Option(help="a file that keeps the confusion tables, as JSON")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -53,7 +56,10 @@ def run(
     names = list(incidents.names()) if every else list(incident or [])
     if not names:
         raise Refused("which incident? a name from `prober lab list`, a file, or --all")
-    loaded = [incidents.load(name) for name in names] * repeat
+    loaded = [incidents.load(name) for name in names]
+    if agentless:
+        loaded = _without_agents(loaded)
+    loaded *= repeat
     written = write and write.resolve()
     folder = sealed.enter()
     from prober.lab import catalogue, trial
@@ -69,6 +75,19 @@ def run(
     several = every or len(trials) > 1
     _told([one.document() for one in trials], several, as_json, written)
     return 0 if all(one.ok for one in trials) else 1
+
+
+def _without_agents(loaded: list[Any]) -> list[Any]:
+    """Those that can be run without agents at the target's side; which can't is said."""
+    from prober.lab.agentless import without_agents
+
+    bare = [(one, without_agents(one)) for one in loaded]
+    left_out = [one.name for one, without in bare if without is None]
+    if left_out:
+        output.say(f"left out, for nobody would be left at the source, or it is about silence: {', '.join(left_out)}")
+    if len(left_out) == len(loaded):
+        raise Refused("none of these incidents can be run without agents at the target's side")
+    return [without for _, without in bare if without is not None]
 
 
 def _told(documents: list[dict[str, Any]], several: bool, as_json: bool, written: Path | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from prober import beside, experiment, flows
+from prober import beside, experiment, flows, infer
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
 from prober.errors import Refused
@@ -24,6 +24,9 @@ from prober.report import CONNECT, Report
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
+
+FAILED_OF_LATE = 2.0
+"""Seconds before a probe in which another cell's failure is of the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Desk:
         self.debounce = Debounce()
         self._pairs = {pair.key: pair for pair in self.pairs}
         self.bench = Bench(targets.policy)
+        self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
+        self._blocks = tuple((agent.name, block) for agent in targets.agents for block in agent.pods)
 
     def adopt(self, targets: Targets) -> None:
         """Another document: cells that are still declared keep what is known of them."""
@@ -213,6 +218,8 @@ class Desk:
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)
         verdict = classify(observation)
+        if infer.wanted(observation, verdict):
+            verdict = infer.infer(observation, verdict, self._around(observation))
         before = self._said(observation)
         if before is not None and same(before, verdict):
             kept = self.evidence.get(key)
@@ -227,6 +234,19 @@ class Desk:
         if kept is None or kept.observation.sent <= observation.sent:
             self.evidence[key] = judged
         return judged
+
+    def _around(self, o: Observation) -> infer.Context:
+        """The cells that say something of this probe's time: passes sent after it or in the same run, failures of late.
+
+        A failure counts from shortly before it: what fails now may have been found out a probe earlier.
+        """
+        cells: list[infer.Neighbour] = []
+        for matrix, since in ((self.matrix, o.sent), (self.runs.get(o.run), float("-inf"))):
+            for cell in matrix.cells.values() if matrix else ():
+                newest = cell.recent[-1] if cell.recent else None
+                if newest and newest.sent >= (since if newest.verdict.label.passes else since - FAILED_OF_LATE):
+                    cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
+        return infer.Context(tuple(cells), self._zones, self._blocks)
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""

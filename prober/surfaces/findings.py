@@ -122,8 +122,9 @@ def _finding(one: localise.Finding) -> Finding:
     confidence = next((word for word in CONFIDENCES if word in given), None)
     first = next((text for text in culprits if one.route and one.route in text), culprits[0] if culprits else None)
     also = tuple(word.word for word in looks[1:])
+    cells = tuple(map(dict, group))
     return Finding(
-        looks[0], _paths(list(map(dict, group))), also, confidence, first, one.element, one.route, tuple(map(dict, group)),
+        looks[0], _paths(list(cells)), also, confidence, first, one.element, one.route, cells,
         tuple(map(dict, one.against)),
     )  # fmt: skip
 

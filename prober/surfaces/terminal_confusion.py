@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from prober.confusion import LABELS, sides
-from prober.surfaces.glyphs import shown
+from prober.surfaces.glyphs import look, shown
+from prober.surfaces.pen import Drawing, Pen
 from prober.verdict import CAUSES
 
 Document = dict[str, Any]
@@ -18,28 +20,37 @@ GOOD, BAD, FAINT = "#009e73", "bold #d55e00", "dim"
 
 def draw(reckoned: Document) -> RenderableType:
     """What `prober.confusion.reckon` gives, as tables and lines."""
-    return Group(
-        Text(), _table("label", reckoned["label_table"], LABELS), Text(),
-        _table("cause", reckoned["cause_table"], CAUSES), Text(), _confidence(reckoned), Text(), *_lines(reckoned),
-    )  # fmt: skip
+    return Drawing(_draw, reckoned)
 
 
-def _table(word: str, counts: dict[str, dict[str, int]], order: list[str]) -> Table:
-    """Turned columns would not be read: a column's name stands above it, however wide."""
+def _draw(reckoned: Document, pen: Pen) -> Iterator[RenderableType]:
+    for word, order in (("label", LABELS), ("cause", CAUSES)):
+        if counts := reckoned[f"{word}_table"]:
+            yield Text(f"{word}s: expected in rows, said in columns", FAINT)
+            yield _table(counts, order, pen)
+            yield ""
+    yield _confidence(reckoned)
+    yield ""
+    for line in _lines(reckoned):
+        yield Text(pen.say(line.plain)) if pen.ascii else line
+
+
+def _table(counts: dict[str, dict[str, int]], order: list[str], pen: Pen) -> Table:
+    """A label's column has its glyph for a heading: the words would not fit side by side."""
     rows, columns = sides(counts, order)
-    table = Table(box=None, pad_edge=False, header_style="bold", title=f"{word}: expected ↓, said →", title_style=FAINT)
-    table.title_justify = "left"
+    glyphs = {name: f"{pen.glyph(look(name))} " for name in rows if name in LABELS}
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", style="bold", no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(pen.glyph(look(column)) if column in LABELS else pen.say(column), justify="right")
     for row in rows:
         cells = [(column, counts[row].get(column, 0)) for column in columns]
-        table.add_row(row, *(_count(count, row == column) for column, count in cells))
+        table.add_row(glyphs.get(row, "") + pen.say(row), *(_count(count, row == at, pen) for at, count in cells))
     return table
 
 
-def _count(count: int, right: bool) -> Text:
-    return Text(str(count) if count else "·", FAINT if not count else GOOD if right else BAD)
+def _count(count: int, right: bool, pen: Pen) -> Text:
+    return Text(str(count) if count else pen.sign("·"), FAINT if not count else GOOD if right else BAD)
 
 
 def _confidence(reckoned: Document) -> Table:

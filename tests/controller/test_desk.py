@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import time
 
+import msgspec
 import pytest
 
 from prober.controller.desk import Desk
 from prober.controller.rounds import new_run
 from prober.handshake import State
+from prober.matrix import Matrix
 from prober.probe import Kind
 from prober.report import CONNECT
 from prober.segment import OUT
 from prober.settings import read_targets
-from prober.verdict import Label
+from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
 from tests.controller.reports import MS, Reporter
+from tests.stories import story
 
 PAIR = ("firewall", "ingress")
 
@@ -180,3 +183,21 @@ def test_a_connect_that_was_not_heard_makes_its_cell_local_until_one_is(desk: De
         labels.append(desk.matrix.cells[PAIR].verdict(now - 2.0).label)
     assert labels == [Label.HEALTHY, Label.LOCAL, Label.LOCAL, Label.HEALTHY]
     assert desk.matrix.cells[PAIR].sent == 2
+def test_what_passed_before_a_failure_says_nothing_of_its_time(desk: Desk) -> None:
+    """A break lies between them: another source's older pass must not make the failure look like this source's own."""
+    well = Verdict(Label.HEALTHY, Confidence.PROVEN, "well.")
+    ill = Verdict(Label.LOCAL, Confidence.LIKELY, "ill.")
+    for probe, source, sent, verdict in ((1, "lb", 9.9, well), (2, "vm", 10.1, well), (3, "remote", 8.5, ill),
+                                         (4, "node2", 7.5, ill)):  # fmt: skip
+        desk.matrix.take(source, "ingress", probe, sent, verdict, None)
+    o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0)
+    around = desk._around(o)
+    assert {(one.source, one.verdict.label) for one in around.cells} == {("vm", "healthy"), ("remote", "local")}
+    assert around.zones["ingress"] == "pods" and ("node1", "10.4.0.0/16") in {(n, str(b)) for n, b in around.blocks}
+
+
+def test_what_passed_in_the_same_run_is_of_its_time(desk: Desk) -> None:
+    desk.runs["r"] = Matrix([("lb", "ingress", 1e9)])
+    desk.runs["r"].take("lb", "ingress", 1, 9.9, Verdict(Label.HEALTHY, Confidence.PROVEN, "well."), None)
+    o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0, run="r")
+    assert [one.source for one in desk._around(o).cells] == ["lb"]

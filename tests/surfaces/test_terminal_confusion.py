@@ -19,8 +19,8 @@ TRIAL = {"scenario": "closed", "ok": False, "cells": [CELL, WRONG], "seconds_to_
 
 def test_the_tables_and_the_counts_are_printed() -> None:
     lines = printed(draw(reckon([TRIAL])), width=100).splitlines()
-    assert any(line.split() == ["ingress-drop", "target"] for line in lines)
-    assert any(line.split() == ["target", "1", "1"] for line in lines)
+    assert any(line.split() == ["→", "◆"] for line in lines)
+    assert any(line.split() == ["◆", "target", "1", "1"] for line in lines)
     assert any(line.split() == ["T1", "1", "1"] for line in lines)
     assert any(line.split() == ["likely", "1", "0"] for line in lines)
     assert "labels as expected: 1 of 2" in lines
@@ -31,3 +31,11 @@ def test_the_tables_and_the_counts_are_printed() -> None:
 
 def test_nothing_of_a_name_reaches_the_terminal_that_is_not_printable() -> None:
     assert "\x1b" not in printed(draw(reckon([TRIAL | {"misses": ["\x1b[2J"]}])))
+
+
+def test_without_signs_it_is_spelt() -> None:
+    printed(draw(reckon([TRIAL])), encoding="ascii")
+
+
+def test_a_table_without_a_row_is_not_drawn() -> None:
+    assert "causes:" not in printed(draw(reckon([TRIAL | {"cells": [CELL | {"expected_causes": []}]}])))
