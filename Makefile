@@ -6,6 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+REPEAT ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 # A pip that is there already (23 or newer) serves the new environment too: unpacking another takes three seconds.
@@ -13,10 +14,10 @@ HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.s
 PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format catalogue handbook lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/runtime.stamp  ## .venv with what prober needs to run
 
@@ -36,6 +37,16 @@ lint: $(VENV)/test.stamp  ## ruff, mypy --strict, import contracts
 format: $(VENV)/test.stamp  ## write files the way `make lint` wants them
 	@$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+catalogue: setup  ## every incident on the real kernel, with and without agents at the target's side; docs/verdicts.md
+	@status=0
+	$(BIN)/prober lab run --all --repeat $(REPEAT) --write docs/lab.json || status=$$?
+	$(BIN)/prober lab run --all --agentless --write docs/lab-agentless.json || status=$$?
+	$(MAKE) --no-print-directory handbook
+	exit $$status
+
+handbook: setup  ## docs/verdicts.md, from the words in the code and the last catalogue
+	@$(BIN)/python -m prober.cli.handbook docs/lab.json docs/lab-agentless.json > docs/verdicts.md
 
 lock: $(VENV)/test.stamp  ## both locks, from pyproject.toml, with the newest versions it admits
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from prober.verdict import CAUSES, Confidence, Label
+from prober.verdict import CAUSES, Confidence, Label, document
 
 Document = dict[str, Any]
 Table = dict[str, dict[str, int]]
@@ -119,16 +119,26 @@ def markdown(reckoned: Document) -> list[str]:
     )
     return [
         counts, "", "Expected in rows, said in columns:", "",
-        *_markdown_table(reckoned["label_table"], LABELS), "",
-        *_markdown_table(reckoned["cause_table"], CAUSES), "",
+        *_markdown_table(reckoned["label_table"], LABELS), *_markdown_table(reckoned["cause_table"], CAUSES),
         "| confidence | cells | label as expected |", "|---|---|---|",
         *(f"| `{name}` | {row['cells']} | {row['right']} |" for name, row in reckoned["confidence"].items()),
     ]  # fmt: skip
 
 
+def handbook(with_agents: Document, without: Document) -> str:
+    """docs/verdicts.md: the words, and what the last catalogue measured, with agents at the target and without."""
+    kept = "Every cell of every incident in the lab's catalogue, on the real kernel: `make catalogue`."
+    bare = "The same incidents without the agents that cover the target: asked is the right direction, or unknown."
+    measured = ["## Measured", "", kept, "", *markdown(with_agents), ""]
+    return document([*measured, "### Without an agent at the target's side", "", bare, "", *markdown(without), ""])
+
+
 def _markdown_table(table: Table, order: Sequence[str]) -> Iterator[str]:
+    if not table:
+        return
     rows, columns = sides(table, order)
     yield f"| expected | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
     for row in rows:
         yield f"| {row} | {' | '.join(str(table[row].get(column, '')) for column in columns)} |"
+    yield ""

@@ -251,8 +251,8 @@ DECIDES: dict[Cause, str] = {
 """What decides for each cause that a rule can name today. The others have a name and no rule yet."""
 
 
-def document() -> str:
-    """docs/verdicts.md: the words above, as tables."""
+def document(measured: Iterable[str] = ()) -> str:
+    """docs/verdicts.md: the words above, as tables; `measured` are lines about the last lab run, for its end."""
     named = [cause for cause in Cause if cause not in DECIDES]
     return "\n".join(
         [
@@ -268,6 +268,7 @@ def document() -> str:
             "## Named, and without a rule yet", "",
             "Such a fault is still judged, by what was seen: its direction is told, its cause is not.", "",
             *_table(("id", "cause"), ((cause, cause.meaning) for cause in named)), "",
+            *measured,
         ]
     )  # fmt: skip
 

@@ -44,6 +44,13 @@ class Children:
         with suppress(ChildProcessError):  # likewise
             os.waitpid(pid, 0)
 
+    def ended(self, pid: int) -> bool:
+        """Whether a child has ended by itself."""
+        try:
+            return os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:  # it ended, and somebody awaited it
+            return True
+
     def end_all(self) -> None:
         """Kill every child, then await them all."""
         for pid in self._pids:

@@ -145,6 +145,11 @@ class Stage:
         path = self.folder / name
         return "\n".join(path.read_text(errors="replace").splitlines()[-8:]) if path.exists() else "it logged nothing"
 
+    def gone(self) -> list[str]:
+        """Agents that ended by themselves, each with its last words: what they did not see is no verdict's fault."""
+        ended = [name for name, pid in self.agents.items() if self.lab.children.ended(pid)]
+        return [f"agent {name} ended by itself: {self.said(f'agent-{name}.log')}" for name in ended]
+
     def _await_heard(self, names: Sequence[str]) -> None:
         """Until these agents report, and have had the time to open their listeners."""
         deadline = time.monotonic() + READY_PATIENCE

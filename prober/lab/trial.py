@@ -102,6 +102,7 @@ def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
     if incident.heal_steps or incident.stop_agents:
         stage.heal_it()
         ill = list(_healthy(stage.run(), "after the heal"))
+    ill += stage.gone()
     misses += ill
     return Trial(incident.name, not misses, time.monotonic() - started, judged, misses, not ill)
 

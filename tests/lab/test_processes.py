@@ -118,3 +118,17 @@ def test_a_full_listener_answers_nobody_and_counts_it(sealed_child: Sealed) -> N
     told, overflows = sealed_child(live)
     assert told == ["times out", "connects", "ECONNREFUSED"]
     assert overflows > 0
+
+
+def test_a_child_that_ended_by_itself_is_noticed_and_stays_so(sealed_child: Sealed) -> None:
+    def live() -> tuple[bool, bool, bool]:
+        children = Children()
+        short, long = children.fork(lambda: 0), children.fork(lambda: time.sleep(60))
+        deadline = time.monotonic() + 10
+        while not children.ended(short) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        told = children.ended(short), children.ended(short), children.ended(long)
+        children.end_all()
+        return told
+
+    assert sealed_child(live) == (True, True, False)

@@ -34,7 +34,9 @@ def trials(sealed_child: Sealed) -> dict[str, dict[str, Any]]:
     """The whole catalogue, once."""
     done = prober("lab", "run", "--all", "--json")
     assert done.stdout, done.stderr
-    return {trial["scenario"]: trial for trial in json.loads(done.stdout)}
+    document = json.loads(done.stdout)
+    assert document["directions"]["wrong"] == document["healthy_accused"] == 0, document["misses"]
+    return {trial["scenario"]: trial for trial in document["results"]}
 
 
 @pytest.mark.timeout(300)
