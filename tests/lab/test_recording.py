@@ -114,7 +114,9 @@ def shifted(recording: Recording, agent: str, by_ns: int) -> Recording:
             for name in names:
                 rows[name] += by_ns
         times = {name: getattr(report, name) + by_ns for name in ("clock_ns", "since_ns", "until_ns")}
-        return msgspec.structs.replace(report, outcomes=outcomes.tobytes(), sightings=seen.tobytes(), **times)
+        halfopen = [msgspec.structs.replace(one, seen_ns=one.seen_ns + by_ns) for one in report.halfopen]
+        rows_moved = {"outcomes": outcomes.tobytes(), "sightings": seen.tobytes(), "halfopen": halfopen}
+        return msgspec.structs.replace(report, **rows_moved, **times)
 
     received = tuple(Received(one.at, moved(one.report)) for one in recording.reports)
     return msgspec.structs.replace(recording, reports=received)
