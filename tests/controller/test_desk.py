@@ -183,6 +183,8 @@ def test_a_connect_that_was_not_heard_makes_its_cell_local_until_one_is(desk: De
         labels.append(desk.matrix.cells[PAIR].verdict(now - 2.0).label)
     assert labels == [Label.HEALTHY, Label.LOCAL, Label.LOCAL, Label.HEALTHY]
     assert desk.matrix.cells[PAIR].sent == 2
+
+
 def test_what_passed_before_a_failure_says_nothing_of_its_time(desk: Desk) -> None:
     """A break lies between them: another source's older pass must not make the failure look like this source's own."""
     well = Verdict(Label.HEALTHY, Confidence.PROVEN, "well.")
