@@ -1,15 +1,15 @@
 """What an agent and the controller say to each other: msgpack, columns as bytes.
 
 An agent posts a `Report` a few times a second and reads `Orders` in the answer. Times in a report are
-nanoseconds of the agent's *own* clock, and the report says what that clock showed when it was written: the
-controller uses differences only (ages), so a clock that is an hour wrong changes nothing.
+nanoseconds of the agent's *own* clock, and the report says what that clock showed when it was written and how long
+ago that is: the controller uses differences only (ages), so a clock that is an hour wrong changes nothing.
 
 A report is named by ``(agent, epoch, sequence)``; taking it twice changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -109,6 +109,38 @@ class HalfOpen(msgspec.Struct, frozen=True):
     seen_ns: int
 
 
+MOST_ROWS = 50_000
+"""Sightings, and outcomes, that one report may hold."""
+MOST_NAMES = 65_536
+"""Names, answers, counters or notes of one report."""
+Names = Annotated[list[str], msgspec.Meta(max_length=MOST_NAMES)]
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Reports ``first .. last`` of an epoch that an agent had to let go: what they covered is not known.
+
+    ``since_ns .. until_ns`` is their span on the agent's clock; ``probes`` ended in them and ``failed`` of those
+    failed, as far as that was still known (0 and 0 where not).
+    """
+
+    epoch: int
+    first: int
+    last: int
+    since_ns: int
+    until_ns: int
+    probes: int = 0
+    failed: int = 0
+    why: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What an agent's outbox held when a report was written. ``memory``: the disk takes nothing, a crash loses it."""
+
+    reports: int = 0
+    bytes: int = 0
+    memory: bool = False
+
+
 class Report(msgspec.Struct):
     """What an agent saw and did since its last report.
 
@@ -116,6 +148,10 @@ class Report(msgspec.Struct):
     ``dropped`` frames of them meanwhile. ``tap`` is false where it may not capture (no CAP_NET_RAW): the statement is
     then that it read its table of half-open sockets at least twice in any `STACK_LOOKS`, and ``halfopen`` is what was
     new there.
+
+    ``clock_ns`` is what the agent's clock showed when this was written, and ``age_ns`` how long ago that is, by a
+    clock that nobody sets. ``live`` is false for what waited long, or for what a process told that has ended: it is
+    counted and kept, and says nothing of now.
     """
 
     agent: str
@@ -126,16 +162,20 @@ class Report(msgspec.Struct):
     until_ns: int
     dropped: int = 0
     tap: bool = True
-    interfaces: list[str] = []
-    targets: list[str] = []
-    runs: list[str] = []
+    interfaces: Names = []
+    targets: Names = []
+    runs: Names = []
     outcomes: bytes = b""
     sightings: bytes = b""
-    frames: list[bytes] = []
-    answers: list[Route] = []
-    counters: dict[str, int] = {}
-    notes: list[str] = []
-    halfopen: list[HalfOpen] = []
+    frames: Annotated[list[bytes], msgspec.Meta(max_length=MOST_ROWS)] = []
+    answers: Annotated[list[Route], msgspec.Meta(max_length=MOST_NAMES)] = []
+    counters: Annotated[dict[str, int], msgspec.Meta(max_length=MOST_NAMES)] = {}
+    notes: Names = []
+    age_ns: int = 0
+    live: bool = True
+    gaps: Annotated[list[Gap], msgspec.Meta(max_length=MOST_NAMES)] = []
+    held: Held = Held()
+    halfopen: Annotated[list[HalfOpen], msgspec.Meta(max_length=MOST_NAMES)] = []
 
     def outcome_rows(self) -> Batch:
         """The outcomes as an `OUTCOME` array. Raises ValueError where the bytes are no whole number of rows."""
@@ -205,6 +245,15 @@ class Orders(msgspec.Struct):
     questions: list[Question] = []
     once: list[Task] = []
     echoes: list[Echo] = []
+
+
+LANE = "Prober-Lane"
+"""The header that says, before the body is read, whether a report tells of now."""
+
+
+def lane(report: Report) -> str:
+    """What `LANE` says of this report."""
+    return "live" if report.live else "behind"
 
 
 def encode(message: Report | Orders) -> bytes:

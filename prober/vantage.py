@@ -26,8 +26,8 @@ DRIFT_NS = 200_000.0
 class Vantage:
     """What one agent has said of its own watching, in its own clock's nanoseconds.
 
-    ``offset_ns`` maps that clock to the controller's: the least that a report ever took, as it drifts. A report that
-    takes longer was late; it moves nothing.
+    ``offset_ns`` maps that clock to the controller's: the least that a report ever took, as it drifts, and not what
+    it waited at the agent by the agent's own word. A report that takes longer was late; it moves nothing.
     """
 
     epoch: int = 0
@@ -39,7 +39,7 @@ class Vantage:
     late: tuple[float, int] | None = None
 
     def hear(self, report: Report, received: float) -> None:
-        offset = int(received * 1e9) - report.clock_ns
+        offset = int(received * 1e9) - report.clock_ns - report.age_ns
         if report.epoch != self.epoch or self._was_set(report, offset, received):
             self.epoch, self.offset_ns, self.late = report.epoch, offset, None  # a new process, or its clock was set
             self.covered.clear()

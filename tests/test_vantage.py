@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,15 @@ def test_a_late_report_moves_no_clock():
     before = vantage.offset_ns
     vantage.hear(told(2.0), 32.0)
     assert abs(vantage.offset_ns - before) < 10_000_000 and vantage.watched(0.9, 1.9)
+
+
+def test_a_report_that_waited_and_says_how_long_is_dated_by_it():
+    vantage = heard(*FOUR[:2])
+    before = vantage.offset_ns
+    for report in FOUR[2:]:
+        waited = msgspec.structs.replace(report, age_ns=30_000_000_000)
+        vantage.hear(waited, report.clock_ns / 1e9 - OWN + 30.002)
+    assert abs(vantage.offset_ns - before) < 10_000_000 and vantage.watched(0.9, 1.7)
 
 
 def test_a_clock_that_stays_behind_is_believed_in_the_end():

@@ -3,7 +3,12 @@
 loop       one thread over the wire: send what is due, hear what arrives, close what is open
 schedule   what is due when, paced by a token bucket a target
 policy     the agent's own last word on what may be probed
-outbox     what is to be reported: collected, numbered, kept until the controller has it
+outbox     what is to be reported: collected in columns, closed into numbered reports
+backlog    the closed ones until the controller has them: on disk, bounded, newest first and then oldest first
+folder     the segments of one outbox, one process at a time
+recovery   what an earlier process left there
+journal    frames in a segment, each with its checksum
+gaps       what goes when not everything can be kept, and the record of it
 uplink     the other thread: reports out, orders in
 responder  a real kernel listener, so that others can probe this host
 """

@@ -14,12 +14,14 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import structlog
 
 from prober import probe, segment
 from prober.agent import burst
+from prober.agent.backlog import Backlog
 from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
 from prober.agent.outbox import Lasting, Outbox
@@ -64,10 +66,11 @@ class Agent:
 
     Without CAP_NET_RAW it can neither probe nor capture, says so, and is still a responder that answers questions and
     reads its half-open sockets: a vantage all the same. Otherwise raw sockets are opened first, and every capability
-    is dropped before anything is sent.
+    is dropped before anything is sent. `outbox` is the folder that keeps its reports; None:
+    memory.
     """
 
-    def __init__(self, name: str, controller: str, token: str) -> None:
+    def __init__(self, name: str, controller: str, token: str, outbox: Path | None = None) -> None:
         self.name = name
         self.able = privileges.can_capture()
         self.tap: Tap | NoTap = Tap() if self.able else NoTap()
@@ -76,13 +79,15 @@ class Agent:
         privileges.drop()
         self.routes, self.conntrack = Routes(name), Conntrack()
         self.handshakes = Handshakes()
-        self.outbox = Outbox(name, epoch=int.from_bytes(os.urandom(6), "big"))
+        epoch = int.from_bytes(os.urandom(6), "big")
+        self.backlog = Backlog(name, epoch, outbox)
+        self.outbox = Outbox(name, epoch, self.backlog)
         self.schedule = Schedule(random.Random(os.urandom(8)))  # noqa: S311  # it spreads probes, it hides nothing
         self.orders: deque[Orders] = deque()
         self.wake_out, self.wake_in = socket.socketpair()
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
-        self.uplink = Uplink(client(controller, token), self.outbox.waiting, self._heard)
+        self.uplink = Uplink(client(controller, token), self.backlog, self._heard)
         self.takers, self.table, self.echoes = Takers(), Table(), Echoes()
         self.outbox.tap = self.able
         if not self.able:
@@ -173,6 +178,7 @@ class Agent:
 
     def run(self) -> None:
         """Until `stop` is called (from a signal handler). CannotMeasure where it may not capture and no plan comes."""
+        self.backlog.start()
         self.uplink.start()
         with selectors.DefaultSelector() as selector:
             selector.register(self.tap.fileno(), selectors.EVENT_READ)
@@ -205,8 +211,10 @@ class Agent:
         self._transmit(resets)  # their outcomes are not told: they did not time out, nobody may read them as losses
         self._gather(time.monotonic())
         self._report(time.monotonic(), self._covered_ns)
+        self.backlog.flush()
         self.uplink.close()
         self.dialler.close()
+        self.backlog.close()
         if self.responder is not None:
             self.responder.close()
 
@@ -242,7 +250,7 @@ class Agent:
             self.responder.serve()
         if now - self._gathered >= self.report_every:
             self._gather(now)
-            if not self.outbox.waiting or now - self._reported >= self.report_crowded:
+            if not self.backlog.entries or now - self._reported >= self.report_crowded:
                 self._report(now, drained_ns)
 
     def _drain_wake(self) -> None:
@@ -373,7 +381,6 @@ class Agent:
             self.targets.order, self.runs.order,
         )  # fmt: skip
         self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now
-        self.uplink.filled.set()
 
 
 def _mixed(ports: tuple[int, ...]) -> list[int]:

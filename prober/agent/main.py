@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from urllib.parse import quote
 
 from prober.agent.loop import Agent
 
 
-def run(name: str, controller: str, token: str) -> None:
-    """Until a signal ends it. Raises `CannotMeasure` where packets can't be sent or captured and no plan comes."""
-    agent = Agent(name, controller, token)
+def run(name: str, controller: str, token: str, state: Path | None = None) -> None:
+    """Until a signal ends it. Raises `CannotMeasure` where packets can't be sent or captured and no plan comes.
+
+    What it has to report outlives it in a folder of its own below `state`; without one it is kept in memory.
+    """
+    folder = state / f"outbox-{quote(name, safe='')}" if state is not None else None
+    agent = Agent(name, controller, token, folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

@@ -1,6 +1,6 @@
-"""What is to be reported: sightings and outcomes collected in columns, closed into numbered reports, kept until taken.
+"""What is to be reported: sightings and outcomes collected in columns, closed into numbered reports.
 
-Bounded: when the controller is away for long the oldest reports go, and the next one says how many.
+A closed report is handed to what keeps it until the controller has it, see `prober.agent.backlog`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from prober.agent.backlog import Backlog
 from prober.report import OUTCOME, HalfOpen, Report, Route
 from prober.segment import Batch
 from prober.sighting import SIGHTING
 
-KEEP = 4096
-"""Reports kept while the controller is away: some 17 minutes at four a second."""
-KEEP_BYTES = 64 * 1024 * 1024
-"""Bytes of them at most."""
 MOST_SIGHTINGS = 20_000
 """Sightings in one report; what is beyond counts as dropped, as a frame that the kernel had no room for."""
 NAMES = 16_384
@@ -62,12 +59,11 @@ class Lasting:
 
 
 class Outbox:
-    """Collects for the next report, and holds the closed ones until they are acknowledged."""
+    """Collects for the next report; a closed one goes to `waiting`."""
 
-    def __init__(self, agent: str, epoch: int) -> None:
+    def __init__(self, agent: str, epoch: int, waiting: Backlog | None = None) -> None:
         self.agent, self.epoch = agent, epoch
-        self.waiting: deque[Report] = deque()
-        self.lost = 0
+        self.waiting: Backlog | deque[Report] = deque() if waiting is None else waiting
         self.tap = True
         self._sequence = 0
         self._open()
@@ -133,24 +129,6 @@ class Outbox:
             )
         )  # fmt: skip
         self._open()
-        self._make_room()
-
-    def _make_room(self) -> None:
-        """The oldest reports go, and the next one says how many: the gap is in the record.
-
-        The uplink's thread takes reports out of `waiting` meanwhile, so a copy is looked through.
-        """
-        size = sum(map(_size, self.waiting.copy()))
-        lost = self.lost
-        while len(self.waiting) > KEEP or (size > KEEP_BYTES and len(self.waiting) > 1):
-            size -= _size(self.waiting.popleft())
-            self.lost += 1
-        if self.lost > lost:
-            self.note(f"the controller was away: {self.lost} reports had to go")
-
-
-def _size(report: Report) -> int:
-    return len(report.sightings) + len(report.outcomes) + sum(map(len, report.frames))
 
 
 def _join(parts: list[Batch], dtype: np.dtype[np.void]) -> Batch:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 import httpx
 import msgspec
 import structlog
 
+from prober.agent.backlog import Backlog
+from prober.agent.recovery import Entry
 from prober.errors import CannotMeasure
-from prober.report import Orders, Report, decode_orders, encode
+from prober.report import LANE, Orders, Report, decode_orders, encode, lane
 
 PATH = "/agent/v1/reports"
+HEADERS = {"Content-Type": "application/msgpack"}
+FOR_GOOD = (400, 413, 415, 422)
+"""The report itself is refused: sending it again is of no use."""
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+"""Seconds: the span of the random wait doubles from the one to the other."""
+LONGEST_ASKED = 60.0
+"""Seconds for which a controller may put an agent off."""
+STUMBLED = 30.0
+"""Seconds for which a report over which the controller stumbles (500) lets others go first."""
 _log = structlog.get_logger("prober.uplink")
 
 
@@ -31,15 +42,23 @@ def client(url: str, token: str, timeout: float = 5.0) -> httpx.Client:
 
 
 class Uplink:
-    """Posts one report after the other; what can't be posted is tried again, later and later up to 5 s."""
+    """Posts one report after the other: what tells of now first, the rest behind it.
 
-    def __init__(self, http: httpx.Client, waiting: deque[Report], heard: Callable[[Orders], None]) -> None:
+    What can't be posted is tried again after a random wait, longer and longer up to `LONGEST_WAIT`: a fleet that lost
+    its controller does not come back in one moment. A wait that the controller asks for is kept to.
+    """
+
+    def __init__(
+        self, http: httpx.Client, waiting: Backlog, heard: Callable[[Orders], None], chance: random.Random | None = None
+    ) -> None:
         self.http, self.waiting, self.heard = http, waiting, heard
-        self.filled = threading.Event()
+        self.chance = chance or random.Random()  # noqa: S311  # it spreads waits, it hides nothing
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="uplink", daemon=True)
         self.idle = threading.Event()
         self._told = self._refused = ""
+        self._failures = 0
+        self._behind_from = 0.0
 
     def start(self) -> None:
         self.thread.start()
@@ -48,57 +67,74 @@ class Uplink:
         """Stops when all is delivered, and after `patience` seconds at the latest; at once where nobody takes it."""
         deadline = time.monotonic() + patience
         self.idle.clear()
-        self.filled.set()
+        self.waiting.ready.set()
         while not self._told and time.monotonic() < deadline and not self.idle.wait(0.02):
             continue
         self.stop.set()
-        self.filled.set()
+        self.waiting.ready.set()
         self.thread.join(timeout=2.0)
         self.http.close()
 
     def _run(self) -> None:
         while not self.stop.is_set():
-            self.filled.wait(timeout=0.5)
-            self.filled.clear()
-            while self.waiting and not self.stop.is_set():
-                report = self.waiting.popleft()
-                try:
-                    self._deliver(report)
-                except Exception:  # noqa: BLE001  # one report that can't be sent must not keep back the others
-                    _log.exception("a report could not be sent and is left out", sequence=report.sequence)
-            self.idle.set()
+            self.waiting.ready.clear()
+            now = time.monotonic()
+            found = self.waiting.next(now, behind=now >= self._behind_from)
+            if found is None:
+                self.idle.set()
+                self.waiting.ready.wait(timeout=0.5)
+                continue
+            try:
+                self._send(*found)
+            except Exception as error:  # noqa: BLE001  # one report that can't be sent must not keep back the others
+                _log.exception("a report could not be sent", sequence=found[1].sequence)
+                self.waiting.refused(found[0], f"{type(error).__name__}: {error}")
 
-    def _deliver(self, report: Report) -> None:
-        """Until the controller has it. A report that it refuses for good (400, 413) is left out and logged.
-
-        The report says what the clock shows *now*: what it tells of is as old as it is, however long it waited.
-        """
-        wait = 0.2
-        while not self.stop.is_set():
-            report.clock_ns = time.time_ns()
-            trouble = self._post(report)
-            if trouble is None:
-                self._tell("")
-                return
-            self._tell(trouble)
-            self.stop.wait(wait)
-            wait = min(5.0, wait * 2)
-
-    def _post(self, report: Report) -> str | None:
+    def _send(self, entry: Entry, report: Report) -> None:
+        """One try. The controller has it, or will never take it, or is asked again later."""
         try:
-            answer = self.http.post(PATH, content=encode(report), headers={"Content-Type": "application/msgpack"})
+            answer = self.http.post(PATH, content=encode(report), headers=HEADERS | {LANE: lane(report)})
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return f"the controller can't be reached: {type(error).__name__}: {error}"
-        if answer.status_code in (400, 413):
+            self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
+            return
+        if answer.status_code == 200:
+            self._taken(entry, report, answer.content)
+        elif answer.status_code in FOR_GOOD:
             self._refuse(report, answer)
-            return None
-        if answer.status_code != 200:
-            return f"the controller answers {answer.status_code}: {_detail(answer)}"
+            self.waiting.refused(entry, f"{answer.status_code}: {_detail(answer)}")
+        else:
+            self._put_off(entry, report, answer)
+
+    def _taken(self, entry: Entry, report: Report, content: bytes) -> None:
         try:
-            self.heard(decode_orders(answer.content))
+            orders = decode_orders(content)
         except msgspec.MsgspecError as error:
-            return f"the controller's orders can't be read: {error}"
-        return None
+            self._wait(f"the controller's orders can't be read: {error}")
+            return
+        self.waiting.done(entry)
+        self._failures = 0
+        self._tell("")
+        if report.live:
+            self.heard(orders)
+
+    def _put_off(self, entry: Entry, report: Report, answer: httpx.Response) -> None:
+        """Not now: this report alone, everything that does not tell of now, or everything."""
+        status, now = answer.status_code, time.monotonic()
+        if status == 500:
+            self.waiting.later(entry, now + STUMBLED)
+        if status == 429 and not report.live:
+            self._behind_from = now + _asked(answer) + self._jitter(1)
+            return
+        self._wait(f"the controller answers {status}: {_detail(answer)}", _asked(answer))
+
+    def _wait(self, trouble: str, asked: float = 0.0) -> None:
+        """At least what was asked for, and a random part of a span that doubles with each failure (full jitter)."""
+        self._failures += 1
+        self._tell(trouble)
+        self.stop.wait(asked + self._jitter(self._failures))
+
+    def _jitter(self, failures: int) -> float:
+        return self.chance.uniform(0.0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16)))
 
     def _refuse(self, report: Report, answer: httpx.Response) -> None:
         """Said once for each reason: the next report is a quarter of a second away."""
@@ -115,6 +151,12 @@ class Uplink:
                 _log.warning("uplink", trouble=trouble)
             else:
                 _log.info("uplink", state="the controller takes reports")
+
+
+def _asked(answer: httpx.Response) -> float:
+    """The seconds of Retry-After, bounded; a date in it is left out: the agent's own clock may be wrong."""
+    told = answer.headers.get("retry-after", "")
+    return min(LONGEST_ASKED, float(told)) if told.isascii() and told.isdigit() else 0.0
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -53,7 +53,7 @@ def agent(
     if not chosen.name:
         raise ConfigInvalid("which agent is this? --name NAME, or PROBER_NAME; the name it has in targets.yaml")
     configure(chosen.log_level, chosen.log_format)
-    run(chosen.name, chosen.controller, chosen.bearer() or "")
+    run(chosen.name, chosen.controller, chosen.bearer() or "", chosen.state_folder)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is to be reported: in columns, numbered, bounded, and gaps are told."""
+"""What is to be reported: in columns, numbered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from prober.agent import outbox
 from prober.agent.outbox import Lasting, Outbox
-from prober.report import OUTCOME, HalfOpen, Report
+from prober.report import OUTCOME, HalfOpen
 from prober.sighting import SIGHTING
 
 
@@ -54,42 +54,6 @@ def test_each_report_begins_empty_and_has_the_next_number() -> None:
     for _ in range(2):
         closed(box)
     assert [(one.sequence, one.notes) for one in box.waiting] == [(1, ["once"]), (2, [])]
-
-
-def test_a_full_outbox_lets_the_oldest_go_and_the_next_report_tells_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "KEEP", 3)
-    box = Outbox("firewall", 7)
-    for _ in range(6):
-        closed(box)
-    assert [one.sequence for one in box.waiting] == [4, 5, 6]
-    assert box.waiting[-1].notes == ["the controller was away: 2 reports had to go"]
-    assert box.lost == 3
-
-
-def test_the_outbox_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "KEEP_BYTES", 10_000)
-    box = Outbox("firewall", 7)
-    for _ in range(10):
-        box.saw(seen(10), [b"x" * 300] * 10)
-        closed(box)
-    assert 1 <= len(box.waiting) <= 3
-    assert box.lost == 10 - len(box.waiting)
-
-
-def test_the_uplink_may_take_a_report_while_room_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    box = Outbox("firewall", 7)
-    for _ in range(2):
-        closed(box)
-
-    def taken_meanwhile(_report: Report) -> int:
-        if len(box.waiting) > 1:
-            box.waiting.popleft()
-        return 0
-
-    monkeypatch.setattr(outbox, "_size", taken_meanwhile)
-    closed(box)
-    assert [one.sequence for one in box.waiting] == [3]
-    assert box.lost == 0
 
 
 def test_more_sightings_than_a_report_holds_count_as_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
