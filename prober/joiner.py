@@ -97,9 +97,11 @@ class Joiner:
     ``usual`` is how each cell went when it was healthy, by source, target and which responder answered: a load
     balancer's backends are not the same way. ``unclaimed`` counts probes whose outcome never came. ``copies`` are
     sightings of copied answers: they are no part of any probe, and wait for whoever asked for them.
+    A joiner of the `past` asks nobody for routes: what they are now says nothing of what they were.
     """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, past: bool = False) -> None:
+        self.past = past
         self.vantages: dict[str, Vantage] = {}
         self.pending: dict[int, Pending] = {}
         self.usual: dict[tuple[str, str, str], Usual] = {}
@@ -249,7 +251,7 @@ class Joiner:
 
     def _ask(self, number: int, probe: Pending, wanted: Wanted, now: float) -> None:
         agent, question = wanted
-        vantage = self.vantages.get(agent)
+        vantage = None if self.past else self.vantages.get(agent)
         if vantage is not None and now - vantage.heard < SILENT and not self._give(probe, wanted):
             probe.wanted.add(wanted)
             self._wanting.setdefault(wanted, set()).add(number)
@@ -361,7 +363,9 @@ class Joiner:
             yield f"no agent covers {probe.target}: nobody saw whether the SYN arrived or an answer left"
         for name in dict.fromkeys((*responders, probe.source)):
             vantage = self.vantages.get(name)
-            if vantage is None:
+            if self.past and name not in watching:
+                yield f"what agent {name} saw at that time has not come"
+            elif vantage is None:
                 yield f"agent {name} has never reported"
             elif now - vantage.heard > SILENT:
                 yield f"agent {name} is silent: it has not reported for more than {SILENT:.0f} s"

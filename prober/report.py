@@ -247,6 +247,15 @@ class Orders(msgspec.Struct):
     echoes: list[Echo] = []
 
 
+LATE_NS = 30_000_000_000
+"""A report that waited longer tells of the past, whatever it says of itself."""
+
+
+def is_late(report: Report) -> bool:
+    """Whether a report tells of the past: it is counted and kept, and says nothing of now."""
+    return not report.live or report.age_ns > LATE_NS
+
+
 LANE = "Prober-Lane"
 """The header that says, before the body is read, whether a report tells of now."""
 

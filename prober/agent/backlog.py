@@ -59,7 +59,7 @@ class Backlog:
         self.ready = threading.Event()
         self.entries: dict[tuple[int, int], Entry] = {}
         self._loose: dict[tuple[int, int], Entry] = {}
-        self._live: deque[Entry] = deque()
+        self._live: dict[tuple[int, int], Entry] = {}
         self._later: dict[tuple[int, int], float] = {}
         self._lock = threading.Lock()
         self._closed: deque[tuple[Report, int]] = deque()
@@ -91,6 +91,10 @@ class Backlog:
         report.held = Held(len(self.entries), size, self.folder is None or bool(self._no_disk))
         self._closed.append((report, self.clock()))
         self._arrived.set()
+
+    def crowded(self) -> bool:
+        """Whether an earlier report that tells of now still waits: the controller is slow, fewer serve it better."""
+        return bool(self._closed or self._live)
 
     def start(self) -> None:
         self._thread.start()
@@ -136,7 +140,7 @@ class Backlog:
         with self._lock:
             for entry in fresh:
                 self.entries[entry.summary.name] = self._loose[entry.summary.name] = entry
-            self._live.extend(entry for entry in fresh if entry.live)
+            self._live |= {entry.summary.name: entry for entry in fresh if entry.live}
             self._settle()
         if fresh:
             self.ready.set()
@@ -196,6 +200,8 @@ class Backlog:
     def _exchange(self, old: list[Entry], new: list[Entry]) -> None:
         """`new` in the place of `old`; the order in which they were written stays."""
         gone = {entry.summary.name for entry in old}
+        for name in gone - {entry.summary.name for entry in new if entry.live}:
+            self._live.pop(name, None)
         rest = [entry for name, entry in self.entries.items() if name not in gone]
         rest += new
         rest.sort(key=lambda entry: (entry.summary.epoch == self.epoch, entry.summary.at_ns, entry.summary.sequence))
@@ -235,17 +241,12 @@ class Backlog:
 
     def _choose(self, now: float, behind: bool) -> Entry | None:
         clock = self.clock()
-        while self._live and clock - self._live[0].summary.at_ns > LIVE_NS:
-            self._live.popleft().live = False
-        while self._live and self.entries.get(self._live[-1].summary.name) is not self._live[-1]:
-            self._live.pop()
+        while self._live and clock - (first := next(iter(self._live.values()))).summary.at_ns > LIVE_NS:
+            first.live = False
+            del self._live[first.summary.name]
         oldest = self.entries.values() if behind else ()
-        waiting = chain(reversed(self._live), oldest)
-        return next((entry for entry in waiting if self._is_due(entry, now)), None)
-
-    def _is_due(self, entry: Entry, now: float) -> bool:
-        name = entry.summary.name
-        return self.entries.get(name) is entry and self._later.get(name, now) <= now
+        waiting = chain(reversed(self._live.values()), oldest)
+        return next((entry for entry in waiting if self._later.get(entry.summary.name, now) <= now), None)
 
     def _age_ns(self, summary: Summary) -> int:
         """How long ago it was written; what an earlier boot wrote is as old as the clock says, at the least nothing."""
@@ -260,8 +261,8 @@ class Backlog:
 
     def _forget(self, entry: Entry) -> None:
         name = entry.summary.name
-        self._later.pop(name, None)
-        self._loose.pop(name, None)
+        for waiting in (self._later, self._loose, self._live):
+            waiting.pop(name, None)
         if self.entries.pop(name, None) is not None and entry.segment is not None and self.folder is not None:
             self.folder.acknowledged(entry)
 

@@ -250,7 +250,7 @@ class Agent:
             self.responder.serve()
         if now - self._gathered >= self.report_every:
             self._gather(now)
-            if not self.backlog.entries or now - self._reported >= self.report_crowded:
+            if not self.backlog.crowded() or now - self._reported >= self.report_crowded:
                 self._report(now, drained_ns)
 
     def _drain_wake(self) -> None:

@@ -262,7 +262,7 @@ async def flips(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit
 async def agents(request: Request, _: Viewer) -> Response:
     """Every declared agent and how long ago it reported."""
     centre = centre_of(request)
-    return JSONResponse({"at": centre.stamp(), "agents": centre.agents()})
+    return JSONResponse({"at": centre.stamp(), "agents": await asyncio.to_thread(centre.agents)})
 
 
 @router.get("/audit", operation_id="audit", responses={200: documents.answers(documents.Deeds, "the audit log")})

@@ -16,18 +16,20 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import structlog
 
 from prober import __version__, beside, ladder, pcapng
 from prober.controller import access, keeper
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
+from prober.controller.epochs import Epochs
 from prober.controller.intake import Busy, Intake
 from prober.controller.rounds import Run, new_run, plan_for, run_tasks
 from prober.errors import ProberError, Refused
 from prober.flows import Side
 from prober.joiner import HOLD
-from prober.report import Orders, Report
+from prober.report import Held, Orders, Report
 from prober.settings import Settings
 from prober.store.engine import Store
 from prober.surfaces import findings
@@ -53,7 +55,10 @@ class Centre:
     def __init__(self, settings: Settings, store: Store, targets: Targets, read: Callable[[], Targets]) -> None:
         self.settings, self.store, self.read = settings, store, read
         self.desk = Desk(targets)
-        self.intake = Intake(lambda rows: keeper.write(store, rows), self._taken)
+        self.intake = Intake(functools.partial(keeper.write, store), self._taken)
+        self.epochs = Epochs()
+        self.held: dict[str, Held] = {}
+        self.gaps_total: dict[str, int] = {}
         self.spans = Spans(settings.otlp_endpoint, __version__)
         self.runs: dict[str, Run] = {}
         self.keyed: dict[tuple[str, str], tuple[str, str]] = {}
@@ -175,6 +180,14 @@ class Centre:
         for note in report.notes:
             self.notes[report.agent] = note
             _log.warning("an agent says", agent=report.agent, note=note)
+        for gap in report.gaps:
+            lost = gap.last - gap.first + 1
+            self.gaps_total[report.agent] = self.gaps_total.get(report.agent, 0) + lost
+            _log.warning("an agent let reports go", agent=report.agent, reports=lost, failed=gap.failed, why=gap.why)
+        if report.live:
+            self.held[report.agent] = report.held
+            if self.epochs.hear(report.agent, report.epoch, self.now()):
+                _log.error("an agent is doubled", why=self.epochs.sentence(report.agent, self.now()))
 
     # -- agents ---------------------------------------------------------------------------------------------
 
@@ -189,8 +202,10 @@ class Centre:
         return self.numbers[agent]
 
     def orders(self, report: Report) -> Orders:
-        """What this agent is to do next."""
+        """What this agent is to do next; a report that waited long brings none."""
         agent = report.agent
+        if not report.live:
+            return Orders(acknowledged=report.sequence, report_every=0.25)
         named = (report.epoch, report.sequence)
         once = [task for run in self.runs.values() for task in run_tasks(run, agent, named)]
         bench = self.desk.bench
@@ -203,13 +218,16 @@ class Centre:
         )  # fmt: skip
 
     def agents(self) -> list[dict[str, Any]]:
-        """Who has reported, and when."""
-        vantages = self.desk.joiner.vantages
+        """Who has reported, and when; what their outboxes hold, and what they let go."""
+        vantages, now, none = self.desk.joiner.vantages, self.now(), Held()
         return [
             {
                 "name": agent.name, "zone": agent.zone, "addresses": [str(a) for a in agent.addresses],
                 "pods": [str(p) for p in agent.pods], "note": self.notes.get(agent.name),
-                "age_seconds": round(self.now() - vantages[agent.name].heard, 1) if agent.name in vantages else None,
+                "age_seconds": round(now - vantages[agent.name].heard, 1) if agent.name in vantages else None,
+                "alarm": self.epochs.sentence(agent.name, now),
+                "outbox": msgspec.structs.asdict(self.held.get(agent.name, none)),
+                "gaps": keeper.told_gaps(self.store, agent.name),
             }
             for agent in self.desk.targets.agents
         ]  # fmt: skip

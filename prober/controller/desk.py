@@ -20,7 +20,7 @@ from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import objective_pairs, pairs, select
-from prober.report import CONNECT, Report
+from prober.report import CONNECT, Report, is_late
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
@@ -69,7 +69,8 @@ class Desk:
         self.version, self.faults = 0, 0
         self.touched: set[int] = set()
         self.count_from = 0.0
-        self.joiner = Joiner(targets)
+        self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
+        self._said_of_past: dict[int, Verdict] = {}
         self.ledger = ledger or Ledger(targets.objectives)
         self._load(targets)
 
@@ -91,6 +92,7 @@ class Desk:
         """Another document: cells that are still declared keep what is known of them."""
         old, told = self.matrix, self.debounce
         self.joiner.adopt(targets)
+        self.past.adopt(targets)
         rows = self.ledger.rows()
         self.ledger = Ledger(targets.objectives)
         self.ledger.load(row for row in rows if row[0] in {o.name for o in targets.objectives})
@@ -108,10 +110,11 @@ class Desk:
 
     def _forget_undeclared(self) -> None:
         """What is under way from or to a name that the document has no more: nobody could judge it."""
-        pending, agents = self.joiner.pending, {agent.name for agent in self.targets.agents}
-        for number, probe in list(pending.items()):
-            if probe.asked is not None and not (probe.source in agents and self._is_target(probe.target)):
-                del pending[number]
+        agents = {agent.name for agent in self.targets.agents}
+        for pending in (self.joiner.pending, self.past.pending):
+            for number, probe in list(pending.items()):
+                if probe.asked is not None and not (probe.source in agents and self._is_target(probe.target)):
+                    del pending[number]
         for key in [key for key in self.evidence if not (key[0] in agents and self._is_target(key[1]))]:
             del self.evidence[key]
 
@@ -123,16 +126,21 @@ class Desk:
         return True
 
     def take(self, report: Report, now: float) -> str | None:
-        """One report that is in the store already; a sentence where part of it means nothing here and was left out."""
+        """One report that is in the store already; a sentence where part of it means nothing here and was left out.
+
+        What tells of the past is joined apart: a probe's id comes back after hours, and what is known now must not
+        be mixed with what was.
+        """
+        joiner = self.past if is_late(report) else self.joiner
         if all(agent.name != report.agent for agent in self.targets.agents):
             return f"agent {report.agent} is not in targets.yaml: its report was left out"
         strange = [index for index, name in enumerate(report.targets) if not self._is_target(name)]
         if not strange:
-            self.joiner.take(report, now)
+            joiner.take(report, now)
             return None
         rows = report.outcome_rows()
         kept = rows[~np.isin(rows["target"], strange)]
-        self.joiner.take(msgspec.structs.replace(report, outcomes=kept.tobytes()), now)
+        joiner.take(msgspec.structs.replace(report, outcomes=kept.tobytes()), now)
         names = ", ".join(report.targets[index][:80] for index in strange[:5])
         return f"targets.yaml has no target {names}: {len(rows) - len(kept)} outcomes were left out"
 
@@ -142,9 +150,11 @@ class Desk:
         A probe whose judging fails is let go, counted and told in the day's ``faults``; the others are judged.
         """
         day = Day()
-        for observation in self.joiner.due(now):
+        due = [(self._judge_one, one) for one in self.joiner.due(now)]
+        due += [(self._judge_past, one) for one in self.past.due(now)]
+        for judge, observation in due:
             try:
-                self._judge_one(observation, now, wall, day)
+                judge(observation, now, wall, day)
             except Exception as error:  # noqa: BLE001  # whatever was wrong with this one
                 said = f"{type(error).__name__}: {error}"
                 day.faults.append(
@@ -153,8 +163,8 @@ class Desk:
         for result in self.bench.overdue(now):
             self._learn(result, now, wall, day)
         self._look_at_sweeps(now)
-        day.faults += self.joiner.faults
-        self.joiner.faults = []
+        day.faults += self.joiner.faults + self.past.faults
+        self.joiner.faults, self.past.faults = [], []
         self.faults += len(day.faults)
         if day.judged:
             self.version += 1
@@ -214,6 +224,27 @@ class Desk:
         if result.finding is not None and result.last is not None:
             cell.finding = result.finding
             day.judged.append(Judged(result.last, result.finding.verdict, now, wall, False))
+
+    def _judge_past(self, observation: Observation, now: float, wall: float, day: Day) -> None:
+        """A probe that ended long ago is counted and kept; no cell, no flip and no run hears of it.
+
+        An experiment's is neither: it was to say something of then, and counts nowhere.
+        """
+        if observation.run == CONNECT or experiment.is_one(observation.run):
+            return
+        self._said_of_past = {n: said for n, said in self._said_of_past.items() if n in self.past.pending}
+        verdict, before = classify(observation), self._said_of_past.get(observation.probe)
+        if before is not None:
+            verdict = msgspec.structs.replace(verdict, revision=before.revision)
+            if verdict == before:
+                return
+            verdict = msgspec.structs.replace(verdict, revision=before.revision + 1)
+        self._said_of_past[observation.probe] = verdict
+        judged = Judged(observation, verdict, observation.sent, wall - (now - observation.sent), before is None)
+        day.judged.append(judged)
+        if judged.new:
+            self.judged_total[verdict.label] = self.judged_total.get(verdict.label, 0) + 1
+            self._count(judged)
 
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)

@@ -215,8 +215,30 @@ class Flips(BaseModel):
     cursor: int | None
 
 
+class Gap(BaseModel):
+    """Reports that an agent let go: of this span nothing is known. ``failed`` of its ``probes`` are known to have."""
+
+    from_: At = Field(alias="from")
+    to: At
+    reports: int
+    probes: int
+    failed: int
+    why: str
+
+
+class Outbox(BaseModel):
+    """What an agent still has to report; ``memory``: its disk takes nothing, a crash would lose it."""
+
+    reports: int
+    bytes: int
+    memory: bool
+
+
 class Agent(BaseModel):
-    """A declared agent; ``age_seconds`` since its last report, null before the first."""
+    """A declared agent; ``age_seconds`` since its last report, null before the first.
+
+    ``alarm``: two processes use its token. ``gaps``: the last spans of which it kept nothing, newest first.
+    """
 
     name: str
     zone: str
@@ -224,6 +246,9 @@ class Agent(BaseModel):
     pods: list[str]
     note: str | None
     age_seconds: float | None
+    alarm: str | None
+    outbox: Outbox
+    gaps: list[Gap]
 
 
 class Agents(BaseModel):

@@ -1,14 +1,18 @@
-"""Reports in: written first, acknowledged then, joined last.
+"""Reports in: admitted first, written then, acknowledged after that, joined last.
 
-Every report that waits when the writer comes round goes into one transaction (group commit); a report that was
-written before is acknowledged again and joined no second time.
+Every report that waits when the writer comes round goes into one transaction (group commit), those that tell of now
+before those that tell of the past; a report that was written before is acknowledged again and joined no second time.
+What can't be taken now is refused before its body is read, and the agent told when to come back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -16,20 +20,33 @@ import structlog
 from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.handshake import State
 from prober.probe import SERIAL_BITS, Kind
-from prober.report import Report, decode_report
+from prober.report import MOST_ROWS, Report, decode_report
+from prober.report import Gap as ReportedGap
+from prober.store.reports import Gap
 
 LIMIT = 8 * 1024 * 1024
 """Bytes of a report's body at most."""
+IN_HAND = 64 * 1024 * 1024
+"""Bytes of bodies that may be read or wait at a time; what tells of the past may take half of it."""
 WAITING = 256
 """Reports that may wait for the writer; beyond that agents are told to come back later."""
-
-MOST_ROWS = 50_000
-"""Sightings, and outcomes, that one report may hold; an agent's own bound is below."""
+BEHIND = 64
+"""Reports of the past that may wait; so many more of them wait at their agents."""
+AT_ONCE = 32
+"""Reports of the past in one transaction at most, so that those of the present do not wait for many."""
+MOST_OF_ONE = 4
+"""Requests of one agent at a time; an agent has one."""
 
 _log = structlog.get_logger("prober.controller")
 
 Row = tuple[str, int, int, int, bytes]
 """Agent, epoch, sequence, received (Unix nanoseconds), body."""
+
+
+class Write(Protocol):
+    """Puts rows and the gaps they tell into the store in one transaction, and says which rows were new."""
+
+    def __call__(self, rows: Sequence[Row], gaps: Sequence[Gap]) -> list[bool]: ...
 
 
 @dataclass(slots=True)
@@ -52,37 +69,70 @@ class NoReport(Refused):
 
 
 class Intake:
-    """`write` puts rows into the store in one transaction and says which were new; it runs in a thread."""
+    """`write` runs in a thread; `taken` is called with each report that is new and on disk."""
 
-    def __init__(self, write: Callable[[Sequence[Row]], list[bool]], taken: Callable[[Report], None]) -> None:
+    def __init__(self, write: Write, taken: Callable[[Report], None]) -> None:
         self.write, self.taken = write, taken
-        self.queue: asyncio.Queue[Waiting] = asyncio.Queue(WAITING)
-        self.faults = 0
+        self.live: deque[Waiting] = deque()
+        self.behind: deque[Waiting] = deque()
+        self.faults = self.refused = 0
+        self._filled = asyncio.Event()
+        self._in_hand = 0
+        self._open: dict[str, int] = {}
+
+    @contextmanager
+    def admitted(self, agent: str, size: int, live: bool) -> Iterator[None]:
+        """Room for a body of `size` bytes, taken before it is read. Raises `Busy`."""
+        room = IN_HAND if live else IN_HAND // 2
+        full = len(self.live) >= WAITING or (not live and len(self.behind) >= BEHIND)
+        if full or self._in_hand + size > room or self._open.get(agent, 0) >= MOST_OF_ONE:
+            self.refused += 1
+            raise Busy("too many reports are waiting; try again in a second")
+        self._in_hand += size
+        self._open[agent] = self._open.get(agent, 0) + 1
+        try:
+            yield
+        finally:
+            self._in_hand -= size
+            self._open[agent] -= 1
+            if not self._open[agent]:
+                del self._open[agent]
 
     async def take(self, body: bytes, agent: str, number: int, received_ns: int) -> Report:
         """Returns when the report is on disk. Raises `NoReport`, `Busy`, and what the store says no with."""
         report = read(body, agent, number)
         row = (agent, report.epoch, report.sequence, received_ns, body)
         waiting = Waiting(report, row, asyncio.get_running_loop().create_future())
-        try:
-            self.queue.put_nowait(waiting)
-        except asyncio.QueueFull:
-            raise Busy("too many reports are waiting; try again in a second") from None
+        lane, most = (self.live, WAITING) if report.live else (self.behind, BEHIND)
+        if len(lane) >= most:
+            self.refused += 1
+            raise Busy("too many reports are waiting; try again in a second")
+        lane.append(waiting)
+        self._filled.set()
         await waiting.done
         return report
 
     async def run(self) -> None:
         """The one writer, for ever."""
         while True:
-            batch = [await self.queue.get()]
-            while not self.queue.empty():
-                batch.append(self.queue.get_nowait())
-            await self._commit(batch)
+            await self._filled.wait()
+            self._filled.clear()
+            while batch := self._next():
+                await self._commit(batch)
+
+    def _next(self) -> list[Waiting]:
+        batch = list(self.live)
+        self.live.clear()
+        room = max(1, AT_ONCE - len(batch))
+        batch += [self.behind.popleft() for _ in range(min(room, len(self.behind)))]
+        return batch
 
     async def _commit(self, batch: list[Waiting]) -> None:
         """One transaction for all; whatever goes wrong, nobody waits for ever and the next batch is taken."""
+        rows = [waiting.row for waiting in batch]
+        gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.row[3])]
         try:
-            new = await asyncio.to_thread(self.write, [waiting.row for waiting in batch])
+            new = await asyncio.to_thread(self.write, rows, gaps)
         except Exception as error:  # noqa: BLE001  # each waiting agent hears of it and tries again
             for waiting in batch:
                 _settle(waiting, _as_trouble(error))
@@ -98,6 +148,16 @@ class Intake:
         except Exception:  # noqa: BLE001  # it is on disk and acknowledged; the others go on
             self.faults += 1
             _log.exception("a report is kept and could not be joined", agent=report.agent, sequence=report.sequence)
+
+
+def told_gaps(report: Report, received_ns: int) -> list[Gap]:
+    """The gaps a report tells, in the controller's time: as long ago as they were, whatever the agent's clock shows."""
+    ahead = received_ns - report.clock_ns - report.age_ns
+    return [
+        Gap(report.agent, one.epoch, one.last, one.first, max(0, one.since_ns + ahead), max(0, one.until_ns + ahead),
+            one.probes, one.failed, one.why)
+        for one in report.gaps
+    ]  # fmt: skip
 
 
 def _as_trouble(error: Exception) -> ProberError:
@@ -144,8 +204,19 @@ def read(body: bytes, agent: str, number: int) -> Report:
         "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,
     }
     checks["not too many rows"] = max(len(sightings), len(outcomes)) <= MOST_ROWS
-    checks["times that fit"] = all(0 <= ns < 2**63 for ns in (report.clock_ns, report.since_ns, report.until_ns))
+    times = (report.clock_ns, report.since_ns, report.until_ns)
+    checks["times that fit"] = all(0 <= ns < 2**62 for ns in times) and 0 <= report.age_ns < 2**61
+    checks["gaps that make sense"] = all(map(_is_gap, report.gaps))
     wrong = [what for what, fine in checks.items() if not fine]
     if wrong:
         raise NoReport(f"this report of {agent} lacks {', '.join(wrong)}")
     return report
+
+
+def _is_gap(gap: ReportedGap) -> bool:
+    return (
+        0 <= gap.epoch < 2**63
+        and 0 < gap.first <= gap.last < 2**63
+        and 0 <= gap.since_ns <= gap.until_ns < 2**62
+        and 0 <= gap.failed <= gap.probes < 2**62
+    )

@@ -19,6 +19,7 @@ from prober.store import audit as audits
 from prober.store import fleet, flips, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.targets import Targets
+from prober.verdict import Confidence, Label
 
 REJOIN = 15.0
 """Seconds before its last report from which on the controller that ended may have judged without writing it down."""
@@ -30,13 +31,26 @@ SNAPSHOTS_KEPT = 86_400.0
 """Seconds for which the matrix as it was is kept."""
 SNAPSHOT_EVERY = 60.0
 """Seconds between two of them at most; where a verdict changed, one is kept with the next counts already."""
+GAPS_SHOWN = 10
+"""Gaps of an agent that are shown, the newest."""
 MINUTES_KEPT = 3 * 86_400.0
 """Seconds for which an objective's minutes are kept at least: the longest window of the burn rates."""
 
 
-def write(store: Store, rows: Sequence[Row]) -> list[bool]:
-    """Reports in one transaction: which of them were new."""
-    return reports.take_many(store, rows)
+def write(store: Store, rows: Sequence[Row], gaps: Sequence[reports.Gap] = ()) -> list[bool]:
+    """Reports, and the gaps that they tell, in one transaction: which of them were new."""
+    return reports.take_many(store, rows, gaps)
+
+
+def told_gaps(store: Store, agent: str) -> list[dict[str, Any]]:
+    """The last spans of which an agent kept nothing, newest first."""
+    return [
+        {
+            "from": _stamp(gap.from_ns), "to": _stamp(gap.to_ns), "reports": gap.last - gap.first + 1,
+            "probes": gap.probes, "failed": gap.failed, "why": gap.why,
+        }
+        for gap in reports.told_gaps(store, 0, agent, GAPS_SHOWN)
+    ]  # fmt: skip
 
 
 def keys(store: Store) -> list[bytes]:
@@ -160,13 +174,32 @@ def prune(store: Store, wall: float, targets: Targets) -> None:
     minutes.prune_minutes(store, int(wall - _longest(targets)))
     reports.prune(store, int((wall - REPORTS_KEPT) * 1e9))
     snapshots.prune_snapshots(store, int((wall - SNAPSHOTS_KEPT) * 1e9))
+    reports.prune_gaps(store, int((wall - FAILED_KEPT) * 1e9))
     verdicts.prune_verdicts(
         store, passing_before_ns=int((wall - HEALTHY_KEPT) * 1e9), failing_before_ns=int((wall - FAILED_KEPT) * 1e9)
     )
 
 
 def history(store: Store, source: str, target: str) -> list[dict[str, Any]]:
-    """The pair's last kept verdicts, newest first."""
+    """The pair's last kept verdicts, newest first, and among them the spans of which its source kept nothing."""
+    said = _said(store, source, target)
+    told = [_unknown(gap, target) for gap in reports.told_gaps(store, 0, source, GAPS_SHOWN)]
+    return sorted(said + told, key=lambda one: str(one["at"]), reverse=True)[:20]
+
+
+def _unknown(gap: reports.Gap, target: str) -> dict[str, Any]:
+    count = gap.last - gap.first + 1
+    sentence = (
+        f"{gap.agent} → {target}: nothing is known from {_stamp(gap.from_ns)} to {_stamp(gap.to_ns)}: {gap.agent} let "
+        f"{count} report{'s' if count > 1 else ''} go ({gap.why}); {gap.failed} of their {gap.probes} probes failed."
+    )
+    return {
+        "at": _stamp(gap.to_ns), "label": Label.UNKNOWN.value, "cause": None,
+        "confidence": Confidence.AMBIGUOUS.value, "sentence": sentence, "culprit": None, "revision": 0,
+    }  # fmt: skip
+
+
+def _said(store: Store, source: str, target: str) -> list[dict[str, Any]]:
     return [
         {
             "at": _stamp(one.at_ns), "label": one.verdict.label.value,

@@ -6,7 +6,7 @@ never ``/livez`` or ``/readyz``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -16,10 +16,12 @@ from prober import __version__
 from prober.controller.access import Identity, allows
 from prober.controller.desk import Desk
 from prober.controller.doors import needs
+from prober.controller.epochs import Epochs
 from prober.controller.problems import problem
 from prober.declared import Targets
 from prober.matrix import Cell
 from prober.plan import objective_pairs
+from prober.report import Held
 from prober.surfaces import metrics, status
 from prober.surfaces.glyphs import shown
 
@@ -41,6 +43,12 @@ class Centre(Protocol):
     def reload_ok(self) -> bool: ...
     @property
     def reloaded(self) -> float: ...
+    @property
+    def held(self) -> Mapping[str, Held]: ...
+    @property
+    def gaps_total(self) -> Mapping[str, int]: ...
+    @property
+    def epochs(self) -> Epochs: ...
     def now(self) -> float: ...
     def wall(self) -> float: ...
     def stamp(self) -> str: ...
@@ -166,7 +174,8 @@ def _reading(centre: Centre) -> metrics.Reading:
         promised={one.name: one.availability for one in declared.objectives}, zones=zones,
         agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
         verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
-        reload_ok=centre.reload_ok, reloaded=centre.reloaded,
+        reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.held, let_go=centre.gaps_total,
+        doubled={agent.name: centre.epochs.doubled(agent.name, now) for agent in declared.agents},
     )  # fmt: skip
 
 

@@ -1,20 +1,21 @@
 """The intake log: a report that was acknowledged is here, once, for as long as `prune` leaves it.
 
 `watermarks` make "once" outlive pruning: every sequence up to the mark was taken. The mark moves only over reports
-that are here without a gap between them, so one that comes late (newest first after an outage) is never taken for
-one that was forgotten.
+that are here without a hole between them, so one that comes late (newest first after an outage) is never taken for
+one that was forgotten. A hole that the agent itself calls a gap is none: nothing will come for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
 from prober.errors import Refused
 from prober.store.engine import Store
-from prober.store.tables import reports, watermarks
+from prober.store.tables import gaps, reports, watermarks
 
 LARGEST = 2**63 - 1
 """Both databases count in signed 64 bits."""
@@ -35,15 +36,30 @@ class Row(NamedTuple):
     body: bytes
 
 
+class Gap(NamedTuple):
+    """Reports ``first .. last`` that an agent let go; what they covered, in Unix nanoseconds of the controller."""
+
+    agent: str
+    epoch: int
+    last: int
+    first: int
+    from_ns: int
+    to_ns: int
+    probes: int
+    failed: int
+    why: str
+
+
 def take(store: Store, agent: str, epoch: int, sequence: int, received_ns: int, body: bytes) -> bool:
     """Keeps one report; False when it had been taken before. When this returns, the report is on disk."""
     return take_many(store, [(agent, epoch, sequence, received_ns, body)])[0]
 
 
-def take_many(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]]) -> list[bool]:
-    """Keeps reports, given as `Row`, in one commit: all of them or none.
+def take_many(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], told: Sequence[Gap] = ()) -> list[bool]:
+    """Keeps reports, given as `Row`, and the gaps they tell, in one commit: all of them or none.
 
-    Per row: True when it is new. Raises Refused for a number that fits no column, StoreUnavailable, StoreFull.
+    Per row: True when it is new; a gap that is told again is kept as wide as it was ever told. Raises Refused for a
+    number that fits no column, StoreUnavailable, StoreFull.
     """
     if not rows:
         return []
@@ -55,6 +71,7 @@ def take_many(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]]) ->
         marks = _marks(connection, sorted({(agent, epoch) for agent, epoch, *_ in rows}))
         later = [Row(*row) for row in rows if row[2] > marks.get((row[0], row[1]), 0)]
         fresh = _insert(store, connection, later)
+        _keep_gaps(store, connection, told)
     return [_first(row[:3], fresh) for row in rows]
 
 
@@ -79,6 +96,37 @@ def _insert(store: Store, connection: sa.Connection, rows: Sequence[Row]) -> set
         named = statement.returning(reports.c.agent, reports.c.epoch, reports.c.sequence)
         fresh.update((agent, epoch, sequence) for agent, epoch, sequence in connection.execute(named))
     return fresh
+
+
+def _keep_gaps(store: Store, connection: sa.Connection, told: Sequence[Gap]) -> None:
+    if not told:
+        return
+    statement = store.insert(gaps)
+    names = [column.name for column in gaps.primary_key]
+    wider = {one.name: statement.excluded[one.name] for one in gaps.c if one.name not in names}
+    upsert = statement.on_conflict_do_update(
+        index_elements=names, set_=wider, where=statement.excluded.first < gaps.c.first
+    )
+    connection.execute(upsert, [gap._asdict() for gap in told])
+
+
+def told_gaps(store: Store, since_ns: int, agent: str | None = None, limit: int = 1000) -> list[Gap]:
+    """The gaps that ended at or after `since_ns`, newest first."""
+    wanted = [gaps.c.to_ns >= since_ns, *([gaps.c.agent == agent] if agent is not None else [])]
+    columns = [gaps.c[name] for name in Gap._fields]
+    asked = sa.select(*columns).where(*wanted).order_by(gaps.c.to_ns.desc(), gaps.c.last.desc()).limit(limit)
+    with store.read() as connection:
+        return [Gap(*row) for row in connection.execute(asked)]
+
+
+def prune_gaps(store: Store, before_ns: int) -> int:
+    """Forgets gaps that ended before `before_ns` and that the mark has passed: one that it waits at stays."""
+    reached = sa.select(watermarks.c.sequence).where(
+        watermarks.c.agent == gaps.c.agent, watermarks.c.epoch == gaps.c.epoch
+    )
+    old = sa.and_(gaps.c.to_ns < before_ns, gaps.c.last <= reached.scalar_subquery())
+    with store.begin() as connection:
+        return connection.execute(sa.delete(gaps).where(old)).rowcount
 
 
 def _first(name: tuple[str, int, int], fresh: set[tuple[str, int, int]]) -> bool:
@@ -118,15 +166,23 @@ def prune(store: Store, before_ns: int) -> int:
 
 
 def _move_mark(store: Store, connection: sa.Connection, agent: str, epoch: int) -> None:
-    """The mark goes to the last report before the first gap above it."""
+    """The mark goes to the last report before the first hole above it; over what the agent calls a gap it goes on."""
     mark = _marks(connection, [(agent, epoch)]).get((agent, epoch), 0)
     mine = sa.and_(reports.c.agent == agent, reports.c.epoch == epoch, reports.c.sequence > mark)
     asked = sa.select(reports.c.sequence).where(mine).order_by(reports.c.sequence)
+    beyond = sa.and_(gaps.c.agent == agent, gaps.c.epoch == epoch, gaps.c.last > mark)
+    found = connection.execute(sa.select(gaps.c.first, gaps.c.last).where(beyond))
+    spans = sorted((first, last) for first, last in found)
     end = mark
-    for sequence in connection.execute(asked).scalars():
-        if sequence != end + 1:
+    for first, last in _merged(connection.execute(asked).scalars(), spans):
+        if first > end + 1:
             break
-        end = sequence
+        end = max(end, last)
     if end > mark:
         row = store.insert(watermarks).values(agent=agent, epoch=epoch, sequence=end)
         connection.execute(row.on_conflict_do_update(index_elements=["agent", "epoch"], set_={"sequence": end}))
+
+
+def _merged(sequences: Iterable[int], spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Reports and gaps, as first and last, by their first."""
+    return heapq.merge(((one, one) for one in sequences), spans)

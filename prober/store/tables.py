@@ -72,6 +72,21 @@ watermarks = Table(
 )
 """Every report up to ``sequence`` was taken; pruning moves the mark before it forgets the reports."""
 
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("agent", String(253), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("from_ns", BigInteger, nullable=False),
+    Column("to_ns", BigInteger, nullable=False, index=True),
+    Column("probes", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+)
+"""Reports ``first .. last`` that an agent had to let go and the span they covered, in the controller's time."""
+
 verdicts = Table(
     "verdicts",
     metadata,

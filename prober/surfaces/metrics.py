@@ -16,6 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from prober.matrix import Cell
+from prober.report import Held
 from prober.slo import Attainment
 from prober.verdict import Label
 
@@ -33,7 +34,8 @@ NEVER = float("inf")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a scrape shows. `now` in the seconds of the cells; ``agents`` maps a declared agent to the seconds since
-    its last report (None: never); ``zones`` maps agents and targets to their zone."""
+    its last report (None: never); ``zones`` maps agents and targets to their zone. ``held`` is what agents' outboxes
+    hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's token."""
 
     cells: tuple[Cell, ...]
     now: float
@@ -45,6 +47,9 @@ class Reading:
     version: str = ""
     reload_ok: bool = True
     reloaded: float = 0.0
+    held: Mapping[str, Held] = field(default_factory=dict)
+    let_go: Mapping[str, int] = field(default_factory=dict)
+    doubled: Mapping[str, bool] = field(default_factory=dict)
 
 
 def render(reading: Reading, accept: str = "", per_pair: int = PER_PAIR) -> tuple[bytes, str]:
@@ -145,6 +150,7 @@ def _objectives(reading: Reading) -> Iterator[Metric]:
 def _process(reading: Reading) -> Iterator[Metric]:
     yield _gauge("prober_agent_age_seconds", "Seconds since an agent's last report; +Inf: it has never reported.",
                  ["agent"], [((name,), _age(age)) for name, age in reading.agents.items()])  # fmt: skip
+    yield from _outboxes(reading)
     yield _counter("prober_verdicts", "Probes judged, by label, since this controller started.", ["label"],
                    [((label.value,), reading.verdicts.get(label.value, 0)) for label in Label])  # fmt: skip
     yield _gauge("prober_config_last_reload_success", "1: the last reading of targets.yaml was taken.", [],
@@ -152,6 +158,20 @@ def _process(reading: Reading) -> Iterator[Metric]:
     yield _gauge("prober_config_last_reload_success_timestamp_seconds", "When targets.yaml was last taken.", [],
                  [((), reading.reloaded)])  # fmt: skip
     yield InfoMetricFamily("prober_build", "This controller's version.", value={"version": reading.version})
+
+
+def _outboxes(reading: Reading) -> Iterator[Metric]:
+    one, held = ["agent"], reading.held
+    yield _gauge("prober_agent_outbox_reports", "Reports that an agent had still to deliver at its last one.", one,
+                 [((name,), box.reports) for name, box in held.items()])  # fmt: skip
+    yield _gauge("prober_agent_outbox_bytes", "Bytes on an agent's disk of them.", one,
+                 [((name,), box.bytes) for name, box in held.items()])  # fmt: skip
+    yield _gauge("prober_agent_outbox_in_memory", "1: an agent's disk takes nothing, a crash would lose reports.", one,
+                 [((name,), float(box.memory)) for name, box in held.items()])  # fmt: skip
+    yield _counter("prober_agent_reports_let_go", "Reports that an agent let go, since this controller started.", one,
+                   [((name,), count) for name, count in reading.let_go.items()])  # fmt: skip
+    yield _gauge("prober_agent_doubled", "1: two processes report with this agent's token.", one,
+                 [((name,), float(is_so)) for name, is_so in reading.doubled.items()])  # fmt: skip
 
 
 def probe(cells: Iterable[Cell], now: float, timeout: float) -> bytes:

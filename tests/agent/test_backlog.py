@@ -197,6 +197,20 @@ def test_a_report_that_cannot_be_written_is_a_gap_and_keeps_nothing_back(tmp_pat
     assert [gap.why for one in came for gap in one.gaps] == ["it could not be written"]
 
 
+def test_the_past_does_not_crowd_the_present(tmp_path: Path) -> None:
+    clock = Clock()
+    waiting = filled(tmp_path / "box", report(1), report(2), clock=clock)
+    assert waiting.crowded()
+    clock.ns += backlog.LIVE_NS + 1
+    assert waiting.next(1.0) is not None
+    assert not waiting.crowded()
+    waiting.append(report(3))
+    assert waiting.crowded()
+    waiting.write()
+    taken(waiting, most=1)
+    assert not waiting.crowded() and len(list(waiting)) == 2
+
+
 def test_one_that_waits_for_its_second_try_lets_others_go_first(tmp_path: Path) -> None:
     waiting = filled(tmp_path / "box", report(1), report(2))
     found = waiting.next(1.0)

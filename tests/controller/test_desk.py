@@ -13,7 +13,7 @@ from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
 from prober.probe import Kind
-from prober.report import CONNECT
+from prober.report import CONNECT, Report
 from prober.segment import OUT
 from prober.settings import read_targets
 from prober.verdict import Confidence, Label, Verdict
@@ -203,3 +203,89 @@ def test_what_passed_in_the_same_run_is_of_its_time(desk: Desk) -> None:
     desk.runs["r"].take("lb", "ingress", 1, 9.9, Verdict(Label.HEALTHY, Confidence.PROVEN, "well."), None)
     o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0, run="r")
     assert [one.source for one in desk._around(o).cells] == ["lb"]
+
+
+HOUR_MS = 3_600_000
+
+
+def behind(by: Reporter, ago_ms: int, state: State = State.ANSWERED, target: str = "ingress") -> Report:
+    """A report of the past: written `ago_ms` ago, of a probe just before."""
+    now = time.time_ns()
+    written = now - ago_ms * MS
+    row = by.probes(target, written - 1200 * MS, state)
+    given = {"clock_ns": written, "since_ns": written - 5000 * MS, "until_ns": written, "age_ns": ago_ms * MS}
+    return by.report([target], [row], [by.sees(row, Kind.SYN, OUT)], live=False, **given)
+
+
+def test_the_past_is_counted_where_it_belongs_and_heals_no_cell(desk: Desk) -> None:
+    wall = 2_000_000.0
+    desk.take(behind(Reporter("firewall"), HOUR_MS), 9_000.0)
+    assert judged(desk, 9_000.0, wall) == [Label.HEALTHY]
+    assert [(row[0], row[1], row[2:]) for row in desk.ledger.rows()] == [
+        ("firewall-to-ingress", int(wall - 3601) // 60 * 60, (1, 1))
+    ]
+    cell = desk.matrix.cells[PAIR]
+    assert (cell.sent, cell.verdict(9_001.0).label) == (0, Label.UNKNOWN)
+    assert PAIR not in desk.evidence
+
+
+def test_a_failure_of_the_past_is_kept_with_its_time_and_turns_nothing(desk: Desk) -> None:
+    agent, wall = Reporter("firewall"), 2_000_000.0
+    for step in range(5):
+        desk.take(agent.answered(), 9_000.0 + step)
+        judged(desk, 9_000.0 + step, wall + step)
+    desk.take(behind(Reporter("firewall", epoch=9), HOUR_MS, State.TIMED_OUT), 9_005.0)
+    day = [desk.judge(9_005.0 + step / 10, wall + 5 + step / 10) for step in range(40)]
+    (failure,) = [one for turn in day for one in turn.judged]
+    assert not failure.verdict.label.passes
+    assert failure.wall == pytest.approx(wall + 5 - 3601.2, abs=0.1)
+    assert not [flip for turn in day for flip in turn.flips]
+    assert desk.matrix.cells[PAIR].verdict(9_005.0).label == Label.HEALTHY
+    assert desk.joiner.questions("node1") == [], "nobody is asked for a route of an hour ago"
+
+
+def test_a_failure_of_the_past_blames_nobody_who_did_not_tell(desk: Desk) -> None:
+    desk.take(behind(Reporter("firewall"), HOUR_MS, State.TIMED_OUT), 9_000.0)
+    (failure,) = [one for step in range(40) for one in desk.judge(9_000.0 + step / 10, 1e9).judged]
+    assert failure.verdict.confidence != Confidence.PROVEN
+    assert any("at that time has not come" in one for one in failure.observation.missing)
+
+
+def test_a_probe_id_that_came_back_is_two_probes(desk: Desk) -> None:
+    old, new = Reporter("firewall", epoch=4), Reporter("firewall", epoch=4)
+    past, present = behind(old, 3 * HOUR_MS, State.TIMED_OUT), new.answered()
+    assert past.outcome_rows()["probe"] == present.outcome_rows()["probe"]
+    for first, second in ((past, present), (present, past)):
+        one = Desk(desk.targets)
+        one.take(first, 9_000.0)
+        one.take(second, 9_000.1)
+        said = [j for step in range(40) for j in one.judge(9_000.1 + step / 10, 1e9).judged]
+        assert sorted((j.verdict.label.passes, len(j.observation.seen)) for j in said) == [(False, 1), (True, 2)]
+
+
+def test_the_wrong_clock_of_an_agent_changes_no_word_of_a_verdict(desk: Desk) -> None:
+    """An hour ahead, an hour behind, or right; live, or told an hour later."""
+    said = set()
+    for wrong_ms in (-HOUR_MS, 0, HOUR_MS):
+        for late in (False, True):
+            report = (
+                behind(Reporter("firewall"), HOUR_MS, State.TIMED_OUT) if late else Reporter("firewall").timed_out()
+            )
+            one = Desk(desk.targets)
+            one.take(shifted(report, wrong_ms * MS), 9_000.0)
+            (judged_,) = [j for step in range(40) for j in one.judge(9_000.0 + step / 10, 1e9).judged]
+            assert judged_.observation.sent == pytest.approx(9_000.0 - 1.1 - (3600.1 if late else 0), abs=0.1)
+            said.add((late, msgspec.json.encode(judged_.verdict)))
+    assert len(said) == 2
+
+
+def shifted(report: Report, by_ns: int) -> Report:
+    """As an agent would have told it whose clock is off by so much."""
+    outcomes, sightings = report.outcome_rows().copy(), report.sighting_rows().copy()
+    for rows, names in ((outcomes, ("sent_ns", "done_ns")), (sightings, ("time_ns",))):
+        for name in names:
+            rows[name] += by_ns
+    return msgspec.structs.replace(
+        report, outcomes=outcomes.tobytes(), sightings=sightings.tobytes(), clock_ns=report.clock_ns + by_ns,
+        since_ns=report.since_ns + by_ns, until_ns=report.until_ns + by_ns,
+    )  # fmt: skip

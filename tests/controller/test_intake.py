@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 import msgspec
 import numpy as np
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from prober.controller import access, intake, keeper
-from prober.controller.intake import Intake, NoReport, read
+from prober.controller.intake import Busy, Intake, NoReport, read
 from prober.errors import ProberError, StoreFull, StoreUnavailable
-from prober.report import Report, decode_orders, encode
+from prober.report import Gap as ReportedGap
+from prober.report import Report, decode_orders, decode_report, encode
+from prober.store.reports import Gap
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
 
@@ -134,6 +141,10 @@ SPOILT: dict[str, Callable[[Report], Report | bytes]] = {
     "sequence 0": fields(sequence=0),
     "a clock before 1970": fields(clock_ns=-1),
     "too many rows": many,
+    "a gap that ends before it begins": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 5, 4, 0, 1)]),
+    "a gap without an end": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 5, 2**63, 0, 1)]),
+    "more failures than probes": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 1, 2, 0, 1, 3, 4)]),
+    "an age before it was written": fields(age_ns=-1),
     "cut short": lambda good: encode(good)[:-20],
     "nothing": lambda _: b"",
     "another type": lambda _: msgspec.msgpack.encode({"agent": 5}),
@@ -176,16 +187,88 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controll
     assert "at most 8388608 bytes" in detail(answer)
 
 
+def bomb(field: str, one: bytes) -> bytes:
+    """A report of which one field is a list of as many of these as the body may hold."""
+    good = msgspec.msgpack.encode({"agent": "firewall", "epoch": 1, "sequence": 1, "clock_ns": 1, "since_ns": 1})
+    count = (intake.LIMIT - 200) // len(one)
+    rest = msgspec.msgpack.encode("until_ns") + b"\x01" + msgspec.msgpack.encode(field)
+    return bytes([good[0] + 2]) + good[1:] + rest + b"\xdd" + count.to_bytes(4, "big") + one * count
+
+
+@pytest.mark.parametrize(
+    ("field", "one"),
+    [("answers", b"\x80"), ("frames", b"\xc4\x00"), ("notes", b"\xa0"), ("gaps", b"\x80"), ("targets", b"\xa0")],
+)
+def test_a_body_that_would_unfold_into_millions_is_refused_before_it_does(field: str, one: bytes) -> None:
+    body = bomb(field, one)
+    tracemalloc.start()
+    with pytest.raises(NoReport, match="of length <="):
+        read(body, "firewall", 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "identity, gzip"])
+def test_no_content_encoding_is_taken(running: Controller, token: str, encoding: str) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Content-Encoding": encoding}
+    answer = running.client.post(PATH, content=gzip.compress(b"\0" * 1_000_000), headers=headers)
+    assert (answer.status_code, detail(answer)) == (415, "a report comes as it is: no Content-Encoding is taken")
+
+
+def test_gaps_are_kept_with_the_report_that_tells_them_in_the_controllers_time(running: Controller, token: str) -> None:
+    second = 1_000_000_000
+    report = agent(running, 70).report([], [], clock_ns=100 * second, since_ns=1, until_ns=2, age_ns=50 * second)
+    report.gaps = [ReportedGap(69, 3, 9, 40 * second, 90 * second, 21, 4, "the outbox was full")]
+    before = time.time()
+    assert post(running, token, report).status_code == 200
+    told = next(one for one in running.client.get("/api/v1/agents").json()["agents"] if one["name"] == "firewall")
+    (gap,) = told["gaps"]
+    assert (gap["reports"], gap["probes"], gap["failed"], gap["why"]) == (7, 21, 4, "the outbox was full")
+    began, ended = (datetime.fromisoformat(gap[name]).timestamp() - before for name in ("from", "to"))
+    assert -110 < began < -109 + 5 and -60 < ended < -59 + 5
+    document = running.client.get("/api/v1/paths/firewall/ingress").json()
+    said = [one for one in document["history"] if "the outbox was full" in one["sentence"]]
+    assert [one["label"] for one in said] == ["unknown"]
+    assert 'prober_agent_reports_let_go_total{agent="firewall"} 7.0' in running.client.get("/metrics").text
+
+
+def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Path) -> None:
+    with controller(tmp_path) as running:
+        token = access.create(running.centre.store, agent="firewall", zone="firewall")
+        by = agent(running, 1)
+        orders = decode_orders(post(running, token, by.answered(live=False)).content)
+        assert (orders.acknowledged, orders.plan, orders.once) == (1, None, [])
+        time.sleep(2.0)
+        desk = running.centre.desk
+        assert desk.judged_total.get("healthy") == 1, "it is judged and counted"
+        assert desk.matrix.cells["firewall", "ingress"].sent == 0
+        assert running.client.get("/api/v1/matrix?from=firewall&to=ingress").json()["cells"][0]["label"] == "unknown"
+
+
+def test_two_processes_with_one_token_are_told(running: Controller, token: str) -> None:
+    one, other = agent(running, 81), agent(running, 82)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(4):
+            post(running, token, one.report([], []))
+            post(running, token, other.report([], []))
+    told = next(one for one in running.client.get("/api/v1/agents").json()["agents"] if one["name"] == "firewall")
+    assert told["alarm"].startswith("two processes report as firewall with one token")
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an agent is doubled"]
+    assert 'prober_agent_doubled{agent="firewall"} 1.0' in running.client.get("/metrics").text
+
+
 class Disk:
     """A store that says what it is told to."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.error, self.rows = error, list[intake.Row]()
+        self.error, self.rows, self.gaps = error, list[intake.Row](), list[Gap]()
 
-    def write(self, rows: Sequence[intake.Row]) -> list[bool]:
+    def write(self, rows: Sequence[intake.Row], gaps: Sequence[Gap]) -> list[bool]:
         if self.error is not None:
             raise self.error
         self.rows += rows
+        self.gaps += gaps
         return [True] * len(rows)
 
 
@@ -205,6 +288,65 @@ def offered(disk: Disk, reports: list[Report], taken: list[Report], fail: bool =
         return list(told)
 
     return asyncio.run(play())
+
+
+def full(disk: Disk, lanes: dict[bool, int]) -> dict[bool, int]:
+    """How many of so many reports of each kind are refused while nothing is written."""
+
+    async def play() -> dict[bool, int]:
+        one, by = Intake(disk.write, lambda _: None), Reporter("firewall")
+        sent = [asyncio.create_task(one.take(encode(by.report([], [], live=live)), "firewall", 0, 1))
+                for live, count in lanes.items() for _ in range(count)]  # fmt: skip
+        await asyncio.sleep(0)
+        busy = dict.fromkeys(lanes, 0)
+        for task, live in zip(sent, [live for live, count in lanes.items() for _ in range(count)], strict=True):
+            busy[live] += task.done() and isinstance(task.exception(), Busy)
+            task.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        return busy
+
+    return asyncio.run(play())
+
+
+def test_what_is_too_much_is_refused_and_the_past_before_the_present() -> None:
+    assert full(Disk(), {True: intake.WAITING + 5, False: intake.BEHIND + 7}) == {True: 5, False: 7}
+
+
+def test_the_present_is_written_before_the_past_and_the_past_a_part_at_a_time() -> None:
+    async def play() -> list[list[bool]]:
+        batches = []
+
+        def write(rows: Sequence[intake.Row], gaps: Sequence[Gap]) -> list[bool]:
+            batches.append([decode_report(row[4]).live for row in rows])
+            return [True] * len(rows)
+
+        one, by = Intake(write, lambda _: None), Reporter("firewall")
+        reports = [by.report([], [], live=number > 49) for number in range(53)]
+        told = asyncio.gather(*(one.take(encode(report), "firewall", 0, 1) for report in reports))
+        await asyncio.sleep(0)
+        writer = asyncio.create_task(one.run())
+        await told
+        writer.cancel()
+        return batches
+
+    assert asyncio.run(play()) == [[True] * 3 + [False] * 29, [False] * 21]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_room_is_taken_before_a_body_is_read_and_given_back(live: bool) -> None:
+    one = Intake(Disk().write, lambda _: None)
+    most = intake.IN_HAND if live else intake.IN_HAND // 2
+    with one.admitted("a", most, live), pytest.raises(Busy), one.admitted("b", 1, live):
+        pytest.fail("there was no room")
+    with one.admitted("b", most, live):
+        pass
+    with ExitStack() as mine:
+        for _ in range(intake.MOST_OF_ONE):
+            mine.enter_context(one.admitted("a", 1, live))
+        with pytest.raises(Busy), one.admitted("a", 1, live):
+            pytest.fail("one agent has so many requests at a time")
+        with one.admitted("b", 1, live):
+            pass
 
 
 @pytest.mark.parametrize("error", [StoreFull("no room"), StoreUnavailable("away"), RuntimeError("a fault of ours")])

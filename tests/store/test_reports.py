@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prober.errors import Refused
 from prober.store import reports, schema
 from prober.store.engine import Store, open_store
-from prober.store.reports import prune, recent_reports, take, take_many
+from prober.store.reports import Gap, prune, prune_gaps, recent_reports, take, take_many, told_gaps
 
 
 def names(store: Store) -> list[tuple[str, int, int]]:
@@ -92,6 +92,36 @@ def test_a_filled_gap_lets_everything_go(store: Store) -> None:
     prune(store, before_ns=5)
     assert names(store) == []
     assert take_many(store, [("lb", 1, 1, 9, b""), ("lb", 1, 2, 9, b""), ("lb", 1, 3, 9, b"")]) == [False, False, True]
+
+
+def gap(first: int, last: int, epoch: int = 1, to_ns: int = 100) -> Gap:
+    return Gap("lb", epoch, last, first, to_ns - 50, to_ns, 9, 2, "the outbox was full")
+
+
+def test_a_gap_that_is_told_again_is_kept_once_and_as_wide_as_it_was_ever_told(store: Store) -> None:
+    for first in (5, 3, 4):
+        take_many(store, [("lb", 1, 9, 1, b"x")], [gap(first, 9)])
+    assert [(one.first, one.last) for one in told_gaps(store, 0)] == [(3, 9)]
+    assert told_gaps(store, 101) == [] == told_gaps(store, 0, "vm")
+
+
+def test_over_a_gap_everything_goes(store: Store) -> None:
+    take_many(store, [("lb", 1, number, number, b"x") for number in (1, 2, 6, 7)])
+    assert prune(store, before_ns=9) == 4
+    assert names(store) == [("lb", 1, 6), ("lb", 1, 7)], "they wait for what may still come"
+    take_many(store, [("lb", 1, 5, 9, b"told")], [gap(3, 5)])
+    prune(store, before_ns=10)
+    assert names(store) == []
+    assert take_many(store, [("lb", 1, number, 9, b"x") for number in range(1, 9)]) == [False] * 7 + [True]
+
+
+def test_a_gap_is_forgotten_when_it_is_old_and_nothing_waits_at_it(store: Store) -> None:
+    take_many(store, [("lb", 1, 3, 1, b"x")], [gap(1, 3), gap(5, 6, epoch=2)])
+    assert prune_gaps(store, before_ns=1000) == 0
+    prune(store, before_ns=5)
+    assert prune_gaps(store, before_ns=100) == 0
+    assert prune_gaps(store, before_ns=101) == 1
+    assert [one.epoch for one in told_gaps(store, 0)] == [2]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from prober.matrix import Cell
+from prober.report import Held
 from prober.slo import Attainment
 from prober.surfaces import metrics
 from prober.surfaces.metrics import Reading
@@ -53,6 +55,17 @@ def test_each_pair_has_its_state_age_and_counts() -> None:
     assert value(found, "prober_rtt_seconds", source="a", target="y") is None
     assert value(found, "prober_handshakes_total", source="a", target="y", outcome="failed") == 1
     assert value(found, "prober_handshakes_total", source="a", target="y", outcome="answered") == 0
+
+
+def test_outboxes_are_told() -> None:
+    held = {"a": Held(7, 4096, True)}
+    told = dataclasses.replace(reading(), held=held, let_go={"a": 3}, doubled={"a": False, "b": True})
+    found = samples(metrics.render(told)[0])
+    assert value(found, "prober_agent_outbox_reports", agent="a") == 7
+    assert value(found, "prober_agent_outbox_bytes", agent="a") == 4096
+    assert value(found, "prober_agent_outbox_in_memory", agent="a") == 1
+    assert value(found, "prober_agent_reports_let_go_total", agent="a") == 3
+    assert [value(found, "prober_agent_doubled", agent=one) for one in "ab"] == [0, 1]
 
 
 def test_objectives_agents_verdicts_and_the_process_are_told() -> None:
