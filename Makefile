@@ -7,6 +7,7 @@ SHELL := bash
 
 PYTHON ?= python3
 REPEAT ?= 1
+KILLS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 # A pip that is there already (23 or newer) serves the new environment too: unpacking another takes three seconds.
@@ -14,7 +15,7 @@ HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.s
 PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test lint format catalogue handbook lock clean
+.PHONY: help setup demo test soak lint format catalogue handbook lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -27,6 +28,9 @@ demo: setup  ## the incident on this machine's own kernel: break, see, heal; Ctr
 test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can't run here is counted in the last lines
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, some twenty minutes; nothing may be lost
+	@$(BIN)/python -m bench.fleet --kills $(KILLS)
 
 lint: $(VENV)/test.stamp  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from prober.errors import StoreUnavailable
+from bench.fleet import postgres
 from prober.store import schema
-from prober.store.engine import Store, connect, open_store
-
-SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-_databases = count(1)
+from prober.store.engine import Store, open_store
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """The folder of a PostgreSQL server's Unix socket; it vanishes with the session. User postgres, no password."""
-    if not SERVERS:
+    if not postgres.SERVERS:
         pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
-    folder = tempfile.mkdtemp(prefix="prober-pg-")
-    user = "postgres" if os.getuid() == 0 else None  # the server refuses to run as root
-    if user:
-        shutil.chown(folder, user)
-    try:
-        subprocess.run(
-            [SERVERS[-1].with_name("initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "--no-sync"],
-            user=user, check=True, stdout=subprocess.DEVNULL, cwd=folder,
-        )  # fmt: skip
-        options = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=50"]
-        server = subprocess.Popen(
-            [SERVERS[-1], "-D", f"{folder}/data", *(word for option in options for word in ("-c", option))],
-            user=user, stderr=subprocess.DEVNULL, cwd=folder,
-        )  # fmt: skip
-        try:
-            _wait(f"postgresql://postgres@/postgres?host={folder}")
-            yield folder
-        finally:
-            server.terminate()
-            server.wait(20)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _wait(url: str) -> None:
-    for _ in range(200):
-        try:
-            schema.current(url)
-        except StoreUnavailable:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the PostgreSQL server did not start within 10 s")
+    with postgres.cluster("fsync=off") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -70,12 +30,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(cluster: str) -> str:
     """An empty PostgreSQL database."""
-    name = f"prober_{next(_databases)}"
-    server = connect(f"postgresql://postgres@/postgres?host={cluster}")
-    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    server.close()
-    return f"postgresql://postgres@/{name}?host={cluster}"
+    return postgres.database(cluster)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,45 @@
+"""`python -m bench.fleet --kills 1000`: every store and victim; the last lines say what was lost and doubled."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.fleet import postgres, soak
+
+STORES = ("sqlite", "postgresql")
+
+
+def main() -> int:
+    """0 where nothing was lost or doubled, 1 where something was, 3 where a store could not be tried."""
+    asked = argparse.ArgumentParser(prog="python -m bench.fleet", description=__doc__)
+    asked.add_argument("--kills", type=int, default=1000, help="of each victim on each store")
+    asked.add_argument("--store", choices=STORES, action="append", help="all when left out")
+    asked.add_argument("--victim", choices=sorted(soak.VICTIMS), action="append", help="all when left out")
+    asked.add_argument("--seed", type=int, default=int(time.time()), help="of the moments; it is printed")
+    given = asked.parse_args()
+    stores = given.store or STORES
+    print(f"seed {given.seed}", file=sys.stderr)
+    if "postgresql" in stores and not postgres.SERVERS:
+        print("no PostgreSQL server here: apt-get install -y postgresql-15", file=sys.stderr)
+        return 3
+    trials = []
+    with ExitStack() as stack:
+        cluster = stack.enter_context(postgres.cluster()) if "postgresql" in stores else ""
+        for store in stores:
+            for victim in given.victim or list(soak.VICTIMS):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prober-soak-")))
+                url = postgres.database(cluster) if store == "postgresql" else f"sqlite:///{folder / 'prober.sqlite'}"
+                trials.append(one := soak.run(folder, url, victim, given.kills, given.seed))
+                print(f"{store} {victim}: {one.reports} reports stored in {one.seconds:.0f} s", file=sys.stderr)
+    for one in trials:
+        print(one.line())
+    return 0 if all(one.ok for one in trials) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

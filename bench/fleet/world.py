@@ -1,0 +1,60 @@
+"""A document for so many agents, all asking one target, and tokens for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from prober.controller import access
+from prober.settings import read_targets
+from prober.store.engine import open_store
+from prober.store.schema import upgrade
+from prober.targets import Targets
+
+TARGET, OBJECTIVE = "ingress", "all-to-ingress"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where a controller finds its document and its store, and its agents their tokens and numbers."""
+
+    folder: Path
+    database: str
+    document: Path
+    tokens: dict[str, str]
+
+    @property
+    def socket(self) -> str:
+        return f"unix:{self.folder / 'controller.sock'}"
+
+    def targets(self) -> Targets:
+        return read_targets(self.document)
+
+
+def document(agents: int) -> str:
+    """targets.yaml, as JSON: one zone of agents, one target, one objective over all of them."""
+    names = [f"agent{number}" for number in range(agents)]
+    return json.dumps({
+        "zones": [{"name": "fleet", "kind": "other", "cidrs": ["10.1.0.0/16"]},
+                  {"name": "pods", "kind": "pods", "cidrs": ["10.2.0.0/16"]}],
+        "agents": [{"name": name, "zone": "fleet", "addresses": [f"10.1.{number // 250}.{number % 250 + 1}"]}
+                   for number, name in enumerate(names)],
+        "targets": [{"name": TARGET, "zone": "pods", "address": "10.2.0.1", "port": 80}],
+        "probes": [{"from": "fleet", "to": TARGET, "every": "10s", "timeout": "1s", "flows": 1}],
+        "objectives": [{"name": OBJECTIVE, "from": "fleet", "to": TARGET, "availability": "99.9%", "window": "30d"}],
+        "policy": {"allow": [{"network": "10.2.0.0/16", "ports": [80]}]},
+    })  # fmt: skip
+
+
+def make(folder: Path, database: str, agents: int) -> World:
+    """The document and a store at head, with a token for each agent."""
+    written = folder / "targets.json"
+    written.write_text(document(agents))
+    upgrade(database)
+    store = open_store(database)
+    try:
+        tokens = {f"agent{n}": access.create(store, agent=f"agent{n}", zone="fleet") for n in range(agents)}
+    finally:
+        store.close()
+    return World(folder, database, written, tokens)

@@ -1,0 +1,57 @@
+"""The oracle finds what is lost and doubled; a short version of the soak loses and doubles nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.fleet import oracle, postgres, world
+from bench.fleet.oracle import Found, Oracle
+from bench.fleet.simulated import report
+from prober.report import encode
+from prober.settings import read_targets
+from prober.store import minutes, reports
+from prober.store.engine import open_store
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_oracle_knows_what_is_there_and_what_is_not(tmp_path: Path) -> None:
+    made = world.make(tmp_path, f"sqlite:///{tmp_path}/prober.sqlite", 2)
+    store = open_store(made.database)
+    for sequence in (1, 2):
+        reports.take(store, "agent0", 7, sequence, sequence, encode(report("agent0", 0, 7, sequence, sequence)))
+    minutes.put_objective_minutes(store, [(world.OBJECTIVE, 60, 2, 2)])
+    found = oracle.look(store)
+    assert (found.names, found.probes, found.counted) == ([("agent0", 7, 1), ("agent0", 7, 2)], 2, 2)
+    kept = Oracle({("agent0", 7, 1)})
+    assert (found.lost(kept), found.doubled()) == (0, 0)
+    kept.acknowledged.add(("agent0", 7, 3))
+    assert found.lost(kept) == 1
+    minutes.put_objective_minutes(store, [(world.OBJECTIVE, 60, 5, 5)])
+    assert oracle.look(store).doubled() == 3
+    minutes.put_objective_minutes(store, [(world.OBJECTIVE, 60, 1, 1)])
+    assert oracle.look(store).lost(Oracle()) == 1
+    assert Found([("a", 1, 1)] * 2, [], 2, 2).doubled() == 1
+    store.close()
+
+
+def test_the_document_of_a_large_fleet_is_a_good_one(tmp_path: Path) -> None:
+    (tmp_path / "targets.json").write_text(world.document(1000))
+    assert len(read_targets(tmp_path / "targets.json").agents) == 1000
+
+
+@pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
+def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
+    words = [sys.executable, "-m", "bench.fleet", "--kills", "4"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.stdout.splitlines() == [
+        "soak: sqlite controller: 4 kills, 0 lost, 0 doubled",
+        "soak: sqlite agent: 4 kills, 0 lost, 0 doubled",
+        "soak: postgresql controller: 4 kills, 0 lost, 0 doubled",
+        "soak: postgresql agent: 4 kills, 0 lost, 0 doubled",
+    ], done.stderr
+    assert done.returncode == 0
