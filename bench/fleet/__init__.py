@@ -5,4 +5,6 @@ simulated  agents without a network: reports with one probe each, posted, repeat
 oracle     what must be in the store, kept outside the processes that are killed
 processes  controllers and agents forked from a warmed process, killed with SIGKILL
 soak       the trials: a victim, a store, so many kills
+chaos      a disk that fills up, a database that goes away
+postgres   a server for one trial
 """

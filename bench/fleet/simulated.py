@@ -52,9 +52,9 @@ class Simulated:
     waiting: list[Report] = field(default_factory=list)
     taken: list[Report] = field(default_factory=list)
 
-    async def live(self, http: httpx.AsyncClient, oracle: Oracle) -> None:
-        """Posts until the controller is gone."""
-        while True:
+    async def live(self, http: httpx.AsyncClient, oracle: Oracle, until: float = float("inf")) -> None:
+        """Posts until the controller is gone, or `until` (monotonic seconds)."""
+        while time.monotonic() < until:
             try:
                 await self._post(http, self._next(), oracle)
             except (httpx.HTTPError, OSError):
@@ -95,6 +95,6 @@ def name(one: Report) -> Name:
 def fleet(world: World, seed: int) -> list[Simulated]:
     """All agents of a world: a third with a clock an hour ahead, a third with one an hour behind."""
     return [
-        Simulated(one, token, number, random.Random(f"{seed} {one}"), wrong_ns=(number % 3 - 1) * HOUR_NS)
+        Simulated(one, token, number, random.Random(f"{seed} {one}"), wrong_ns=(number % 3 - 1) * HOUR_NS)  # noqa: S311  # dice
         for number, (one, token) in enumerate(world.tokens.items())
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from bench.fleet import oracle, postgres, world
 from bench.fleet.oracle import Found, Oracle
 from bench.fleet.simulated import report
+from prober.lab import sealed
 from prober.report import encode
 from prober.settings import read_targets
 from prober.store import minutes, reports
@@ -44,14 +46,36 @@ def test_the_document_of_a_large_fleet_is_a_good_one(tmp_path: Path) -> None:
     assert len(read_targets(tmp_path / "targets.json").agents) == 1000
 
 
+def chaos(trouble: str, status: int) -> None:
+    words = [sys.executable, "-m", "bench.fleet.chaos", trouble]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    told = re.fullmatch(
+        rf"chaos: .*: heard (\d+) × {status}, reads up, (\d+) taken afterwards, 0 lost, 0 doubled", done.stdout.strip()
+    )
+    assert told, done.stdout
+    assert int(told[1]) > 0 and int(told[2]) > 0
+
+
+@pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
+def test_a_database_that_goes_away_loses_nothing_and_is_taken_up_again() -> None:
+    chaos("database-away", 503)
+
+
+def test_a_full_disk_is_said_reads_stay_up_and_it_resumes() -> None:
+    if why := sealed.refusal():
+        pytest.skip(why)
+    chaos("full-disk", 507)
+
+
 @pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
 def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
-    words = [sys.executable, "-m", "bench.fleet", "--kills", "4"]
+    words = [sys.executable, "-m", "bench.fleet", "--kills", "3"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.stdout.splitlines() == [
-        "soak: sqlite controller: 4 kills, 0 lost, 0 doubled",
-        "soak: sqlite agent: 4 kills, 0 lost, 0 doubled",
-        "soak: postgresql controller: 4 kills, 0 lost, 0 doubled",
-        "soak: postgresql agent: 4 kills, 0 lost, 0 doubled",
+        "soak: sqlite controller: 3 kills, 0 lost, 0 doubled",
+        "soak: sqlite agent: 3 kills, 0 lost, 0 doubled",
+        "soak: postgresql controller: 3 kills, 0 lost, 0 doubled",
+        "soak: postgresql agent: 3 kills, 0 lost, 0 doubled",
     ], done.stderr
     assert done.returncode == 0
