@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,6 +68,21 @@ class Store:
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ``ON CONFLICT``, which both databases speak alike."""
         return sqlite.insert(table) if self.on_sqlite else postgresql.insert(table)
+
+    def put(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
+        """New rows, each with all of the table's columns in order, none of which is there: COPY on PostgreSQL."""
+        names = [column.name for column in table.c]
+        if self.on_sqlite:
+            connection.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+            return
+        raw: Any = connection.connection.driver_connection
+        driver: Any = connection.dialect.dbapi
+        try:
+            with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except driver.Error as error:  # it goes past SQLAlchemy, so it is not wrapped yet
+            raise exc.DBAPIError("COPY", None, error) from error
 
     def alone(self, connection: sa.Connection, what: sa.Table) -> None:
         """From here to the commit no other transaction is `alone` with the same table.

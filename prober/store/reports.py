@@ -89,13 +89,16 @@ def _marks(connection: sa.Connection, epochs: Sequence[tuple[str, int]]) -> dict
 
 
 def _insert(store: Store, connection: sa.Connection, rows: Sequence[Row]) -> set[tuple[str, int, int]]:
-    """The names of those that were not there yet."""
-    fresh: set[tuple[str, int, int]] = set()
-    for some in _parts(rows):
-        statement = store.insert(reports).values([row._asdict() for row in some]).on_conflict_do_nothing()
-        named = statement.returning(reports.c.agent, reports.c.epoch, reports.c.sequence)
-        fresh.update((agent, epoch, sequence) for agent, epoch, sequence in connection.execute(named))
-    return fresh
+    """The names of those that were not there yet. Nobody else writes reports meanwhile: see `Store.alone`."""
+    fresh = {(row.agent, row.epoch, row.sequence): row for row in reversed(rows)}  # of one that came twice, the first
+    for some in _parts(list(fresh)):
+        named = sa.tuple_(*reports.primary_key.columns).in_(some)
+        asked = sa.select(*reports.primary_key.columns).where(named)
+        for agent, epoch, sequence in connection.execute(asked):
+            del fresh[agent, epoch, sequence]
+    if fresh:
+        store.put(connection, reports, list(fresh.values()))
+    return set(fresh)
 
 
 def _keep_gaps(store: Store, connection: sa.Connection, told: Sequence[Gap]) -> None:

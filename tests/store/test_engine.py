@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from prober.errors import CannotMeasure, ConfigInvalid, StoreFull, StoreUnavailable
-from prober.store import reports, schema
+from prober.store import reports, schema, tables
 from prober.store.engine import Store, connect, open_store, parse_url
 
 
@@ -125,3 +125,15 @@ def test_a_second_writer_waits_for_the_first(store: Store) -> None:
         connection.execute(sa.text("INSERT INTO fleet (key, value) VALUES ('current', 'x')"))
         assert list(reports.recent_reports(store, 0)) == []  # a reader never waits
     assert reports.take(store, "lb", 1, 1, 1, b"")
+
+
+def test_rows_are_put_all_or_none_and_a_clash_is_a_sentence(store: Store) -> None:
+    rows = [("lb", 1, 1, 5, b"\x00\t\\N\n"), ("tab\tand \\N", 1, 1, 5, b"")]
+    with store.begin() as connection:
+        store.put(connection, tables.reports, rows)
+    with pytest.raises(StoreUnavailable, match=r"(?i)unique|duplicate"), store.begin() as connection:
+        store.put(connection, tables.reports, [("vm", 1, 1, 5, b""), rows[0]])
+    with store.read() as connection:
+        assert [
+            tuple(row) for row in connection.execute(sa.select(tables.reports).order_by(tables.reports.c.agent))
+        ] == rows
