@@ -201,7 +201,7 @@ class Desk:
         """What the sweeps and repeated answers have brought, once their time is up."""
         self.bench.sweeps.copies(list(self.joiner.copies))
         self.joiner.copies.clear()
-        swept, repeated = self.bench.sweeps.over(now)
+        swept, repeated = self.bench.sweeps.over(now, self.joiner.vantages)
         for sweep in swept:
             if cell := self.matrix.cells.get(sweep.key):
                 cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}

@@ -13,9 +13,11 @@ from prober.probe import Kind
 from prober.report import EXPERIMENT, Echo, Report, Task
 from prober.segment import IN
 from prober.trace import LONGEST, Trace
+from prober.vantage import Vantage
 
-WAIT = 2.0
-"""Seconds after which a sweep is over, whatever has come: routers answer at once or not at all."""
+WAIT, LATEST, SETTLED = 2.0, 8.0, 0.5
+"""Seconds in which whatever comes back has come: routers answer at once or not at all. Then the agents' word is waited
+for, that they captured until `SETTLED` before the end; after `LATEST` more nothing is said of it."""
 SWEEP_TIMEOUT = 0.5
 COPIES, REPEATED = 4, 16
 """Copies of one answer, and of how many source ports: what tells a dead leg from random loss where the responder's
@@ -24,14 +26,34 @@ _RAN_OUT = {(11, 0), (3, 0)}
 """ICMP's and ICMPv6's time exceeded in transit (RFC 792; RFC 4443, 3.3)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """From when to when something may come back, and whose word it takes that nothing else did."""
+
+    begun: float
+    end: float
+    agents: tuple[str, ...]
+
+    def told(self, vantages: Mapping[str, Vantage]) -> bool:
+        """True where each has said what it saw until the end."""
+        return all(one in vantages and vantages[one].reaches(self.end - SETTLED) for one in self.agents)
+
+    def kept(self, vantages: Mapping[str, Vantage]) -> bool:
+        """True where each captured throughout, so that what was not seen did not come."""
+        return all(
+            one in vantages and vantages[one].watched(self.begun, self.end - SETTLED) for one in self.agents
+        )  # fmt: skip
+
+
 @dataclass(slots=True)
 class Sweep:
     """One sweep of one cell. ``runs``: the run of each SYN with its TTL (way in); ``probe``: whose answer is copied."""
 
     key: tuple[str, str]
     side: Side
-    deadline: float
+    watch: Watch
     runs: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
     probe: int = 0
     hops: dict[int, str] = field(default_factory=dict)
     arrived: int | None = None
@@ -49,7 +71,7 @@ class Repeat:
     """Answers of many flows of one cell, each copied a few times."""
 
     key: tuple[str, str]
-    deadline: float
+    watch: Watch
     copies: Copies
 
 
@@ -66,7 +88,7 @@ class Sweeps:
         """Sweep the way in from the prober, with SYNs of one five-tuple."""
         if self._busy(pair.key, Side.IN):
             return
-        sweep = Sweep(pair.key, Side.IN, now + WAIT + LONGEST / 10)
+        sweep = Sweep(pair.key, Side.IN, Watch(now, now + WAIT + LONGEST / 10, (pair.source,)))
         for ttl in range(1, LONGEST + 1):
             run = f"{EXPERIMENT}{now:.3f}-{pair.source}-ttl-{ttl}"
             sweep.runs[run] = ttl
@@ -84,13 +106,13 @@ class Sweeps:
         """Sweep the way back from the responder, with copies of its answer to this probe."""
         if not self._busy(key, Side.BACK):
             self._echoes.append((responder, Echo(probe, list(range(1, LONGEST + 1)))))
-            self.open.append(Sweep(key, Side.BACK, now + WAIT, probe=probe))
+            self.open.append(Sweep(key, Side.BACK, Watch(now, now + WAIT, (key[0], responder)), probe=probe))
 
     def repeat(self, key: tuple[str, str], responder: str, ports: dict[int, int], now: float) -> None:
         """Copy the answers to these probes (-> source ports) a few times each."""
         if ports and all(one.key != key for one in self.repeats):
             self._echoes += [(responder, Echo(probe, [FULL] * COPIES)) for probe in ports]
-            self.repeats.append(Repeat(key, now + WAIT, Copies(key[0], ports)))
+            self.repeats.append(Repeat(key, Watch(now, now + WAIT, (key[0], responder)), Copies(key[0], ports)))
 
     def _busy(self, key: tuple[str, str], side: Side) -> bool:
         return any((one.key, one.side) == (key, side) for one in self.open)
@@ -119,6 +141,7 @@ class Sweeps:
             ttl = sweep.runs.get(o.run)
             if ttl is None:
                 continue
+            sweep.taken.add(o.run)
             for one in o.saw(Kind.ICMP_SYN, by=o.source, way=IN):
                 if (one.icmp_type, one.icmp_code) in _RAN_OUT:
                     sweep.hops[ttl] = one.icmp_from
@@ -141,10 +164,15 @@ class Sweeps:
         elif one.kind == Kind.ECHO and one.way == IN and one.agent == sweep.key[0]:
             sweep.reach(ttl)
 
-    def over(self, now: float) -> tuple[list[Sweep], list[Repeat]]:
-        """What has had its time."""
-        swept = [one for one in self.open if now >= one.deadline]
-        repeated = [one for one in self.repeats if now >= one.deadline]
-        self.open = [one for one in self.open if now < one.deadline]
-        self.repeats = [one for one in self.repeats if now < one.deadline]
-        return swept, repeated
+    def over(self, now: float, vantages: Mapping[str, Vantage]) -> tuple[list[Sweep], list[Repeat]]:
+        """What has had its time and its agents' word; what had its time and not their word is let go."""
+        swept = [one for one in self.open if now >= one.watch.end and _is_complete(one, vantages)]
+        repeated = [one for one in self.repeats if now >= one.watch.end and one.watch.told(vantages)]
+        self.open = [one for one in self.open if one not in swept and now < one.watch.end + LATEST]
+        self.repeats = [one for one in self.repeats if one not in repeated and now < one.watch.end + LATEST]
+        return [s for s in swept if s.watch.kept(vantages)], [r for r in repeated if r.watch.kept(vantages)]
+
+
+def _is_complete(sweep: Sweep, vantages: Mapping[str, Vantage]) -> bool:
+    """True where all has been told: every SYN of a sweep there is judged, every agent of one back has spoken."""
+    return sweep.taken >= sweep.runs.keys() and sweep.watch.told(vantages)

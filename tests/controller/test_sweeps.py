@@ -17,10 +17,21 @@ from prober.report import Report
 from prober.segment import ACK, IN, OUT, SYN
 from prober.sighting import Where
 from prober.trace import LONGEST
+from prober.vantage import Vantage
 from tests.stories import NODE1, sighting, story
 
 PAIR = Pair("firewall", "ingress", 1.0, 1, 1.0, 1, ipaddress.ip_address(NODE1), 7007)
 KEY = PAIR.key
+
+
+def heard(until: float, since: float = 0.0) -> dict[str, Vantage]:
+    """Agents that captured from `since` on, and have said so as far as `until` (both seconds)."""
+    made = {}
+    for name in ("firewall", "node1"):
+        made[name] = Vantage()
+        clock, begun = int(until * 1e9), int(since * 1e9)
+        made[name].hear(Report(name, 1, 1, clock, begun, clock), until)
+    return made
 
 
 def report(agent: str = "firewall", sequence: int = 1) -> Report:
@@ -57,12 +68,12 @@ def test_routers_that_say_the_ttl_ran_out_are_its_hops() -> None:
     for task, story_of_it in zip(
         tasks,
         ("firewall << ICMP 11/0 of SYN from 10.19.0.1", "firewall << ICMP 3/13 of SYN from 10.1.1.1", "node1 << SYN",
-         "node1 << SYN"),
-        strict=False,
+         *["node1 << SYN"] * (LONGEST - 3)),
+        strict=True,
     ):  # fmt: skip
         one.take(msgspec.structs.replace(story(story_of_it, dst=NODE1), run=task.run))
-    assert one.over(5.1) == ([], [])
-    [[swept], _] = one.over(60.0)
+    assert one.over(5.1, heard(60.0)) == ([], [])
+    [[swept], _] = one.over(20.0, heard(60.0))
     trace = swept.trace({"10.19.0.1": "vpc"})
     assert (trace.hops, trace.arrived, trace.names) == ({1: "10.19.0.1"}, 3, {"10.19.0.1": "vpc"})
     assert one.trying(KEY) == []
@@ -77,7 +88,7 @@ def test_the_way_back_is_swept_by_the_responder() -> None:
     assert one.echoes("node1") == []
     one.copies([copy(Kind.ICMP_ECHO, IN, "node1", 2), copy(Kind.ECHO, OUT, "node1", 2), copy(Kind.ECHO, IN, "lb", 3)])
     one.copies([copy(Kind.ICMP_ECHO, IN, "node1", 1, probe=8)])
-    [[swept], _] = one.over(60.0)
+    [[swept], _] = one.over(20.0, heard(60.0))
     assert swept.trace({}) == sweeps.Trace(Side.BACK, {2: "10.60.2.2"})
 
 
@@ -85,7 +96,7 @@ def test_copies_that_arrive_end_the_way_back() -> None:
     one = Sweeps()
     one.back(KEY, "node1", 7, 5.0)
     one.copies([copy(Kind.ECHO, IN, "firewall", ttl) for ttl in (5, 4, 6)])
-    [[swept], _] = one.over(60.0)
+    [[swept], _] = one.over(20.0, heard(60.0))
     assert swept.arrived == 4
 
 
@@ -100,7 +111,7 @@ def test_repeated_answers_show_a_leg_where_the_kernels_own_answers_do_not() -> N
             passed = copy(Kind.ECHO, OUT, "vpc", 64, number, probe, left=63)
             arrived = [copy(Kind.ECHO, IN, "firewall", 64, number, probe, left=61)] * (port % 4 != 0)
             one.copies([left, passed, *arrived])
-    [_, [repeated]] = one.over(60.0)
+    [_, [repeated]] = one.over(20.0, heard(60.0))
     losses = repeated.copies.losses()
     assert (losses.shape, losses.sent, losses.lost, losses.dead) == (Shape.LEG, 64, 16, [20480, 20484, 20488, 20492])
 
@@ -110,6 +121,26 @@ def test_a_story_of_a_copy_is_what_the_agents_see() -> None:
     one = Sweeps()
     one.back(KEY, "node1", 7, 5.0)
     one.copies([sighting("firewall << SYN-ACK")])
-    [[swept], _] = one.over(60.0)
+    [[swept], _] = one.over(20.0, heard(60.0))
     assert swept.arrived is None
     assert segment.flags_text(SYN | ACK) == "SYN,ACK"
+
+
+def test_it_is_over_when_the_agents_have_told_what_they_saw_and_no_sooner() -> None:
+    one = Sweeps()
+    one.back(KEY, "node1", 7, 5.0)
+    one.repeat(KEY, "node1", {7: 61440}, 5.0)
+    assert one.over(7.5, heard(5.5)) == ([], [])
+    assert len(one.trying(KEY)) == 2
+    swept, repeated = one.over(8.0, heard(8.0))
+    assert (len(swept), len(repeated)) == (1, 1)
+    assert one.trying(KEY) == []
+
+
+def test_of_what_was_not_captured_throughout_or_told_of_nothing_is_said() -> None:
+    for late, vantages in ((8.0, heard(8.0, since=6.0)), (5.0 + sweeps.WAIT + sweeps.LATEST, heard(5.5))):
+        one = Sweeps()
+        one.back(KEY, "node1", 7, 5.0)
+        one.repeat(KEY, "node1", {7: 61440}, 5.0)
+        assert one.over(late, vantages) == ([], [])
+        assert one.trying(KEY) == []
