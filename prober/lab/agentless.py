@@ -32,7 +32,9 @@ def without_agents(incident: Incident) -> Incident | None:
     hosts = {name: _listening(host, listening.get(name)) for name, host in incident.network.hosts.items()}
     network = incident.network.model_copy(update={"agents": tuple(left), "hosts": hosts})
     expect = tuple(two for one in incident.expect if (two := _expected(one, gone, bare)))
-    document = _document(incident.targets or incident.network.targets, gone)
+    kept = {name: zone for name, zone in known.names.agents.items() if name not in gone}
+    meant = {name for name in known.names.known() if known.names.expand((name,), kept)}
+    document = _document(incident.targets or incident.network.targets, gone, meant)
     update = {"network": network, "targets": document, "expect": expect}
     return incident.model_copy(update=update)
 
@@ -54,19 +56,17 @@ def _expected(one: Expected, gone: set[str], bare: set[str]) -> Expected | None:
     return Expected(source=sources, target=one.target, label=first, confidence=confidence)
 
 
-def _document(document: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
-    """targets.yaml without these agents; what they listened on stays a target of the same name."""
+def _document(document: Mapping[str, Any], gone: set[str], meant: set[str]) -> dict[str, Any]:
+    """targets.yaml without these agents; what they listened on stays a target. ``meant``: names that still ask."""
     agents = [one for one in document["agents"] if one["name"] in gone and one.get("listen")]
     kept = [one for one in document["agents"] if one["name"] not in gone]
     bare = [
         {"name": one["name"], "zone": one["zone"], "address": _first(one["addresses"]), "port": one["listen"]}
         for one in agents
     ]
-    names = {one["name"] for one in kept} | {one["zone"] for one in kept} | {"all"}
-    groups = document.get("groups", {})
 
-    def asking(one: Mapping[str, Any], key: str = "from") -> list[str]:
-        return [name for name in _listed(one.get(key, ["all"])) if name in names or name in groups]
+    def asking(one: Mapping[str, Any]) -> list[str]:
+        return [name for name in _listed(one.get("from", ["all"])) if name in meant]
 
     probes = [{**one, "from": asking(one)} for one in document.get("probes", []) if asking(one)]
     objectives = [{**one, "from": asking(one)} for one in document.get("objectives", []) if asking(one)]
