@@ -331,7 +331,10 @@ def usual(observation: Observation, watching: frozenset[str], before: Usual | No
         if not arrived:
             return None
         before = Usual(arrived[0].ttl)
-    came = _with(before.entries, entries(observation))  # equal ways in are many: each that worked is as usual
+    ways = entries(observation)
+    if before.entries:  # equal ways in may be many: each by which the answer went back as well is as usual
+        ways &= exits(observation)
+    came = _with(before.entries, ways)
     new = watching - set(before.watched) - _blind(observation)
     if not new:
         return before if came == before.entries else msgspec.structs.replace(before, entries=came)
