@@ -122,12 +122,12 @@ def shifted(recording: Recording, agent: str, by_ns: int) -> Recording:
     return msgspec.structs.replace(recording, reports=received)
 
 
-@pytest.mark.parametrize("by_hours", [1, -1])
+@pytest.mark.parametrize("way", [1, -1])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_clock_that_is_an_hour_wrong_changes_no_byte_of_any_verdict(name: str, by_hours: int) -> None:
-    recording = read(RECORDED / name)
-    expected = msgspec.json.encode(replay.judge(recording))
-    for agent in sorted({one.report.agent for one in recording.reports}):
-        wrong = shifted(recording, agent, by_hours * 3600 * 10**9)
-        assert wrong != recording
-        assert msgspec.json.encode(replay.judge(wrong)) == expected, agent
+def test_clocks_that_are_an_hour_wrong_change_no_byte_of_any_verdict(name: str, way: int) -> None:
+    """A third of the agents an hour ahead, a third an hour behind, the others right."""
+    recording = wrong = read(RECORDED / name)
+    for place, agent in enumerate(sorted({one.report.agent for one in recording.reports})):
+        wrong = shifted(wrong, agent, (place % 3 - 1) * way * 3600 * 10**9)
+    assert wrong != recording
+    assert msgspec.json.encode(replay.judge(wrong)) == msgspec.json.encode(replay.judge(recording))
