@@ -48,6 +48,7 @@ matrix         verdicts folded into cells, source x target; freshness is part of
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling
 confusion      what was expected held against what was said, counted
+swept          many probes of one agent judged at once, by sorts
 replay         recorded reports judged again, without a network
 pcapng         captured frames and what was made of them -> a file Wireshark opens
 =============  ==========================================================================

@@ -206,7 +206,7 @@ class Handshakes:
     def _make_room(self, count: int, now_ns: int) -> None:
         """Room for `count` more rows: the dead go, and where they are too few the table grows."""
         places, _ = self._find(self._rows["probe"][: self._count], now_ns)
-        kept = self._rows.take(np.unique(places))
+        kept = self._rows.take(places)
         size = max(_LEAST, 1 << (2 * (len(kept) + count) - 1).bit_length())
         self._rows, self._count = np.zeros(size, ROW), len(kept)
         self._rows[: len(kept)] = kept

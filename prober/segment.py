@@ -71,6 +71,14 @@ def put(batch: Batch, at: Batch, rows: Batch) -> None:
     batch.view(whole)[at] = np.ascontiguousarray(rows).view(whole)
 
 
+def join(batches: list[Batch], dtype: np.dtype[np.void]) -> Batch:
+    """Batches of one dtype as one, in order; as bytes, for numpy would promote each field of each pair."""
+    if len(batches) == 1:
+        return batches[0]
+    whole = np.dtype((np.void, dtype.itemsize))
+    return np.concatenate([np.zeros(0, whole), *(np.ascontiguousarray(one).view(whole) for one in batches)]).view(dtype)
+
+
 def columns(addresses: Iterable[Address | str]) -> tuple[Batch, Batch]:
     """Many addresses as two arrays ``(hi, lo)``."""
     pairs = np.array([pair(one) for one in addresses], dtype=np.uint64).reshape(-1, 2)

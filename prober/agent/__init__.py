@@ -1,5 +1,7 @@
 """The process in each subnet: probes, witnesses, answers questions about its own routes, and reports.
 
+engine     what it does on the wire, in batches: ask, hear, close, time out
+sweep      a whole matrix at once, from two threads
 loop       one thread over the wire: send what is due, hear what arrives, close what is open
 schedule   what is due when, paced by a token bucket a target
 policy     the agent's own last word on what may be probed

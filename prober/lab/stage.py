@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import httpx
 
-from prober import segment
 from prober.agent.uplink import client
 from prober.errors import CannotMeasure
 from prober.lab.incident import Incident
@@ -86,12 +85,7 @@ class Stage:
         from prober.controller import serve  # noqa: F401
         from prober.wire import packets
 
-        asked, reset = segment.empty(1), segment.empty(1)
-        asked["flags"], reset["flags"] = segment.SYN, segment.RST
-        for batch in (asked, reset):
-            batch["tsval"] = 1
-            batch["dst_lo"] = segment.pair("127.0.0.1")[1]  # a template is made for it; nothing is sent
-            packets.frames(batch)
+        packets.prepare()
 
     def _control(self) -> int:
         from prober import settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import socket
 import struct
 from types import TracebackType
@@ -66,6 +67,10 @@ class Tap:
         """To wait on with an event loop or `select`."""
         return self._socket.fileno()
 
+    def wait(self, seconds: float) -> None:
+        """Until something has been captured, `seconds` at most."""
+        select.select([self._socket], [], [], seconds)
+
     def receive(self, limit: int = 4096, frames: bool = True) -> Catch:
         """What has been captured since the last call, at most `limit` frames; empty if nothing. Never waits."""
         batches: list[Batch] = []
@@ -82,7 +87,7 @@ class Tap:
             self.unread += count - len(rows)
             self._ring.give_back(count)
             limit -= count
-        return Catch(_joined(batches), kept)
+        return Catch(segment.join(batches, segment.SEGMENT), kept)
 
     def dropped(self) -> int:
         """Frames that the kernel dropped for want of room since the tap was made; reading resets the kernel's own."""
@@ -118,12 +123,6 @@ def _read(there: Batch, raw: Batch) -> tuple[Batch, Batch]:
     neighbours = np.where(leaving, there["to"], there["from"]).astype(np.uint64) & _MAC
     segments["neighbour"] = np.where(ethernet, neighbours, np.uint64(0))
     return segments, rows
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    return np.concatenate(batches) if batches else segment.empty()
 
 
 def _open() -> socket.socket:

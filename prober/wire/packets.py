@@ -56,6 +56,14 @@ def template(shape: Shape) -> Template:
     return Template(packet, _columns(shape), len(raw), ip_sum, _words(raw[start:]) + pseudo)
 
 
+@cache
+def prepare() -> None:
+    """Make the templates of SYNs and RSTs now: importing scapy takes a fifth of a second, and no deadline may run."""
+    for family in (4, 6):
+        for syn in (True, False):
+            template(Shape(family, syn, stamped=True))
+
+
 def _options(shape: Shape) -> list[tuple[str, object]]:
     stamp: list[tuple[str, object]] = [("Timestamp", (0, 0))] if shape.stamped else []
     if shape.syn:
