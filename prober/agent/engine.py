@@ -34,11 +34,15 @@ class Receiver(Protocol):
 
 
 class Heard(NamedTuple):
-    """One look at the tap: how many segments it gave, recognised or not; the sightings, and a frame for each."""
+    """One look at the tap: the segments, recognised or not; the sightings among them, and a frame for each.
 
-    segments: int
+    ``arrived`` are the sightings that no overlay wraps any more: only those are anybody's yet.
+    """
+
+    segments: Batch
     sightings: Batch
     frames: list[bytes]
+    arrived: Batch
     outcomes: Batch
 
 
@@ -79,13 +83,15 @@ class Engine:
         catch = self.tap.receive(limit, thorough)
         failed = self._fail(self._take_failed())
         if not len(catch.segments):
-            return Heard(0, np.zeros(0, SIGHTING), [], failed)
+            return Heard(catch.segments, np.zeros(0, SIGHTING), [], np.zeros(0, SIGHTING), failed)
         seen, rows = sightings(catch.segments if thorough else _without_own_resets(catch.segments), keys, pods)
         self.feeder.noticed(int(np.count_nonzero((seen["kind"] == Kind.SYN) & (seen["way"] == OUT))))
-        resets, outcomes = self.handshakes.hear(seen, now_ns)
+        wrapped = segment.wrapped(seen)
+        arrived = seen.take(np.flatnonzero(~wrapped)) if wrapped.any() else seen
+        resets, outcomes = self.handshakes.hear(arrived, now_ns)
         self.close(resets)
         kept = [catch.frames[row] for row in rows.tolist()] if thorough else []
-        return Heard(len(catch.segments), seen, kept, _both(outcomes, failed))
+        return Heard(catch.segments, seen, kept, arrived, _both(outcomes, failed))
 
     def expire(self, now_ns: int) -> Batch:
         """The outcomes of those past their deadline, each closed all the same. Only when the tap has been emptied."""

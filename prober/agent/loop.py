@@ -13,7 +13,7 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from prober.agent import burst
 from prober.agent.backlog import Backlog
 from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
+from prober.agent.engine import Engine, Heard
 from prober.agent.outbox import Lasting, Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
@@ -31,15 +32,14 @@ from prober.agent.schedule import Schedule
 from prober.agent.takers import Table, Takers
 from prober.agent.uplink import Uplink, client
 from prober.errors import CannotMeasure
-from prober.handshake import Handshakes
 from prober.host import counters, interfaces
 from prober.host.conntrack import Conntrack
 from prober.host.routes import Routes
 from prober.report import CONNECT, Orders, Plan, Task
 from prober.segment import Batch
-from prober.sighting import sightings
-from prober.wire import privileges
-from prober.wire.capture import Catch, Tap
+from prober.wire import crafting, packets, privileges
+from prober.wire.capture import Tap
+from prober.wire.feeder import Asked, Feeder
 from prober.wire.link import Link
 from prober.wire.mute import Mute
 from prober.wire.untapped import NoLink, NoTap
@@ -48,8 +48,13 @@ IDLE = 0.1
 """Seconds at most between two turns."""
 SETTLE_NS = 2_000_000
 """A frame may still be on its way into the tap's queue this long after its time stamp."""
+REST, SHARE = 0.04, 30.0
+"""A turn is followed by a rest `SHARE` times as long as it took, of `REST` seconds at most: what comes meanwhile is
+handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at the host's interfaces."""
+SOURCES_AGAIN = 10.0
+"""Seconds for which the address that a target is asked from is taken to stay the same."""
 CROWDED = 1.0
 """Seconds between two reports while an earlier one still waits: a slow controller gets fewer and larger ones."""
 DRAIN = 32
@@ -72,13 +77,15 @@ class Agent:
 
     def __init__(self, name: str, controller: str, token: str, outbox: Path | None = None) -> None:
         self.name = name
+        crafting.begin()
         self.able = privileges.can_capture()
         self.tap: Tap | NoTap = Tap() if self.able else NoTap()
         self.link: Link | NoLink = Link() if self.able else NoLink()
+        self.engine = Engine(self.tap, self.link, Feeder(Link() if self.able else NoLink()))
         self.mute = Mute()
         privileges.drop()
         self.routes, self.conntrack = Routes(name), Conntrack()
-        self.handshakes = Handshakes()
+        self.handshakes = self.engine.handshakes
         epoch = int.from_bytes(os.urandom(6), "big")
         self.backlog = Backlog(name, epoch, outbox)
         self.outbox = Outbox(name, epoch, self.backlog)
@@ -103,6 +110,9 @@ class Agent:
         self._ports = _mixed(self.mute.ports)
         self._muted = np.array(self.mute.ports, np.uint16)
         self._port_of: dict[str, int] = {}
+        self._sources: dict[str, str] = {}
+        self._sourced = 0.0
+        self._lost_resets = self._waits = 0
         self._covered_ns = time.time_ns()
         self._dropped = self.tap.dropped()
         self._gathered, self._reported, self._looked, self._heard_at = 0.0, 0.0, float("-inf"), time.monotonic()
@@ -185,12 +195,14 @@ class Agent:
             selector.register(self.wake_in, selectors.EVENT_READ)
             while not self.stopping:
                 selector.select(self._patience())
+                began = time.monotonic()
                 try:
-                    self._turn(time.monotonic())
+                    self._turn(began)
                 except OSError as error:
                     self._stumble(error)
                 if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
                     raise CannotMeasure(privileges.describe())
+                time.sleep(min(REST, SHARE * (time.monotonic() - began)))
         self._close()
 
     def _stumble(self, error: OSError) -> None:
@@ -263,36 +275,33 @@ class Agent:
     def _look(self, now: float) -> None:
         self._looked = now
         self._names = interfaces.names()
+        if now - self._sourced > SOURCES_AGAIN:
+            self._sourced = now
+            self._sources.clear()
         if self.plan is not None:
             self._pods = interfaces.pod_interfaces(self.plan.addresses, self.plan.pods)
 
     def _hear(self) -> bool:
         """Everything that has arrived; False where more keeps coming."""
         for _ in range(DRAIN):
-            catch = self.tap.receive()
-            if not len(catch.segments):
+            keys = tuple(self.plan.keys) if self.plan is not None else ()
+            heard = self.engine.hear(keys, self._pods, time.time_ns())
+            self._take(heard)
+            if not len(heard.segments):
                 return True
-            self._take(catch)
         return False
 
-    def _take(self, catch: Catch) -> None:
+    def _take(self, heard: Heard) -> None:
+        self.outbox.ended(heard.outcomes)
         if self.plan is None:
             return
-        self.dialler.hear(catch.segments, self._muted)
-        seen, rows = sightings(catch.segments, tuple(self.plan.keys), self._pods)
-        self.outbox.saw(seen, [catch.frames[row] for row in rows])
-        if (wrapped := segment.wrapped(seen)).any():
-            seen = seen[~wrapped]  # only what was unwrapped has arrived
-        self.echoes.hear(seen)
-        self.takers.hear(seen, frozenset(self.plan.addresses))
-        resets, outcomes = self.handshakes.hear(seen, time.time_ns())
-        self._transmit(resets)
-        self.outbox.ended(outcomes)
+        self.dialler.hear(heard.segments, self._muted)
+        self.outbox.saw(heard.sightings, heard.frames)
+        self.echoes.hear(heard.arrived)
+        self.takers.hear(heard.arrived, frozenset(self.plan.addresses))
 
     def _expire(self) -> None:
-        resets, outcomes = self.handshakes.expire(time.time_ns())
-        self._transmit(resets)
-        self.outbox.ended(outcomes)
+        self.outbox.ended(self.engine.expire(time.time_ns()))
 
     def _transmit(self, batch: Batch) -> None:
         """RSTs: best effort; a failure is told, for it leaves something half-open."""
@@ -306,11 +315,12 @@ class Agent:
     def _ask(self, tasks: list[Task]) -> None:
         if not tasks or self.plan is None:
             return
+        packets.prepare()
         batch = segment.empty(len(tasks))
         ids = np.array([self._next_id() for _ in tasks], np.uint32)
         for row, task in zip(batch, tasks, strict=True):
-            row["src_hi"], row["src_lo"] = segment.pair(self._source(task))
-            row["dst_hi"], row["dst_lo"] = segment.pair(task.address)
+            row["src_hi"], row["src_lo"] = _pair(self._source(task))
+            row["dst_hi"], row["dst_lo"] = _pair(task.address)
             row["sport"], row["dport"] = task.ports[0] if task.ports else self._port(task), task.port
         if any(task.ports for task in tasks):
             self._transmit(self.handshakes.again(batch))
@@ -319,12 +329,7 @@ class Agent:
         targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
         runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
         timeouts = np.array([int(task.timeout * 1e9) for task in tasks], np.int64)
-        now_ns = time.time_ns()
-        self.handshakes.open(batch, targets, runs, timeouts, now_ns)
-        errors = self.link.send(batch)
-        if errors.any():
-            failed = errors != 0
-            self.outbox.ended(self.handshakes.fail(ids[failed], errors[failed], now_ns))
+        self.outbox.ended(self.engine.ask(Asked(batch, targets, runs, timeouts), time.time_ns()))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 
@@ -349,7 +354,13 @@ class Agent:
         return self._ports[turn % len(self._ports)]
 
     def _source(self, task: Task) -> str:
-        """The address that the kernel would send from (a connected UDP socket sends nothing)."""
+        """The address that the kernel would send from (a connected UDP socket sends nothing), as last looked up."""
+        known = self._sources.get(task.address)
+        if known is None:
+            known = self._sources[task.address] = self._looked_up(task)
+        return known
+
+    def _looked_up(self, task: Task) -> str:
         family = socket.AF_INET6 if ":" in task.address else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as question:
@@ -363,6 +374,17 @@ class Agent:
         mine = [a for a in self.plan.addresses if (":" in a) == (family == socket.AF_INET6)]
         return mine[0] if mine else ("::1" if family == socket.AF_INET6 else "127.0.0.1")
 
+    def _admit_failures(self) -> None:
+        """What sending met since the last report: it makes no verdict, and the operator should know."""
+        lost, waits = self.engine.lost_resets, self.link.waits
+        if lost > self._lost_resets:
+            self.outbox.note(
+                f"{lost - self._lost_resets} RSTs could not be sent: targets keep half-open sockets a while"
+            )
+        if waits > self._waits:
+            self.outbox.note(f"the send queue was full {waits - self._waits} times, and was waited for")
+        self._lost_resets, self._waits = lost, waits
+
     # -- reporting ------------------------------------------------------------------------------------------
 
     def _gather(self, now: float) -> None:
@@ -374,6 +396,7 @@ class Agent:
         self._gathered = now
 
     def _report(self, now: float, drained_ns: int) -> None:
+        self._admit_failures()
         dropped, counted = self.tap.dropped(), counters.read() | self.conntrack.read()
         self.dialler.compare(counted.get("TcpExtTCPMinTTLDrop", 0), now)
         self.outbox.close(
@@ -381,6 +404,9 @@ class Agent:
             self.targets.order, self.runs.order,
         )  # fmt: skip
         self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now
+
+
+_pair = lru_cache(maxsize=65_536)(segment.pair)
 
 
 def _mixed(ports: tuple[int, ...]) -> list[int]:

@@ -6,10 +6,12 @@ A closed report is handed to what keeps it until the controller has it, see `pro
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from prober import segment
 from prober.agent.backlog import Backlog
 from prober.report import OUTCOME, HalfOpen, Report, Route
 from prober.segment import Batch
@@ -113,11 +115,11 @@ class Outbox:
         """Close what was collected into a report; `targets` and `runs` are the agent's tables of names."""
         seen = _join(self._sightings, SIGHTING)
         names, told = Names(), Names()
-        seen["name"] = [names.index(interfaces.get(int(i), f"if{i}")) for i in seen["interface"]]
+        seen["name"] = _renamed(seen["interface"], lambda i: names.index(interfaces.get(i, f"if{i}")))
         done = _join(self._outcomes, OUTCOME)
-        done["target"] = [told.index(targets[int(i)]) for i in done["target"]]
+        done["target"] = _renamed(done["target"], lambda i: told.index(targets[i]))
         ran = Names({"": 0})
-        done["run"] = [ran.index(runs[int(i)]) for i in done["run"]]
+        done["run"] = _renamed(done["run"], lambda i: ran.index(runs[i]))
         self._sequence += 1
         self.waiting.append(
             Report(
@@ -131,5 +133,14 @@ class Outbox:
         self._open()
 
 
+def _renamed(column: Batch, index: Callable[[int], int]) -> Batch:
+    """Other numbers for the numbers of a column, `index` asked once for each that occurs, in order of appearance."""
+    numbers, first, places = np.unique(column, return_index=True, return_inverse=True)
+    told = np.zeros(len(numbers), np.uint16)
+    for at in np.argsort(first).tolist():
+        told[at] = index(int(numbers[at]))
+    return told[places]
+
+
 def _join(parts: list[Batch], dtype: np.dtype[np.void]) -> Batch:
-    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
+    return segment.join(parts, dtype).copy()

@@ -48,7 +48,7 @@ def sweep(
             heard = engine.hear(keys, pods, time.time_ns(), LOOK, thorough=False)
             parts.append(heard.outcomes)
             seen.append(heard.sightings)
-            if heard.segments == 0:
+            if not len(heard.segments):
                 parts.append(engine.expire(time.time_ns()))
                 engine.tap.wait(PATIENCE)
     return Swept(_ordered(asked, segment.join(parts, OUTCOME)), segment.join(seen, SIGHTING))

@@ -37,26 +37,32 @@ class Table:
         return [HalfOpen(*flow, now_ns) for flow in sorted(new)[:MOST]]
 
 
+Numbers = tuple[int, ...]
+"""A four-tuple as the columns have it: source hi, lo, port, destination hi, lo, port."""
+
+_SOURCE, _TARGET = ("src_hi", "src_lo", "sport"), ("dst_hi", "dst_lo", "dport")
+
+
 class Takers:
     """The SYNs that wait for an answer, by four-tuple."""
 
     def __init__(self) -> None:
-        self._waiting: dict[halfopen.Flow, Any] = {}
+        self._waiting: dict[Numbers, Any] = {}
 
     def hear(self, sightings: Batch, own: frozenset[str]) -> None:
         """The host's sightings; `own` are its addresses."""
-        for row in sightings[np.isin(sightings["kind"], (Kind.SYN, Kind.SYN_ACK, Kind.RST))]:
-            if row["where"] != Where.NIC:
+        kind, at_nic = sightings["kind"], sightings["where"] == Where.NIC
+        answers = at_nic & (kind == Kind.SYN_ACK) & _among(sightings, "src", own)
+        arrivals = at_nic & ((kind == Kind.SYN) | (kind == Kind.RST)) & (sightings["way"] == IN)
+        rows = sightings.take(np.flatnonzero(answers | (arrivals & _among(sightings, "dst", own))))
+        sources, targets = (rows[list(names)].tolist() for names in (_SOURCE, _TARGET))
+        for at, (kind, source, target) in enumerate(zip(rows["kind"].tolist(), sources, targets, strict=True)):
+            if kind != Kind.SYN:
+                self._waiting.pop((*target, *source) if kind == Kind.SYN_ACK else (*source, *target), None)
                 continue
-            if row["kind"] == Kind.SYN_ACK:
-                self._waiting.pop(_flow(row, backwards=True), None)
-            elif row["way"] == IN and (flow := _flow(row))[2] in own:
-                if row["kind"] == Kind.SYN:
-                    self._waiting[flow] = row.copy()
-                    if len(self._waiting) > MOST:
-                        del self._waiting[next(iter(self._waiting))]
-                else:
-                    self._waiting.pop(flow, None)
+            self._waiting[*source, *target] = rows[at].copy()
+            if len(self._waiting) > MOST:
+                del self._waiting[next(iter(self._waiting))]
 
     def look(self, now_ns: int) -> Batch:
         """The SYNs that TCP has taken since they were last looked for, as sightings; no look where none waits."""
@@ -65,13 +71,21 @@ class Takers:
             del self._waiting[flow]
         if not self._waiting:
             return np.zeros(0, SIGHTING)
-        taken = [self._waiting.pop(flow) for flow in halfopen.read() & self._waiting.keys()]
+        named = {_named(flow): flow for flow in self._waiting}
+        taken = [self._waiting.pop(named[flow]) for flow in halfopen.read() & named.keys()]
         rows = np.array(taken, SIGHTING) if taken else np.zeros(0, SIGHTING)
         rows["where"], rows["way"], rows["time_ns"] = Where.STACK, IN, now_ns
         return rows
 
 
-def _flow(row: Any, backwards: bool = False) -> halfopen.Flow:
-    source = str(segment.address(row["src_hi"], row["src_lo"])), int(row["sport"])
-    target = str(segment.address(row["dst_hi"], row["dst_lo"])), int(row["dport"])
-    return (*target, *source) if backwards else (*source, *target)
+def _among(sightings: Batch, end: str, own: frozenset[str]) -> Batch:
+    """A mask: that end's address is one of these."""
+    mask = np.zeros(len(sightings), bool)
+    for hi, lo in map(segment.pair, own):
+        mask |= (sightings[f"{end}_hi"] == hi) & (sightings[f"{end}_lo"] == lo)
+    return mask
+
+
+def _named(flow: Numbers) -> halfopen.Flow:
+    source, target = (str(segment.address(*flow[at : at + 2])) for at in (0, 3))
+    return source, flow[2], target, flow[5]

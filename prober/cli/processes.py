@@ -45,6 +45,9 @@ def agent(
     state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
 ) -> int:
     """Probe, witness, answer questions about this host's routes."""
+    from prober.wire import crafting
+
+    crafting.begin()  # meanwhile the rest is imported
     from prober import settings
     from prober.agent.main import run
     from prober.logs import configure

@@ -1,7 +1,7 @@
 """Segments -> IP packets, by the batch: scapy crafts each template once, numpy writes the columns and the checksums.
 
 The SYN looks like a Linux client's (MSS, SACK permitted, timestamps, window scale 7), so that a middlebox treats
-a probe as it treats a real connection. scapy is imported when a template is first made, and never after.
+a probe as it treats a real connection.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ import numpy as np
 
 from prober import segment
 from prober.segment import SYN, Batch
+from prober.wire import crafting
+from prober.wire.crafting import Shape
 
 WIDTH = 80
 """The longest packet made here: an IPv6 header (40) and a TCP header (20) with a SYN's options (20)."""
 
 _TCP = {4: 20, 6: 40}
 """Where TCP begins: our IP headers have no options and no extensions."""
-
-
-class Shape(NamedTuple):
-    """What rows must have in common to come from one template: family, a SYN's options or not, timestamps or not."""
-
-    family: int
-    syn: bool
-    stamped: bool
 
 
 class Template(NamedTuple):
@@ -42,13 +36,8 @@ class Template(NamedTuple):
 
 @cache
 def template(shape: Shape) -> Template:
-    """The template of a shape, crafted by scapy."""
-    from scapy.layers.inet import IP, TCP
-    from scapy.layers.inet6 import IPv6
-
-    tcp = TCP(sport=0, dport=0, flags=0, window=64240 if shape.syn else 0, options=_options(shape), chksum=0)
-    ip = IP(flags="DF", id=0, ttl=0, src="0.0.0.0", dst="0.0.0.0", chksum=0) if shape.family == 4 else None
-    raw = bytes((ip or IPv6(src="::", dst="::", hlim=0)) / tcp)
+    """The template of a shape."""
+    raw = crafting.packet(shape)
     start = _TCP[shape.family]
     pseudo = 6 + len(raw) - start  # protocol and length (RFC 9293, 3.1; RFC 8200, 8.1); the addresses vary
     ip_sum = _words(raw[:start]) if shape.family == 4 else 0
@@ -56,20 +45,10 @@ def template(shape: Shape) -> Template:
     return Template(packet, _columns(shape), len(raw), ip_sum, _words(raw[start:]) + pseudo)
 
 
-@cache
 def prepare() -> None:
-    """Make the templates of SYNs and RSTs now: importing scapy takes a fifth of a second, and no deadline may run."""
-    for family in (4, 6):
-        for syn in (True, False):
-            template(Shape(family, syn, stamped=True))
-
-
-def _options(shape: Shape) -> list[tuple[str, object]]:
-    stamp: list[tuple[str, object]] = [("Timestamp", (0, 0))] if shape.stamped else []
-    if shape.syn:
-        mss = 1460 if shape.family == 4 else 1440
-        return [("MSS", mss), ("SAckOK", b""), *stamp, ("NOP", None), ("WScale", 7)]
-    return [("NOP", None), ("NOP", None), *stamp] if stamp else []
+    """Have the templates ready: while the first is waited for no deadline may run."""
+    for shape in crafting.SHAPES:
+        template(shape)
 
 
 def _columns(shape: Shape) -> np.dtype[np.void]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 import numpy as np
 
@@ -26,9 +27,13 @@ class NoTap:
         """Never readable."""
         return self._quiet
 
-    def receive(self, _limit: int = 4096) -> Catch:
+    def receive(self, limit: int = 4096, frames: bool = True) -> Catch:  # noqa: ARG002  # a tap's
         """Nothing."""
         return Catch(segment.empty(), [])
+
+    def wait(self, seconds: float) -> None:
+        """As long as it takes to hear nothing."""
+        time.sleep(seconds)
 
     def dropped(self) -> int:
         """Nothing is captured, so nothing is lost."""
@@ -40,6 +45,8 @@ class NoTap:
 
 class NoLink:
     """A `Link` that sends nothing: each row fails as the kernel would have it fail."""
+
+    waits = 0
 
     def send(self, batch: Batch) -> Batch:
         """EPERM for every row."""

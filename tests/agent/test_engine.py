@@ -70,7 +70,7 @@ def test_an_answer_is_heard_told_with_its_frame_and_closed():
     assert len(one.ask(asked(rows, 1.0, target=4, run=2), 0)) == 0
     wire.coming.append(np.concatenate([leaving(rows, 10 * MS), answers(rows, 14 * MS)]))
     heard = one.hear((KEY,), frozenset(), 15 * MS)
-    assert (heard.segments, len(heard.sightings), heard.frames) == (6, 6, [b"frame"] * 6)
+    assert (len(heard.segments), len(heard.sightings), heard.frames) == (6, 6, [b"frame"] * 6)
     told = heard.outcomes
     assert (told["state"] == State.ANSWERED).all()
     assert (told["rtt_ns"].tolist(), told["target"].tolist(), told["run"].tolist()) == ([4 * MS] * 3, [4] * 3, [2] * 3)
@@ -159,7 +159,7 @@ def test_of_a_million_forged_replies_none_is_accepted():
         assert len(forged) > 65_000
         wire.coming.append(forged)
         heard = one.hear((KEY,), frozenset(), 1, limit=65_536)
-        assert (heard.segments, len(heard.outcomes)) == (len(forged), 0)
+        assert (len(heard.segments), len(heard.outcomes)) == (len(forged), 0)
         assert turn == 1 or len(heard.sightings) == 0
     assert (one.waiting, len(wire.sent)) == (AT_ONCE, resets)
     wire.coming.append(answers(rows))

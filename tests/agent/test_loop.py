@@ -227,11 +227,11 @@ def test_a_host_that_is_short_of_something_is_a_gap_and_not_an_end() -> None:
         one = Turned()
         agent, receive, fails = one.agent, one.agent.tap.receive, [3]
 
-        def failing(limit: int = 4096) -> Any:
+        def failing(limit: int = 4096, frames: bool = True) -> Any:
             if fails[0]:
                 fails[0] -= 1
                 raise OSError(100, "Network is down")
-            return receive(limit)
+            return receive(limit, frames)
 
         agent.tap.receive = failing  # type: ignore[method-assign]
         began = time.time_ns()
