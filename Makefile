@@ -15,7 +15,7 @@ HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.s
 PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test soak lint format catalogue handbook lock clean
+.PHONY: help setup demo test soak bench lint format catalogue handbook lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,10 @@ test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can
 
 soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, some twenty minutes; nothing may be lost
 	@$(BIN)/python -m bench.fleet --kills $(KILLS)
+
+bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (an hour; QUICK=1: minutes, nothing written)
+	@PYTHON=$(PYTHON) .ci/packages bench
+	exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(WORKS)
 
 lint: $(VENV)/test.stamp  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

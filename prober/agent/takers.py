@@ -51,6 +51,8 @@ class Takers:
 
     def hear(self, sightings: Batch, own: frozenset[str]) -> None:
         """The host's sightings; `own` are its addresses."""
+        if not len(sightings):
+            return
         kind, at_nic = sightings["kind"], sightings["where"] == Where.NIC
         answers = at_nic & (kind == Kind.SYN_ACK) & _among(sightings, "src", own)
         arrivals = at_nic & ((kind == Kind.SYN) | (kind == Kind.RST)) & (sightings["way"] == IN)
