@@ -1,7 +1,7 @@
 """The kernel's own sieve for a tap: classic BPF that lets through probes' segments and the ICMP errors quoting them.
 
-That is every TCP segment of a probe's port, and every SYN and SYN-ACK, for a NAT may have changed the port; bare, or
-wrapped by an overlay (VXLAN, Geneve).
+That is every TCP segment of a probe's port, and every SYN and SYN-ACK with timestamps, for a NAT may have changed the
+port; bare, or wrapped by an overlay (VXLAN, Geneve).
 
 A small assembler with labels, then the program. Offsets are relative to the *network* header (``SKF_NET_OFF``,
 linux/filter.h), so one program serves Ethernet, VLANs and devices without a link header. A load past the end of
@@ -34,22 +34,30 @@ Line = tuple[str, int] | tuple[str, int, str] | str
 """An instruction with its operand, a jump with its label (taken when it holds), or a label."""
 
 
-def _ports(offset: int) -> list[Line]:
-    """Keep the packet if either TCP port at X + `offset` is in a band, else drop it."""
+def _ports(offset: int, otherwise: str = "drop") -> list[Line]:
+    """Keep the packet if either TCP port at X + `offset` is in a band, else go on at `otherwise`."""
     lines: list[Line] = []
     for port in (offset, offset + 2):
         lines += [("ldh x", _NET + port), ("and", 0x10000 - PORT_BAND_SIZE)]
         lines += [("jeq", band, "keep") for band in PORT_BANDS]
+    return [*lines, ("ja", 0, otherwise)]
+
+
+_PLACES = (26, 30, 22, 24, 28, 20)
+"""Where timestamps may stand in a TCP header with SYN: Linux's own place first, BSD's and Windows' next."""
+_STAMPS = 0x080A
+"""The option's kind and length (RFC 7323, 3.2)."""
+
+
+def _tcp(offset: int, name: str) -> list[Line]:
+    """Keep a segment of a probe's port; and a SYN or SYN-ACK of any port that has timestamps, for a NAT may have given
+    a probe another port, and only the seal in its timestamps tells it still."""
+    lines: list[Line] = [*_ports(offset, f"{name} syn"), f"{name} syn"]
+    lines += [("ldb x", _NET + offset + 13), ("jset", 0x02, f"{name} stamps"), ("ja", 0, "drop"), f"{name} stamps"]
+    for place in _PLACES:
+        lines += [("ldh x", _NET + offset + place), ("jeq", _STAMPS, "keep")]
     return [*lines, ("ja", 0, "drop")]
 
-
-def _syn(offset: int) -> list[Line]:
-    """Keep the packet if the SYN flag of the TCP header at X + `offset` is set."""
-    return [("ldb x", _NET + offset + 13), ("jset", 0x02, "keep")]
-
-
-_SYN: list[Line] = _syn(0)
-"""Every SYN and SYN-ACK: a NAT may have given a probe another source port, and the seal in TSval tells it still."""
 
 PROGRAM: list[Line] = [
     ("ldb", _ANCILLARY + _PACKET_TYPE), ("jeq", _OTHERHOST, "drop"),
@@ -57,7 +65,7 @@ PROGRAM: list[Line] = [
     "ipv4",
     ("ldh", _NET + 6), ("jset", 0x1FFF, "drop"),  # a later fragment has no ports
     ("ldx ihl", _NET), ("ldb", _NET + 9), ("jeq", 6, "tcp"), ("jeq", 1, "icmp"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
-    "tcp", *_SYN, *_ports(0),
+    "tcp", *_tcp(0, "ipv4"),
     "icmp",
     ("ldb x", _NET), ("jeq", 3, "quote"), ("jeq", 11, "quote"), ("jeq", 12, "quote"), ("ja", 0, "drop"),
     "quote",  # X + 8: the quoted IPv4 header, of a length of its own
@@ -66,7 +74,7 @@ PROGRAM: list[Line] = [
     ("ldb x", _NET + 8), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_ports(8),
     "ipv6",
     ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp6"), ("jeq", 58, "icmp6"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
-    "tcp6", *_SYN, *_ports(0),
+    "tcp6", *_tcp(0, "ipv6"),
     "icmp6",  # the error types are 1 to 4 (RFC 4443); the quoted header is 40 long
     ("ldb", _NET + 54), ("jeq", 6, "quoted tcp6"), ("ja", 0, "drop"),
     "quoted tcp6",
@@ -80,10 +88,10 @@ PROGRAM: list[Line] = [
     "wrapped ipv4",
     ("ldb x", _NET + 39), ("jeq", 6, "wrapped tcp"), ("ja", 0, "drop"),
     "wrapped tcp",
-    ("ldb x", _NET + 30), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_syn(30), *_ports(30),
+    ("ldb x", _NET + 30), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_tcp(30, "wrapped ipv4"),
     "wrapped ipv6",
     ("ldb x", _NET + 36), ("jeq", 6, "wrapped tcp6"), ("ja", 0, "drop"),
-    "wrapped tcp6", *_syn(70), *_ports(70),
+    "wrapped tcp6", *_tcp(70, "wrapped ipv6"),
     "keep", ("ret", _KEEP),
     "drop", ("ret", 0),
 ]  # fmt: skip

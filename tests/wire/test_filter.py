@@ -23,21 +23,29 @@ TUNNEL, TUNNEL6 = V4 / UDP(dport=8472) / VXLAN(flags=8), V6 / UDP(dport=4789) / 
 GENEVED = V4 / UDP(dport=6081) / GENEVE(proto=0x6558, options=[GeneveOptions(length=2, data=b"12345678")])
 FRAME, FRAME6 = Ether(type=0x0800) / V4, Ether(type=0x86DD) / V6
 RST = TCP(sport=20480, dport=80, flags="R")
+STAMP, NOPS = ("Timestamp", (1, 2)), [("NOP", None)] * 2
+SYNS = [("MSS", 1460), ("SAckOK", b""), STAMP, ("NOP", None), ("WScale", 7)]
+BSDS = [("MSS", 1460), ("NOP", None), ("WScale", 6), ("SAckOK", b""), STAMP]
+STAMPED = TCP(sport=80, dport=1024, flags="SA", options=SYNS)
 
 KEPT = {
     "a probe in VXLAN": TUNNEL / FRAME / RST,
     "a probe in IPv6 in VXLAN": TUNNEL / FRAME6 / RST,
     "a probe in VXLAN in IPv6": TUNNEL6 / FRAME / RST,
-    "a SYN-ACK of any port in VXLAN": TUNNEL / FRAME / TCP(sport=80, dport=1024, flags="SA"),
-    "a SYN-ACK of any port, IPv6 in IPv6": TUNNEL6 / FRAME6 / TCP(sport=80, dport=1024, flags="SA"),
+    "a SYN-ACK of any port in VXLAN": TUNNEL / FRAME / STAMPED,
+    "a SYN-ACK of any port, IPv6 in IPv6": TUNNEL6 / FRAME6 / STAMPED,
     "behind the wrapped header's options": TUNNEL / Ether(type=0x0800) / IP(src=A, dst=B, options=[b"\x01" * 8]) / RST,
     "a probe in Geneve with options": GENEVED / FRAME / RST,
     "source port, low band's first": V4 / TCP(sport=20480, dport=80, flags="R"),
     "source port, low band's last": V4 / TCP(sport=20543, dport=80, flags="R"),
     "destination port, high band": V4 / TCP(sport=80, dport=61503, flags="RA"),
-    "a SYN of any port, for a NAT may have changed it": V4 / TCP(sport=1024, dport=80),
-    "a SYN-ACK of any port": V4 / TCP(sport=80, dport=1024, flags="SA"),
-    "an IPv6 SYN-ACK of any port": V6 / TCP(sport=80, dport=1024, flags="SA"),
+    "a SYN of any port, for a NAT may have changed it": V4 / TCP(sport=1024, dport=80, options=SYNS),
+    "a SYN-ACK of any port": V4 / STAMPED,
+    "a SYN-ACK as BSD orders its options": V4 / TCP(sport=80, dport=1024, flags="SA", options=BSDS),
+    "a SYN-ACK with timestamps alone": V4 / TCP(sport=80, dport=1024, flags="SA", options=[*NOPS, STAMP]),
+    "a probe's SYN whose options were stripped": V4 / TCP(sport=20480, dport=80),
+    "an answer without timestamps": V4 / TCP(sport=80, dport=20480, flags="SA"),
+    "an IPv6 SYN-ACK of any port": V6 / STAMPED,
     "behind IP options": IP(src=A, dst=B, options=[b"\x01" * 8]) / TCP(sport=20480, dport=80),
     "IPv6": V6 / TCP(sport=61440, dport=80),
     "a first fragment": IP(src=A, dst=B, flags="MF") / TCP(sport=20480, dport=80),
@@ -48,6 +56,10 @@ KEPT = {
     "ICMPv6 quoting an answer": V6 / ICMPv6TimeExceeded() / BACK6 / TCP(sport=80, dport=61440),
 }
 DROPPED = {
+    "a SYN of another port without timestamps": V4 / TCP(sport=1024, dport=80, options=[("MSS", 1460)]),
+    "a bare SYN of another port": V4 / TCP(sport=1024, dport=80),
+    "a SYN-ACK of another port without timestamps": V6 / TCP(sport=80, dport=1024, flags="SA", options=NOPS * 8),
+    "data with timestamps": V4 / TCP(sport=40000, dport=443, flags="PA", options=[*NOPS, STAMP]) / (b"x" * 30),
     "a connection's data in VXLAN": TUNNEL / FRAME / TCP(sport=40000, dport=443, flags="PA") / (b"x" * 30),
     "UDP in VXLAN": TUNNEL / FRAME / UDP(sport=20480, dport=80) / (b"\0" * 40),
     "ARP in VXLAN": TUNNEL / Ether(type=0x0806) / (b"\0" * 60),
@@ -102,7 +114,7 @@ def test_a_frame_cut_anywhere_reaches_the_tap_only_with_its_ports(cable, probers
         inject(whole[:length])
     seen = far.hear_all()
     assert len(seen.frames) == 0, "no cut TCP header is taken for a segment"
-    assert far.tap.unread == len(whole) - (14 + 20 + 14), "the filter reads the flags first, in TCP's 14th byte"
+    assert far.tap.unread == len(whole) - (14 + 20 + 2), "the filter reads the source port first"
 
 
 def test_a_jump_skips_the_instructions_between():
