@@ -48,7 +48,7 @@ IDLE = 0.1
 """Seconds at most between two turns."""
 SETTLE_NS = 2_000_000
 """A frame may still be on its way into the tap's queue this long after its time stamp."""
-REST, SHARE = 0.04, 30.0
+REST, SHARE = 0.1, 30.0
 """A turn is followed by a rest `SHARE` times as long as it took, of `REST` seconds at most: what comes meanwhile is
 handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps."""
 LOOK_AGAIN = 2.0
@@ -57,6 +57,8 @@ SOURCES_AGAIN = 10.0
 """Seconds for which the address that a target is asked from is taken to stay the same."""
 CROWDED = 1.0
 """Seconds between two reports while an earlier one still waits: a slow controller gets fewer and larger ones."""
+AGENT_RATE = 20_000.0
+"""SYNs a second that an agent sends at most, whatever it is told: a thousand targets' flows in one second."""
 DRAIN = 32
 """Reads of the tap in one turn; where that does not empty it, sending must not wait for ever."""
 
@@ -287,7 +289,7 @@ class Agent:
             keys = tuple(self.plan.keys) if self.plan is not None else ()
             heard = self.engine.hear(keys, self._pods, time.time_ns())
             self._take(heard)
-            if not len(heard.segments):
+            if self.tap.emptied:
                 return True
         return False
 
@@ -318,10 +320,10 @@ class Agent:
         packets.prepare()
         batch = segment.empty(len(tasks))
         ids = np.array([self._next_id() for _ in tasks], np.uint32)
-        for row, task in zip(batch, tasks, strict=True):
-            row["src_hi"], row["src_lo"] = _pair(self._source(task))
-            row["dst_hi"], row["dst_lo"] = _pair(task.address)
-            row["sport"], row["dport"] = task.ports[0] if task.ports else self._port(task), task.port
+        batch["src_hi"], batch["src_lo"] = _columns([_pair(self._source(task)) for task in tasks])
+        batch["dst_hi"], batch["dst_lo"] = _columns([_pair(task.address) for task in tasks])
+        batch["sport"] = [task.ports[0] if task.ports else self._port(task) for task in tasks]
+        batch["dport"] = [task.port for task in tasks]
         if any(task.ports for task in tasks):
             self._transmit(self.handshakes.again(batch))
         probe.ask(ids, self.plan.keys[0], batch)
@@ -329,7 +331,7 @@ class Agent:
         targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
         runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
         timeouts = np.array([int(task.timeout * 1e9) for task in tasks], np.int64)
-        self.outbox.ended(self.engine.ask(Asked(batch, targets, runs, timeouts), time.time_ns()))
+        self.outbox.ended(self.engine.ask(Asked(batch, targets, runs, timeouts), time.time_ns(), AGENT_RATE))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 
@@ -407,6 +409,11 @@ class Agent:
 
 
 _pair = lru_cache(maxsize=65_536)(segment.pair)
+
+
+def _columns(pairs: list[tuple[int, int]]) -> Batch:
+    """Addresses as their two columns."""
+    return np.array(pairs, np.uint64).T
 
 
 def _mixed(ports: tuple[int, ...]) -> list[int]:

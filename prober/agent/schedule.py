@@ -71,7 +71,9 @@ class Schedule:
         result: list[Task] = []
         while self._queue and self._queue[0][0] <= now:
             at, _, task = heapq.heappop(self._queue)
-            bucket = self._buckets.setdefault(task.address, Bucket(self.syns_per_second, at=now))
+            bucket = self._buckets.get(task.address)
+            if bucket is None:
+                bucket = self._buckets[task.address] = Bucket(self.syns_per_second, at=now)
             bucket.rate = self.syns_per_second
             wait = bucket.wait(now, LEAVE if task.run.startswith(EXPERIMENT) else 0.0)
             if wait > 0.0:

@@ -60,6 +60,8 @@ class Tap:
         self._ring = Ring(self._socket, size)
         _bind_everywhere(self._socket)
         self._dropped = 0
+        self.emptied = True
+        """Whether the last `receive` found nothing more; false where it stopped at its limit."""
         self.unread = 0
         """Frames that passed the kernel's filter and were not what it was meant for (cut or forged headers)."""
 
@@ -73,12 +75,14 @@ class Tap:
 
     def receive(self, limit: int = 4096, frames: bool = True) -> Catch:
         """What has been captured since the last call, at most `limit` frames; empty if nothing. Never waits."""
+        self.emptied = False
         batches: list[Batch] = []
         kept: list[bytes] = []
         while limit > 0:
             there, raw = self._ring.take(min(limit, _AT_ONCE))
             count = len(there)
             if not count:
+                self.emptied = True
                 break
             segments, rows = _read(there, raw)
             batches.append(segments)

@@ -21,7 +21,7 @@ class NoTap:
 
     def __init__(self) -> None:
         self._quiet = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.unread = 0
+        self.unread, self.emptied = 0, True
 
     def fileno(self) -> int:
         """Never readable."""
