@@ -73,11 +73,11 @@ class Field:
         return seen
 
     def await_answer(self, before: int, patience: float = 20.0) -> float:
-        """When the far side first sent more than `before` packets (``perf_counter``), or TimeoutError."""
+        """When the far side's TCP first heard more than `before` segments (``perf_counter``), or TimeoutError."""
         deadline = time.perf_counter() + patience
 
         def look() -> float:
-            while _counted("tx_packets") <= before:
+            while _segments() <= before:
                 if time.perf_counter() > deadline:
                     raise TimeoutError("the far side answered nothing")
                 time.sleep(0.001)
@@ -88,6 +88,10 @@ class Field:
     def do_far(self, function: Callable[[], Result]) -> Result:
         """Call `function` in a thread on the far side."""
         return namespaces.inside(self.far, function)
+
+    def heard(self) -> int:
+        """TCP segments that the far side's kernel has heard."""
+        return namespaces.inside(self.far, _segments)
 
     def received(self) -> int:
         """Packets that have arrived at the far side's interface."""
@@ -109,6 +113,13 @@ def _counted(name: str) -> int:
         if device.strip() == "eth0":
             return int(numbers.split()[{"rx_packets": 1, "tx_packets": 9}[name]])
     raise LookupError("there is no eth0")
+
+
+def _segments() -> int:
+    names, values = (
+        line.split() for line in Path("/proc/thread-self/net/snmp").read_text().splitlines() if line[:4] == "Tcp:"
+    )
+    return int(values[names.index("InSegs")])
 
 
 def _attribute(name: str) -> str:

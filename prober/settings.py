@@ -16,10 +16,8 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationErro
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from prober.declared import Targets
-from prober.document import MAX_BYTES, shown
 from prober.errors import ConfigInvalid, Refused
 from prober.segment import Address, address, pair
-from prober.targets import parse
 
 PREFIX = "PROBER_"
 OTLP = ("PROBER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -179,13 +177,24 @@ def default_state() -> Path:
     return (Path(given) if given.startswith("/") else home / ".local/state") / "prober"
 
 
+def shown(text: str, most: int = 60) -> str:
+    """A value as a message quotes it."""
+    from prober.document import shown as quoted
+
+    return quoted(text, most)
+
+
 def read_targets(path: Path | str) -> Targets:
     """The document at `path`; ConfigInvalid says why it can't be read, or lists its mistakes."""
+    from prober.targets import parse  # with its YAML reader, which an agent never needs
+
     return parse(read_document(path), str(path))
 
 
 def read_document(path: Path | str) -> str:
     """The document's text, for `prober.targets.mistakes`; ConfigInvalid when there is no text to read."""
+    from prober.document import MAX_BYTES
+
     return _contents(Path(path), MAX_BYTES, "document")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 from urllib.parse import quote
@@ -18,4 +19,5 @@ def run(name: str, controller: str, token: str, state: Path | None = None) -> No
     agent = Agent(name, controller, token, folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
+    gc.freeze()  # what is imported by now stays: no collection need look through it again
     agent.run()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,19 +20,6 @@ MOST_SIGHTINGS = 20_000
 """Sightings in one report; what is beyond counts as dropped, as a frame that the kernel had no room for."""
 NAMES = 16_384
 """Names that an agent remembers for handshakes that are open; far more than can be open at a time."""
-
-
-@dataclass(slots=True)
-class Names:
-    """Names and their indexes in one report's columns."""
-
-    order: dict[str, int] = field(default_factory=dict)
-
-    def index(self, name: str) -> int:
-        return self.order.setdefault(name, len(self.order))
-
-    def listed(self) -> list[str]:
-        return list(self.order)
 
 
 class Lasting:
@@ -114,18 +100,16 @@ class Outbox:
     ) -> None:  # fmt: skip
         """Close what was collected into a report; `targets` and `runs` are the agent's tables of names."""
         seen = _join(self._sightings, SIGHTING)
-        names, told = Names(), Names()
-        seen["name"] = _renamed(seen["interface"], lambda i: names.index(interfaces.get(i, f"if{i}")))
         done = _join(self._outcomes, OUTCOME)
-        done["target"] = _renamed(done["target"], lambda i: told.index(targets[i]))
-        ran = Names({"": 0})
-        done["run"] = _renamed(done["run"], lambda i: ran.index(runs[i]))
+        names, seen["name"] = _renamed(seen["interface"], lambda one: interfaces.get(one, f"if{one}"))
+        told, done["target"] = _renamed(done["target"], targets.__getitem__)
+        ran, done["run"] = _renamed(done["run"], runs.__getitem__, first=(0,))
         self._sequence += 1
         self.waiting.append(
             Report(
                 agent=self.agent, epoch=self.epoch, sequence=self._sequence, clock_ns=clock_ns, since_ns=covered[0],
-                until_ns=covered[1], dropped=dropped + self._unseen, interfaces=names.listed(), targets=told.listed(),
-                runs=ran.listed(), outcomes=done.tobytes(), sightings=seen.tobytes(), frames=self._frames,
+                until_ns=covered[1], dropped=dropped + self._unseen, interfaces=names, targets=told,
+                runs=ran, outcomes=done.tobytes(), sightings=seen.tobytes(), frames=self._frames,
                 answers=self._answers, counters=counters, notes=self._notes, tap=self.tap,
                 halfopen=self._halfopen,
             )
@@ -133,13 +117,14 @@ class Outbox:
         self._open()
 
 
-def _renamed(column: Batch, index: Callable[[int], int]) -> Batch:
-    """Other numbers for the numbers of a column, `index` asked once for each that occurs, in order of appearance."""
-    numbers, first, places = np.unique(column, return_index=True, return_inverse=True)
-    told = np.zeros(len(numbers), np.uint16)
-    for at in np.argsort(first).tolist():
-        told[at] = index(int(numbers[at]))
-    return told[places]
+def _renamed(column: Batch, name: Callable[[int], str], first: tuple[int, ...] = ()) -> tuple[list[str], Batch]:
+    """The names of the numbers in a column, in order of appearance behind those of `first`, and indexes into them."""
+    whole = np.concatenate([np.array(first, column.dtype), column])
+    numbers, appeared, places = np.unique(whole, return_index=True, return_inverse=True)
+    order = np.argsort(appeared)
+    index = np.zeros(len(numbers), np.uint16)
+    index[order] = np.arange(len(numbers))
+    return [name(one) for one in numbers[order].tolist()], index[places[len(first) :]]
 
 
 def _join(parts: list[Batch], dtype: np.dtype[np.void]) -> Batch:
