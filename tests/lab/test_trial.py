@@ -29,7 +29,8 @@ ROOTLESS = ("setpriv", "--bounding-set=-all,+setfcap", "--inh-caps=-all")
 
 PLAYED = (
     "healthy", "detour", "filter", "missing-route", "host-firewall", "closed-port", "local-no-route",
-    "forward-misroute", "incident", "incident-blackhole", "own-block", "return-filter", "return-reject", "no-return-route",
+    "forward-misroute", "incident", "incident-blackhole", "own-block", "return-filter", "return-reject",
+    "no-return-route",
     "agent-silent", "agent-silent-filter", "agent-silent-incident",
     "local-next-hop-dead", "strict-rp-filter", "pod-gone", "unprivileged-filter", "unprivileged-return-filter",
     "asymmetric-reply", "return-loop", "policy-rule", "overlay-stale-peer", "incident-6", "leg-forward", "input-drop",
