@@ -236,7 +236,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Orders(msgspec.Struct):
-    """The controller's answer to a report: what it has taken, and what it wants."""
+    """The controller's answer to a report: what it has taken, and what it wants.
+
+    ``recall`` names probes of which the agent tells once more what it saw in the last minute, frames left out.
+    """
 
     acknowledged: int
     report_every: float
@@ -245,6 +248,7 @@ class Orders(msgspec.Struct):
     questions: list[Question] = []
     once: list[Task] = []
     echoes: list[Echo] = []
+    recall: list[int] = []
 
 
 LATE_NS = 30_000_000_000

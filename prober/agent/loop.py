@@ -13,19 +13,20 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import structlog
 
-from prober import probe, segment
 from prober.agent import burst
+from prober.agent.asking import Asking
 from prober.agent.backlog import Backlog
 from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
 from prober.agent.engine import Engine, Heard
-from prober.agent.outbox import Lasting, Outbox
+from prober.agent.memory import Memory
+from prober.agent.outbox import Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
 from prober.agent.schedule import Schedule
@@ -39,7 +40,7 @@ from prober.report import CONNECT, Orders, Plan, Task
 from prober.segment import Batch
 from prober.wire import crafting, packets, privileges
 from prober.wire.capture import Tap
-from prober.wire.feeder import Asked, Feeder
+from prober.wire.feeder import Feeder
 from prober.wire.link import Link
 from prober.wire.mute import Mute
 from prober.wire.untapped import NoLink, NoTap
@@ -53,10 +54,10 @@ REST, SHARE = 0.1, 30.0
 handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at the host's interfaces."""
-SOURCES_AGAIN = 10.0
-"""Seconds for which the address that a target is asked from is taken to stay the same."""
 CROWDED = 1.0
 """Seconds between two reports while an earlier one still waits: a slow controller gets fewer and larger ones."""
+LAST_MINUTE_NS = 60_000_000_000
+"""How far back the controller may ask what was seen of a probe."""
 AGENT_RATE = 20_000.0
 """SYNs a second that an agent sends at most, whatever it is told: a thousand targets' flows in one second."""
 DRAIN = 32
@@ -104,16 +105,12 @@ class Agent:
         self.plan: Plan | None = None
         self.responder: Responder | None = None
         self.report_every, self.report_crowded, self.stopping = 0.25, CROWDED, False
-        self.targets, self.runs = Lasting(), Lasting("")
+        self.memory = Memory()
+        self.asking = Asking(self.mute.ports)
+        self.targets, self.runs = self.asking.targets, self.asking.runs
         self.dialler = Dialler(self.targets.index)
         self._expired, self._stumbles = False, 0
-        self._serial = random.SystemRandom().randrange(probe.SERIALS)
-        self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
-        self._ports = _mixed(self.mute.ports)
         self._muted = np.array(self.mute.ports, np.uint16)
-        self._port_of: dict[str, int] = {}
-        self._sources: dict[str, str] = {}
-        self._sourced = 0.0
         self._lost_resets = self._waits = 0
         self._covered_ns = time.time_ns()
         self._dropped = self.tap.dropped()
@@ -136,12 +133,15 @@ class Agent:
             self._adopt(orders.plan, now)
         for question in orders.questions:
             self.outbox.answered(self.routes.ask(question))
+        if orders.recall:
+            again = self.memory.of(orders.recall, time.time_ns() - LAST_MINUTE_NS)
+            self.outbox.saw(again, [b""] * len(again))
         copies, refused = self.echoes.segments(orders.echoes, time.time_ns())
         for why in refused:
             self.outbox.note(why)
         self._transmit(copies)
         for task in self._admit(orders.once):
-            for flow in burst.flows(task, self._port):
+            for flow in burst.flows(task, self.asking.port):
                 self.schedule.once(flow, now)
 
     def _adopt(self, plan: Plan, now: float) -> None:
@@ -150,6 +150,7 @@ class Agent:
             self.outbox.note(f"a plan was not taken: {why}")
             return
         self.plan, self._expired = plan, False
+        self.asking.number = plan.number
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
         self.schedule.replace(admitted, now)
@@ -277,9 +278,6 @@ class Agent:
     def _look(self, now: float) -> None:
         self._looked = now
         self._names = interfaces.names()
-        if now - self._sourced > SOURCES_AGAIN:
-            self._sourced = now
-            self._sources.clear()
         if self.plan is not None:
             self._pods = interfaces.pod_interfaces(self.plan.addresses, self.plan.pods)
 
@@ -299,6 +297,7 @@ class Agent:
             return
         self.dialler.hear(heard.segments, self._muted)
         self.outbox.saw(heard.sightings, heard.frames)
+        self.memory.keep(heard.sightings)
         self.echoes.hear(heard.arrived)
         self.takers.hear(heard.arrived, frozenset(self.plan.addresses))
 
@@ -318,20 +317,10 @@ class Agent:
         if not tasks or self.plan is None:
             return
         packets.prepare()
-        batch = segment.empty(len(tasks))
-        ids = np.array([self._next_id() for _ in tasks], np.uint32)
-        batch["src_hi"], batch["src_lo"] = _columns([_pair(self._source(task)) for task in tasks])
-        batch["dst_hi"], batch["dst_lo"] = _columns([_pair(task.address) for task in tasks])
-        batch["sport"] = [task.ports[0] if task.ports else self._port(task) for task in tasks]
-        batch["dport"] = [task.port for task in tasks]
+        asked = self.asking.syns(tasks, self.plan, time.monotonic())
         if any(task.ports for task in tasks):
-            self._transmit(self.handshakes.again(batch))
-        probe.ask(ids, self.plan.keys[0], batch)
-        batch["ttl"] = [task.ttl for task in tasks]
-        targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
-        runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
-        timeouts = np.array([int(task.timeout * 1e9) for task in tasks], np.int64)
-        self.outbox.ended(self.engine.ask(Asked(batch, targets, runs, timeouts), time.time_ns(), AGENT_RATE))
+            self._transmit(self.handshakes.again(asked.syns))
+        self.outbox.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 
@@ -339,42 +328,10 @@ class Agent:
         """The kernel's own connect(), now and then."""
         now_ns = time.time_ns()
         outcomes = np.concatenate(
-            [self.dialler.finished(now, now_ns), self.dialler.begin(self._next_id, now, now_ns)]
+            [self.dialler.finished(now, now_ns), self.dialler.begin(self.asking.next_id, now, now_ns)]
         )  # fmt: skip
         outcomes["run"] = self.runs.index(CONNECT)
         self.outbox.ended(outcomes)
-
-    def _next_id(self) -> int:
-        assert self.plan is not None
-        self._serial += self._stride
-        return probe.identity(self.plan.number, self._serial)
-
-    def _port(self, task: Task) -> int:
-        """The next of the block, low and high in turn; each target goes round on its own."""
-        turn = self._port_of.get(task.address, self._serial)
-        self._port_of[task.address] = turn + 1
-        return self._ports[turn % len(self._ports)]
-
-    def _source(self, task: Task) -> str:
-        """The address that the kernel would send from (a connected UDP socket sends nothing), as last looked up."""
-        known = self._sources.get(task.address)
-        if known is None:
-            known = self._sources[task.address] = self._looked_up(task)
-        return known
-
-    def _looked_up(self, task: Task) -> str:
-        family = socket.AF_INET6 if ":" in task.address else socket.AF_INET
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as question:
-                question.connect((task.address, task.port))
-                return str(question.getsockname()[0])
-        except OSError:
-            return self._own(family)  # the send itself will say what is wrong
-
-    def _own(self, family: socket.AddressFamily) -> str:
-        assert self.plan is not None
-        mine = [a for a in self.plan.addresses if (":" in a) == (family == socket.AF_INET6)]
-        return mine[0] if mine else ("::1" if family == socket.AF_INET6 else "127.0.0.1")
 
     def _admit_failures(self) -> None:
         """What sending met since the last report: it makes no verdict, and the operator should know."""
@@ -406,19 +363,3 @@ class Agent:
             self.targets.order, self.runs.order,
         )  # fmt: skip
         self._covered_ns, self._dropped, self._reported = drained_ns, dropped, now
-
-
-_pair = lru_cache(maxsize=65_536)(segment.pair)
-
-
-def _columns(pairs: list[tuple[int, int]]) -> Batch:
-    """Addresses as their two columns."""
-    return np.array(pairs, np.uint64).T
-
-
-def _mixed(ports: tuple[int, ...]) -> list[int]:
-    """Low and high ports in turn."""
-    middle = sum(probe.PORT_BANDS) // 2
-    low, high = [p for p in ports if p < middle], [p for p in ports if p >= middle]
-    both = [port for pair in zip(low, high, strict=False) for port in pair]
-    return both + low[len(high) :] + high[len(low) :]

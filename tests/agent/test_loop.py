@@ -12,13 +12,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from prober.errors import CannotMeasure
 from prober.handshake import State
 from prober.lab import namespaces, sealed
 from prober.report import Orders, Report
-from prober.wire import privileges
+from prober.wire import packets, privileges
 from tests.agent.plans import plan, task
 
 HERE, PEER = "10.77.0.1", "10.77.0.2"
@@ -26,6 +27,7 @@ HERE, PEER = "10.77.0.1", "10.77.0.2"
 
 def in_namespace(function: Callable[[], Any]) -> Any:
     """What `function` returns in a forked child, in a network namespace with two addresses and no way out."""
+    packets.prepare()  # once for all: a child inherits them
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -315,3 +317,22 @@ def test_before_it_has_the_fleets_keys_nothing_counts_as_watched():
     begun = next(index for index, (since, until) in enumerate(spans) if until > since)
     assert begun >= 3, "without keys it recognises nothing, so it did not watch"
     assert all(until >= since for since, until in spans[begun:])
+
+
+def test_what_was_seen_in_the_last_minute_is_told_again_when_it_is_asked_for() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local())
+            one.turns(0.4)
+            first = np.concatenate([report.sighting_rows() for report in one.reports])
+            probe = int(first["probe"][0])
+            before = len(one.reports)
+            one.told(recall=[probe, 12345])
+            one.turns(0.1)
+            again = np.concatenate([report.sighting_rows() for report in one.reports[before:]])
+            return first[first["probe"] == probe].tolist(), again[again["probe"] == probe].tolist(), len(again)
+
+    first, again, _ = in_namespace(body)
+    assert len(first) >= 3, "SYN, SYN-ACK and RST"
+    assert sorted(again) == sorted(first)
