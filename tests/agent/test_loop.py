@@ -151,8 +151,12 @@ def test_a_probe_that_times_out_leaves_nothing_half_open() -> None:
             subprocess.run(["nft", "add rule ip t o tcp flags & (syn|ack) == syn|ack drop"], check=True)
             one = Turned()
             one.told(plan=local(tasks=[task("peer", PEER, 8080, every=0.2, timeout=0.3)]))
-            one.turns(0.6)
-            waiting = half_open()
+            waiting = 0
+            for _ in range(30):
+                one.turns(0.1)
+                waiting = max(waiting, half_open())
+                if waiting and one.outcomes():
+                    break
             one.told(plan=local(version="v2", tasks=[]))
             one.turns(0.4)
             return waiting, half_open(), one.outcomes()
