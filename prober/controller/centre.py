@@ -96,6 +96,7 @@ class Centre:
     async def start(self) -> None:
         day = keeper.rejoin(self.store, self.desk, self.now(), self.wall())
         self._keep(day)
+        self._save()  # what was counted again need not be counted again by the next one, however soon it starts
         works = (self.intake.run(), self.behind.run(), self._judge_for_ever())
         self._tasks = [asyncio.create_task(work) for work in works]
 
@@ -158,12 +159,14 @@ class Centre:
     def _save(self) -> None:
         """The objectives' counts, and now and then what is too old goes."""
         self._saved = self.now()
-        if rows := keeper.touched_minutes(self.desk):
-            self.behind.add(functools.partial(keeper.save_minutes, self.store, rows))
+        counts = self.desk.counts
+        rows = counts.settle(now_ns := int(self.wall() * 1e9), self.intake.oldest_ns(now_ns + 1))
+        self.behind.add(functools.partial(keeper.save_minutes, self.store, rows, counts.until_ns))
         self._remember()
         if self._saved - self._pruned > PRUNE_EVERY:
             self._pruned = self._saved
-            self.desk.ledger.forget(self.wall())
+            for ledger in (self.desk.ledger, counts.settled):
+                ledger.forget(self.wall())
             self.behind.add(functools.partial(keeper.prune, self.store, self.wall(), self.desk.targets))
 
     def _remember(self) -> None:
@@ -174,8 +177,8 @@ class Centre:
             self._shown, self._shown_at = labels, self.now()
             self.behind.add(functools.partial(keeper.keep_snapshot, self.store, self.wall(), document))
 
-    def _taken(self, report: Report) -> None:
-        if left_out := self.desk.take(report, self.now()):
+    def _taken(self, report: Report, received_ns: int = 0) -> None:
+        if left_out := self.desk.take(report, self.now(), received_ns or int(self.wall() * 1e9)):
             _log.warning("part of a report means nothing here", agent=report.agent, why=left_out)
         for note in report.notes:
             self.notes[report.agent] = note

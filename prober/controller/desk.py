@@ -13,6 +13,7 @@ import numpy as np
 from prober import beside, experiment, flows, infer
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
+from prober.controller.counts import COUNTED, Counts
 from prober.errors import Refused
 from prober.flip import Debounce, Flip
 from prober.handshake import State
@@ -57,8 +58,7 @@ class Day:
 class Desk:
     """The live state of one controller.
 
-    ``touched`` are the ledger's minutes (Unix seconds) that changed since they were last written; ``count_from`` is
-    the Unix time before which probes are counted already; ``faults`` how many probes could not be judged.
+    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged.
     """
 
     def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
@@ -67,11 +67,10 @@ class Desk:
         self.evidence: dict[tuple[str, str], Judged] = {}
         self.judged_total: dict[str, int] = {}
         self.version, self.faults = 0, 0
-        self.touched: set[int] = set()
-        self.count_from = 0.0
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
         self._said_of_past: dict[int, Verdict] = {}
         self.ledger = ledger or Ledger(targets.objectives)
+        self.counts = Counts(targets.objectives)
         self._load(targets)
 
     def _load(self, targets: Targets) -> None:
@@ -96,6 +95,7 @@ class Desk:
         rows = self.ledger.rows()
         self.ledger = Ledger(targets.objectives)
         self.ledger.load(row for row in rows if row[0] in {o.name for o in targets.objectives})
+        self.counts.adopt(targets.objectives)
         self._load(targets)
         for key, cell in self.matrix.cells.items():
             if key in old.cells:
@@ -125,15 +125,18 @@ class Desk:
             return False
         return True
 
-    def take(self, report: Report, now: float) -> str | None:
+    def take(self, report: Report, now: float, received_ns: int = 1) -> str | None:
         """One report that is in the store already; a sentence where part of it means nothing here and was left out.
 
+        `received_ns` is when it was received, as the store has it.
         What tells of the past is joined apart: a probe's id comes back after hours, and what is known now must not
         be mixed with what was.
         """
-        joiner = self.past if is_late(report) else self.joiner
+        past = is_late(report)
+        joiner = self.past if past else self.joiner
         if all(agent.name != report.agent for agent in self.targets.agents):
             return f"agent {report.agent} is not in targets.yaml: its report was left out"
+        self.counts.told(past, report.outcome_rows()["probe"].tolist(), received_ns)
         strange = [index for index, name in enumerate(report.targets) if not self._is_target(name)]
         if not strange:
             joiner.take(report, now)
@@ -171,6 +174,8 @@ class Desk:
         return day
 
     def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
+        if observation.run == CONNECT or experiment.is_one(observation.run):
+            self.counts.judged(False, observation.probe)  # it counts nowhere
         if observation.run == CONNECT:
             self._dialled(observation, now, wall, day)
             return
@@ -231,6 +236,7 @@ class Desk:
         An experiment's is neither: it was to say something of then, and counts nowhere.
         """
         if observation.run == CONNECT or experiment.is_one(observation.run):
+            self.counts.judged(True, observation.probe)
             return
         self._said_of_past = {n: said for n, said in self._said_of_past.items() if n in self.past.pending}
         verdict, before = classify(observation), self._said_of_past.get(observation.probe)
@@ -244,7 +250,7 @@ class Desk:
         day.judged.append(judged)
         if judged.new:
             self.judged_total[verdict.label] = self.judged_total.get(verdict.label, 0) + 1
-            self._count(judged)
+            self._count(judged, past=True)
 
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)
@@ -313,7 +319,7 @@ class Desk:
         key = (judged.observation.source, judged.observation.target)
         if judged.new:
             self.judged_total[judged.verdict.label] = self.judged_total.get(judged.verdict.label, 0) + 1
-            self._count(judged)
+            self._count(judged, past=False)
         if key not in self.matrix.cells:
             return
         cell = self.matrix.cells[key]
@@ -341,12 +347,13 @@ class Desk:
                 continue  # the prober is no target, or policy does not allow to dial it: then nobody does
             self.bench.call_back(key, pair, now)
 
-    def _count(self, judged: Judged) -> None:
+    def _count(self, judged: Judged, past: bool) -> None:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
         o, asked_at = judged.observation, judged.sent_wall
-        if o.asked.state == State.NOT_SENT or asked_at < self.count_from:
+        received_ns = self.counts.judged(past, o.probe)
+        if o.asked.state == State.NOT_SENT or received_ns == COUNTED:
             return
         for name, latency_ms in self._objectives.get((o.source, o.target), []):
             good = is_good(judged.verdict.label, o.asked.rtt_ms, latency_ms)
             self.ledger.count(name, asked_at, int(good), 1)
-            self.touched.add(int(asked_at // 60) * 60)
+            self.counts.count(received_ns, name, asked_at, int(good))

@@ -69,14 +69,15 @@ class NoReport(Refused):
 
 
 class Intake:
-    """`write` runs in a thread; `taken` is called with each report that is new and on disk."""
+    """`write` runs in a thread; `taken` hears of each report that is new and on disk, and when it was received."""
 
-    def __init__(self, write: Write, taken: Callable[[Report], None]) -> None:
+    def __init__(self, write: Write, taken: Callable[[Report, int], None]) -> None:
         self.write, self.taken = write, taken
         self.live: deque[Waiting] = deque()
         self.behind: deque[Waiting] = deque()
         self.faults = self.refused = 0
         self._filled = asyncio.Event()
+        self._committing: list[Waiting] = []
         self._in_hand = 0
         self._open: dict[str, int] = {}
 
@@ -118,7 +119,14 @@ class Intake:
             await self._filled.wait()
             self._filled.clear()
             while batch := self._next():
+                self._committing = batch
                 await self._commit(batch)
+                self._committing = []
+
+    def oldest_ns(self, none: int) -> int:
+        """When the oldest report that is not written and joined yet was received; `none` where there is none."""
+        waiting = (*self.live, *self.behind, *self._committing)
+        return min((one.row[3] for one in waiting), default=none)
 
     def _next(self) -> list[Waiting]:
         batch = list(self.live)
@@ -139,12 +147,12 @@ class Intake:
             return
         for waiting, fresh in zip(batch, new, strict=True):
             if fresh:
-                self._join(waiting.report)
+                self._join(waiting.report, waiting.row[3])
             _settle(waiting, None)
 
-    def _join(self, report: Report) -> None:
+    def _join(self, report: Report, received_ns: int) -> None:
         try:
-            self.taken(report)
+            self.taken(report, received_ns)
         except Exception:  # noqa: BLE001  # it is on disk and acknowledged; the others go on
             self.faults += 1
             _log.exception("a report is kept and could not be joined", agent=report.agent, sequence=report.sequence)

@@ -22,7 +22,7 @@ from prober.targets import Targets
 from prober.verdict import Confidence, Label
 
 REJOIN = 15.0
-"""Seconds before its last report from which on the controller that ended may have judged without writing it down."""
+"""Seconds before the first report to be counted from which on reports are joined again: what they say belongs to it."""
 REJOIN_TURN = 0.25
 """Seconds between two looks at what can be judged while old reports are joined again."""
 REPORTS_KEPT, HEALTHY_KEPT, FAILED_KEPT = 900.0, 86_400.0, 30 * 86_400.0
@@ -70,20 +70,22 @@ def _longest(targets: Targets) -> float:
 def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
     """Judge the last reports again as they came, so that what was acknowledged is judged and counted once.
 
-    The minutes before theirs are read as they were written; theirs are counted anew from the reports. What comes
-    back are the failures among them; `keep` leaves out those that the ended controller kept.
+    The objectives' minutes are read as they were written, with the moment up to which reports are in them; what was
+    received later is counted now. What comes back are the failures among what is judged again; `keep` leaves out
+    those that the ended controller kept.
     """
     written = minutes.objective_minutes(store, int(wall - _longest(desk.targets)))
-    last_minute = max((row.minute for row in written), default=int(wall - REJOIN) // 60 * 60)
-    rows = [row for row in reports.recent_reports(store, (last_minute - 60) * 1_000_000_000) if row.body]
-    last = rows[-1].received_ns / 1e9 if rows else wall
-    desk.count_from = (last - REJOIN) // 60 * 60 if rows else 0.0
-    desk.ledger.load(
-        r for r in written if r.objective in desk.ledger.objectives and (not rows or r.minute < desk.count_from)
-    )
+    until_ns = minutes.counted_until(store)
+    if until_ns is None:  # written by a prober that kept no such moment: its last minute was written to its end
+        until_ns = max(((row.minute + 60) * 1_000_000_000 for row in written), default=0)
+    known = [row for row in written if row.objective in desk.ledger.objectives]
+    desk.ledger.load(known)
+    desk.counts.settled.load(known)
+    desk.counts.until_ns = until_ns
+    rows = [row for row in reports.recent_reports(store, until_ns - int(REJOIN * 1e9)) if row.body]
     desk.bench.paused = True
-    day = _judged_again(desk, [row for row in rows if row.received_ns / 1e9 >= desk.count_from], now, wall)
-    desk.count_from, desk.bench.paused = 0.0, False
+    day = _judged_again(desk, rows, now, wall)
+    desk.bench.paused = False
     desk.debounce.told.update(flips.told(store))
     return Day([one for one in day.judged if _is_failure(one)], [], day.faults)
 
@@ -105,7 +107,7 @@ def _judged_again(desk: Desk, rows: Sequence[reports.Row], now: float, wall: flo
 
 def _taken_again(desk: Desk, row: reports.Row, at: float) -> list[str]:
     try:
-        desk.take(decode_report(row.body), at)
+        desk.take(decode_report(row.body), at, row.received_ns)
     except Exception as error:  # noqa: BLE001  # one report that can't be taken must not keep the controller from starting
         return [f"report {row.epoch}/{row.sequence} of {row.agent}: {type(error).__name__}: {error}"]
     return []
@@ -136,16 +138,9 @@ def _kept(judged: Judged) -> verdicts.Kept:
     return verdicts.Kept(o.source, o.target, o.probe, int(judged.wall * 1e9), judged.verdict, o.run or None, body)
 
 
-def touched_minutes(desk: Desk) -> list[MinuteRow]:
-    """The objectives' minutes that changed since this was last asked, as they stand."""
-    touched, desk.touched = desk.touched, set()
-    return [row for row in desk.ledger.rows(min(touched)) if row[1] in touched] if touched else []
-
-
-def save_minutes(store: Store, rows: Sequence[MinuteRow]) -> None:
-    """Each takes the place of what was written of its minute before."""
-    if rows:
-        minutes.put_objective_minutes(store, rows)
+def save_minutes(store: Store, rows: Sequence[MinuteRow], until_ns: int) -> None:
+    """Each takes the place of what was written of its minute before; `until_ns` says which reports are in them."""
+    minutes.put_objective_minutes(store, rows, until_ns)
 
 
 def keep_snapshot(store: Store, wall: float, document: dict[str, Any]) -> None:

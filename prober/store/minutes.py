@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from prober.store import tables
 from prober.store.engine import Store
 
+COUNTED = "counted_until"
+"""The key of that moment among the fleet's values."""
+
 
 class Minute(NamedTuple):
     """One pair's minute: probes sent, answered, failed; ``rtt_sum_us`` of the answered ones, in microseconds."""
@@ -50,9 +53,25 @@ def add_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]
     _merge(store, tables.objective_minutes, [ObjectiveMinute(*row)._asdict() for row in rows], add=True)
 
 
-def put_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]]) -> None:
-    """Each row takes the place of its objective's minute: for a ledger that was loaded from here and counts on."""
-    _merge(store, tables.objective_minutes, [ObjectiveMinute(*row)._asdict() for row in rows], add=False)
+def put_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]], until_ns: int | None = None) -> None:
+    """Each row takes the place of its objective's minute: for a ledger that was loaded from here and counts on.
+
+    `until_ns` is kept with them: reports received up to that moment are in the counts.
+    """
+    table = tables.objective_minutes
+    with store.begin() as connection:
+        _upsert(store, connection, table, [ObjectiveMinute(*row)._asdict() for row in rows], add=False)
+        if until_ns is not None:
+            mark = store.insert(tables.fleet).values(key=COUNTED, value=str(until_ns).encode())
+            connection.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": mark.excluded.value}))
+
+
+def counted_until(store: Store) -> int | None:
+    """The moment up to which reports are in the objectives' minutes; None where none was ever kept."""
+    asked = sa.select(tables.fleet.c.value).where(tables.fleet.c.key == COUNTED)
+    with store.read() as connection:
+        found: bytes | None = connection.execute(asked).scalar_one_or_none()
+    return None if found is None else int(found)
 
 
 def objective_minutes(store: Store, since: int = 0) -> list[ObjectiveMinute]:
@@ -73,11 +92,17 @@ def prune_minutes(store: Store, before: int) -> int:
 
 
 def _merge(store: Store, table: sa.Table, rows: Sequence[dict[str, object]], *, add: bool) -> None:
+    with store.begin() as connection:
+        _upsert(store, connection, table, rows, add=add)
+
+
+def _upsert(
+    store: Store, connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, object]], *, add: bool
+) -> None:
     if not rows:
         return
     statement = store.insert(table)
     counts = [column for column in table.c if not column.primary_key]
     merged = {one.name: one + statement.excluded[one.name] if add else statement.excluded[one.name] for one in counts}
     upsert = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=merged)
-    with store.begin() as connection:
-        connection.execute(upsert, list(rows))
+    connection.execute(upsert, list(rows))

@@ -173,7 +173,8 @@ fleet = Table(
     Column("key", String(32), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
-"""Secrets the agents share: ``current`` and ``previous`` (16 bytes each), ``rotated_at`` (ASCII nanoseconds)."""
+"""Secrets the agents share: ``current`` and ``previous`` (16 bytes each), ``rotated_at`` and ``counted_until`` (ASCII
+nanoseconds)."""
 
 slack_seen = Table(
     "slack_seen",

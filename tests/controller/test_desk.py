@@ -43,7 +43,8 @@ def test_an_answered_probe_makes_its_cell_healthy_and_counts_once(desk: Desk) ->
     assert judged(desk, 100.0, wall) == [Label.HEALTHY]
     assert desk.matrix.cells[PAIR].verdict(101.0).label == Label.HEALTHY
     assert [row[2:] for row in desk.ledger.rows()] == [(1, 1)]
-    assert desk.touched == {int(wall - 0.05) // 60 * 60}
+    rows = desk.counts.settle(int(wall * 1e9), 2**62)
+    assert [(row[1], row[2:]) for row in rows] == [(int(wall - 0.05) // 60 * 60, (1, 1))]
 
 
 def test_a_probe_counts_in_the_minute_in_which_it_was_sent_however_late_it_is_told(desk: Desk) -> None:
@@ -54,8 +55,8 @@ def test_a_probe_counts_in_the_minute_in_which_it_was_sent_however_late_it_is_to
 
 
 def test_what_was_counted_before_is_judged_and_not_counted_again(desk: Desk) -> None:
-    desk.count_from = 2_000.0
-    desk.take(Reporter("firewall").answered(), 500.0)
+    desk.counts.until_ns = 2_000
+    desk.take(Reporter("firewall").answered(), 500.0, received_ns=2_000)
     assert judged(desk, 500.0, 1_999.0) == [Label.HEALTHY]
     assert desk.ledger.rows() == []
 

@@ -275,7 +275,7 @@ class Disk:
 def offered(disk: Disk, reports: list[Report], taken: list[Report], fail: bool = False) -> list[object]:
     """What each sender hears."""
 
-    def join(report: Report) -> None:
+    def join(report: Report, _: int) -> None:
         if fail and report.sequence == 1:
             raise KeyError("spoilt")
         taken.append(report)
@@ -294,7 +294,7 @@ def full(disk: Disk, lanes: dict[bool, int]) -> dict[bool, int]:
     """How many of so many reports of each kind are refused while nothing is written."""
 
     async def play() -> dict[bool, int]:
-        one, by = Intake(disk.write, lambda _: None), Reporter("firewall")
+        one, by = Intake(disk.write, lambda *_: None), Reporter("firewall")
         sent = [asyncio.create_task(one.take(encode(by.report([], [], live=live)), "firewall", 0, 1))
                 for live, count in lanes.items() for _ in range(count)]  # fmt: skip
         await asyncio.sleep(0)
@@ -320,7 +320,7 @@ def test_the_present_is_written_before_the_past_and_the_past_a_part_at_a_time() 
             batches.append([decode_report(row[4]).live for row in rows])
             return [True] * len(rows)
 
-        one, by = Intake(write, lambda _: None), Reporter("firewall")
+        one, by = Intake(write, lambda *_: None), Reporter("firewall")
         reports = [by.report([], [], live=number > 49) for number in range(53)]
         told = asyncio.gather(*(one.take(encode(report), "firewall", 0, 1) for report in reports))
         await asyncio.sleep(0)
@@ -334,7 +334,7 @@ def test_the_present_is_written_before_the_past_and_the_past_a_part_at_a_time() 
 
 @pytest.mark.parametrize("live", [True, False])
 def test_room_is_taken_before_a_body_is_read_and_given_back(live: bool) -> None:
-    one = Intake(Disk().write, lambda _: None)
+    one = Intake(Disk().write, lambda *_: None)
     most = intake.IN_HAND if live else intake.IN_HAND // 2
     with one.admitted("a", most, live), pytest.raises(Busy), one.admitted("b", 1, live):
         pytest.fail("there was no room")

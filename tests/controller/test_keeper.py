@@ -72,7 +72,7 @@ def test_a_start_after_a_kill_judges_what_was_acknowledged(store: Store) -> None
     assert counts(desk) == (5, 5)
 
 
-@pytest.mark.parametrize("kept", [0, 3, 6], ids=["killed before it wrote", "killed between", "ended in order"])
+@pytest.mark.parametrize("kept", range(7))
 def test_no_probe_is_counted_twice_whenever_the_controller_ended(store: Store, kept: int) -> None:
     by, before = Reporter("firewall"), Desk(read_targets(TARGETS))
     now, wall = 5_000.0, time.time()
@@ -80,12 +80,35 @@ def test_no_probe_is_counted_twice_whenever_the_controller_ended(store: Store, k
     for index, (report, ago) in enumerate(reports):
         taken(store, report, ago)
         if index < kept:
-            before.take(report, now - ago)
-            for step in range(30):
+            before.take(report, now - ago, report.clock_ns)
+            for step in range(9):
                 before.judge(now - ago + step / 10, wall - ago + step / 10)
-    keeper.save_minutes(store, keeper.touched_minutes(before))
-    assert counts(started(store))[1] == 6 if kept else counts(started(store))[1] >= 4
-    assert counts(started(store)) == counts(started(store))
+            rows = before.counts.settle(int((wall - ago + 0.9) * 1e9), 2**62)
+            keeper.save_minutes(store, rows, before.counts.until_ns)
+    assert counts(started(store)) == (6, 6)
+    assert counts(started(store)) == (6, 6)
+
+
+def test_controllers_that_die_before_they_write_any_count_lose_none(store: Store) -> None:
+    """Each lives for a moment only, over several minutes."""
+    by = Reporter("firewall")
+    for ago in range(400, 0, -10):
+        taken(store, probed(by, ago + 0.5), ago + 0.5)
+    assert counts(started(store)) == (40, 40)
+
+
+def test_a_report_that_comes_late_is_counted_once_though_its_minute_was_written(store: Store) -> None:
+    by, before, wall = Reporter("firewall"), Desk(read_targets(TARGETS)), time.time()
+    early, late = probed(by, 300.0), probed(by, 290.0)
+    taken(store, early, 299.0)
+    before.take(early, 5_000.0, early.clock_ns)
+    for step in range(30):
+        before.judge(5_000.0 + step / 10, wall - 299.0 + step / 10)
+    keeper.save_minutes(store, before.counts.settle(int((wall - 200) * 1e9), 2**62), before.counts.until_ns)
+    late.clock_ns = time.time_ns() - 200_000_000_000
+    received = time.time_ns() - 100_000_000_000
+    keeper.write(store, [("firewall", 1, late.sequence, received, encode(late))])
+    assert counts(started(store)) == (2, 2)
 
 
 def test_a_failure_is_kept_once_however_often_the_controller_starts(store: Store) -> None:
@@ -119,12 +142,14 @@ def test_a_report_that_cannot_be_read_any_more_does_not_keep_the_controller_from
 
 def test_only_minutes_that_changed_are_written(store: Store) -> None:
     desk = Desk(read_targets(TARGETS))
-    desk.ledger.count("firewall-to-ingress", 600, 1, 1)
-    desk.ledger.count("firewall-to-ingress", 1200, 1, 2)
-    desk.touched = {1200}
-    keeper.save_minutes(store, keeper.touched_minutes(desk))
-    assert [tuple(row) for row in minutes.objective_minutes(store)] == [("firewall-to-ingress", 1200, 1, 2)]
-    assert keeper.touched_minutes(desk) == []
+    desk.counts.settled.count("firewall-to-ingress", 600, 1, 1)
+    desk.counts.count(5, "firewall-to-ingress", 1200, 1)
+    desk.counts.count(9, "firewall-to-ingress", 1200, 0)
+    keeper.save_minutes(store, desk.counts.settle(7, 2**62), desk.counts.until_ns)
+    assert [tuple(row) for row in minutes.objective_minutes(store)] == [("firewall-to-ingress", 1200, 1, 1)]
+    assert minutes.counted_until(store) == 7
+    assert desk.counts.settle(8, 2**62) == []
+    assert desk.counts.settle(9, 2**62) == [("firewall-to-ingress", 1200, 1, 2)]
 
 
 def test_an_empty_store_starts_with_nothing(store: Store) -> None:
