@@ -42,6 +42,7 @@ spells         handshakes of a cell in the order of time: what comes and goes
 beside         what the other cells say of a failing one: the other way round, other sources, other targets
 copies         copies of answers that the responder sends: a dead leg, where its own answers seem lost at random
 trace          how far a segment came, by the routers that told when its TTL ran out
+hearsay        what was told of a pair's last probes, where nobody told of this one
 ladder         an observation drawn as arrows between the prober, the responder, a witness
 localise       many verdicts -> findings: cells that fail with one element in common, and what speaks against it
 matrix         verdicts folded into cells, source x target; freshness is part of a cell

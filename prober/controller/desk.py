@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from prober import beside, experiment, flows, infer
+from prober import beside, experiment, flows, hearsay, infer
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
 from prober.controller.counts import COUNTED, Counts
@@ -257,6 +257,8 @@ class Desk:
         verdict = classify(observation)
         if infer.wanted(observation, verdict):
             verdict = infer.infer(observation, verdict, self._around(observation))
+        if cell := self.matrix.cells.get(key):
+            verdict = hearsay.completed(verdict, observation.sent, ((r.sent, r.verdict) for r in cell.recent[::-1]))
         before = self._said(observation)
         if before is not None and same(before, verdict):
             kept = self.evidence.get(key)

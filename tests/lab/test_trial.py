@@ -28,7 +28,7 @@ ROOTLESS = ("setpriv", "--bounding-set=-all,+setfcap", "--inh-caps=-all")
 
 
 PLAYED = (
-    "healthy", "detour", "filter", "missing-route", "host-firewall", "closed-port", "local-no-route",
+    "healthy", "detour", "filter", "host-firewall", "closed-port", "local-no-route",
     "forward-misroute", "incident", "incident-blackhole", "own-block", "return-filter", "return-reject",
     "no-return-route",
     "agent-silent", "agent-silent-filter", "agent-silent-incident",
