@@ -185,7 +185,7 @@ def test_a_silent_agent_never_makes_a_story_surer(name, agent):
 
 
 @given(observations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_observation_gets_exactly_one_verdict_that_survives_json(o):
     verdict = classify(o)
     assert classify(o) == verdict
@@ -196,7 +196,7 @@ def test_every_observation_gets_exactly_one_verdict_that_survives_json(o):
 
 
 @given(observations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_proven_means_packets_at_both_ends_and_a_culprit(o):
     verdict = classify(o)
     if verdict.confidence == Confidence.PROVEN:
@@ -206,7 +206,7 @@ def test_proven_means_packets_at_both_ends_and_a_culprit(o):
 
 
 @given(observations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_misroute_has_positive_evidence(o):
     verdict = classify(o)
     if verdict.label == Label.RETURN_PATH_MISROUTE:
@@ -216,7 +216,7 @@ def test_a_misroute_has_positive_evidence(o):
 
 
 @given(observations(), st.sampled_from(list(Place)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_rule_takes_not_watched_for_not_seen(o, place):
     blind = msgspec.structs.replace(o, places=o.places | {place: Sight.NOT_WATCHED})
     if o.at(place) == Sight.NOT_SEEN:
@@ -231,7 +231,7 @@ WORLDS = st.builds(
 
 
 @given(WORLDS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_no_world_is_told_wrong(world):
     o = world.observe()
     if o.asked.state == State.ANSWERED:
@@ -243,14 +243,14 @@ def test_no_world_is_told_wrong(world):
 
 
 @given(WORLDS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_world_whose_target_is_silent_is_never_proven(world):
     o = hide(world.observe(), "node1")
     assert classify(o).confidence != Confidence.PROVEN
 
 
 @given(WORLDS, AGENTS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_silent_agent_never_makes_any_world_surer(world, agent):
     o = world.observe()
     assert rank(hide(o, agent)) <= rank(o), (classify(o), classify(hide(o, agent)))
@@ -264,7 +264,7 @@ ROUTED = World(
 
 @given(WORLDS, st.integers(0, 12))
 @example(ROUTED, 0)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_packet_less_never_makes_any_world_surer(world, which):
     o = world.observe()
     if which < len(o.seen):
@@ -272,7 +272,7 @@ def test_a_packet_less_never_makes_any_world_surer(world, which):
 
 
 @given(WORLDS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_route_less_never_makes_any_world_surer(world):
     o = world.observe()
     for which in range(len(o.routes)):
@@ -281,7 +281,7 @@ def test_a_route_less_never_makes_any_world_surer(world):
 
 
 @given(WORLDS)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_hiding_an_agent_may_lose_the_way_and_never_turns_it_round(world):
     """Forward stays forward or unknown, return stays return or unknown."""
     for agent in sorted(EVERYBODY - {"firewall"}):

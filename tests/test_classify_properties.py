@@ -13,7 +13,7 @@ from prober.verdict import Label, Verdict
 from tests.anything import AGENTS, observations
 from tests.stories import hide, overlook, rank
 
-MANY = settings(max_examples=800, deadline=None)
+MANY = settings(max_examples=300, deadline=None)
 
 
 def speaking(o: Observation) -> list[tuple[Rule, Verdict]]:

@@ -21,7 +21,7 @@ from prober.lab.stage import Stage
 from prober.surfaces import terminal
 
 LOOK = 1.5
-"""Seconds for which the healthy network is shown before it breaks."""
+"""Seconds at least for which the healthy network is shown before it breaks; half as long as the break stays."""
 PATIENCE = 15.0
 """Seconds after which a change that should have shown is a failure of the demo."""
 
@@ -39,7 +39,7 @@ def play(incident: Incident, folder: Path, listen: str, hold: float, once: bool,
         console.print(
             Text(f"The page: http://{listen}   From another terminal: curl -I http://{listen}/status", style="dim")
         )
-        time.sleep(min(hold, LOOK))
+        time.sleep(max(LOOK, hold / 2))
         stage.break_it()
         seconds, document = show.until(f"2  {incident.title}", lambda one: _as_expected(one, incident))
         show.why(document, seconds)
