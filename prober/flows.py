@@ -133,18 +133,27 @@ def trials(judged: Iterable[Judged]) -> tuple[Trial, ...]:
 
 
 def judge(source: str, target: str, told: Sequence[Trial]) -> Finding | None:
-    """What the attempts of one cell say together; None where all passed, all were lost, or they are too few."""
+    """What the attempts of one cell say together; None where all passed, all were lost, or they are too few.
+
+    None, too, where it only broke or healed meanwhile: before a moment all were one thing, after it all the other.
+    """
     known = [one for one in told if one.lost != Side.UNTOLD]
     untold = len(told) - len(known)
     if untold and not any(one.lost for one in known):
         known = list(told)  # nobody can tell where: then at least how
     lost = [one for one in known if one.lost]
-    if len(known) < LEAST or len(lost) < 2 or len(lost) == len(known):
+    if len(known) < LEAST or len(lost) < 2 or len(lost) == len(known) or _changed([one.lost is None for one in known]):
         return None
     sides = [losses for side in Side if (losses := _losses(known, side)).lost]
     shown = [one for one in sides if one.lost >= FEW] or [max(sides, key=lambda one: one.lost)]
     verdict = _verdict(source, target, shown, [one.verdict for one in lost], len(known))
     return Finding(verdict, tuple(shown), max(one.sent for one in known), len(lost) / len(known))
+
+
+def _changed(passed: Sequence[bool]) -> bool:
+    """Whether one moment parts them, or two (it broke and healed) that chance would not make."""
+    spells = odds.spells(passed)
+    return spells <= 2 or (spells == 3 and odds.of_spells(passed) < PLAUSIBLE)
 
 
 def _losses(told: Sequence[Trial], side: Side) -> Losses:

@@ -164,3 +164,8 @@ def test_an_attempt_that_met_its_predecessors_half_open_socket_does_not_count():
 def test_the_probers_own_troubles_say_nothing_of_the_network():
     mine = Verdict(Label.LOCAL, Confidence.LIKELY, "mine.")
     assert flows.trials([(at(HOST, 1.0, 1), mine)]) == ()
+
+
+@pytest.mark.parametrize("lost", [range(51), range(51, 72), range(20, 60)], ids=["healed", "broke", "broke and healed"])
+def test_what_broke_or_healed_meanwhile_is_no_loss_at_random(lost):
+    assert judge("a", "b", trials(lambda _port, _turn, number: Side.BACK if number in lost else None)) is None
