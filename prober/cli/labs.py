@@ -201,7 +201,9 @@ def replay(
                 markup=False,
                 style="red",
             )
-    output.out.print(
-        f"{len(result.verdicts)} verdicts, {sum(not v.same for v in result.verdicts)} differ.", markup=False
-    )
+    for lost in result.lost:
+        output.out.print(f"✗ {lost.source} → {lost.target}: recorded, and not said now", markup=False)
+        output.out.print(f"    recorded: {lost.verdict.sentence}", markup=False, style="red")
+    differing = len(result.lost) + sum(not one.same for one in result.verdicts)
+    output.out.print(f"{len(result.verdicts)} verdicts, {differing} differ.", markup=False)
     return 0 if result.same else 1

@@ -72,6 +72,18 @@ def test_another_verdict_than_the_recorded_one_is_told(tmp_path: Path) -> None:
     assert [one.probe for one in result.verdicts if not one.same] == [first.probe]
 
 
+def test_a_recorded_verdict_that_is_not_said_any_more_is_printed_and_counted(tmp_path: Path) -> None:
+    recording = read(RECORDED / "incident")
+    gone = msgspec.structs.replace(recording.verdicts[0], probe=1)
+    changed = msgspec.structs.replace(recording, verdicts=(*recording.verdicts, gone))
+    (tmp_path / FILE).write_bytes(gzip.compress(msgspec.json.encode(changed)))
+    words = [sys.executable, "-m", "prober", "replay", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert f"{gone.source} → {gone.target}: recorded, and not said now" in done.stdout
+    assert "1 differ" in done.stdout
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"not gzip", gzip.compress(b"{}", mtime=0), gzip.compress(b"[", mtime=0)],
