@@ -6,8 +6,8 @@ last word that was said of each probe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from prober.observation import Observation, Seen
 from prober.report import CONNECT, Report
 from prober.targets import parse
 from prober.verdict import Verdict
+
+Key = TypeVar("Key")
 
 TURN = 0.1
 """Seconds between two looks at what can be judged, as on the controller."""
@@ -105,26 +107,26 @@ def _observe(recording: Recording, joiner: Joiner) -> Iterator[Observation]:
         yield from joiner.due(now)
 
 
-def judge(recording: Recording) -> tuple[Said, ...]:
-    """The last word on each probe."""
-    last: dict[int, Said] = {}
-    for o in observe(recording):
-        last[o.probe] = Said(o.probe, o.source, o.target, classify(o))
-    return tuple(last[probe] for probe in sorted(last))
-
-
-def findings(recording: Recording) -> tuple[Said, ...]:
-    """What the handshakes of each cell say together: its experiments', or what came and went of the others."""
+def judge(recording: Recording) -> tuple[tuple[Said, ...], tuple[Said, ...]]:
+    """The last word on each probe, by its number; and of each cell what its handshakes say together, under probe 0:
+    its experiments', or what came and went of the others."""
     joiner = _joiner(recording)
-    cells: dict[tuple[str, str], dict[int, flows.Judged]] = {}
-    for o in _observe(recording, joiner):
-        cells.setdefault((o.source, o.target), {})[o.probe] = (o, classify(o))
-    copied = tuple(joiner.copies)
-    found = ((key, _together(key, tuple(told.values()), copied)) for key, told in sorted(cells.items()))
-    return tuple(Said(0, *key, verdict) for key, verdict in found if verdict)
+    fullest = {o.probe: o for o in _observe(recording, joiner)}
+    told = [(o, classify(o)) for o in fullest.values()]
+    words = sorted((Said(o.probe, o.source, o.target, verdict) for o, verdict in told), key=lambda one: one.probe)
+    return tuple(words), tuple(_findings(told, tuple(joiner.copies)))
 
 
-def _together(key: tuple[str, str], told: tuple[flows.Judged, ...], copied: tuple[Seen, ...]) -> Verdict | None:
+def _findings(told: list[flows.Judged], copied: tuple[Seen, ...]) -> Iterator[Said]:
+    cells: dict[tuple[str, str], list[flows.Judged]] = {}
+    for o, verdict in told:
+        cells.setdefault((o.source, o.target), []).append((o, verdict))
+    for key, several in sorted(cells.items()):
+        if finding := _together(key, several, copied):
+            yield Said(0, *key, finding)
+
+
+def _together(key: tuple[str, str], told: list[flows.Judged], copied: tuple[Seen, ...]) -> Verdict | None:
     tried = [one for one in told if experiment.is_one(one[0].run) and one[0].run != CONNECT]
     others = sorted(((o.sent, verdict) for o, verdict in told if not o.run), key=lambda one: one[0])
     coming = spells.judge(*key, others) if others else None
@@ -141,16 +143,22 @@ def _together(key: tuple[str, str], told: tuple[flows.Judged, ...], copied: tupl
 
 def replay(recording: Recording) -> Result:
     """Judge again and compare."""
-    recorded = {one.probe: one for one in recording.verdicts}
-    verdicts = tuple(
-        Compared(one.probe, one.source, one.target, one.verdict, known.verdict if known else None)
-        for one in judge(recording)
-        for known in [recorded.pop(one.probe, None)]
-    )
-    known = {(one.source, one.target): one for one in recording.findings}
-    together = tuple(
-        Compared(0, one.source, one.target, one.verdict, before.verdict if before else None)
-        for one in findings(recording)
-        for before in [known.pop((one.source, one.target), None)]
-    )
-    return Result((*verdicts, *together), (*recorded.values(), *known.values()))
+    words, findings = judge(recording)
+    one_by_one, lost = _beside(words, {one.probe: one for one in recording.verdicts}, lambda one: one.probe)
+    together, gone = _beside(findings, {_cell(one): one for one in recording.findings}, _cell)
+    return Result((*one_by_one, *together), (*lost, *gone))
+
+
+def _cell(one: Said) -> tuple[str, str]:
+    return one.source, one.target
+
+
+def _beside(
+    said: tuple[Said, ...], recorded: dict[Key, Said], key: Callable[[Said], Key]
+) -> tuple[list[Compared], list[Said]]:
+    """Each word beside the recorded one, and the recorded ones that nobody says now."""
+    compared = []
+    for one in said:
+        before = recorded.pop(key(one), None)
+        compared.append(Compared(one.probe, one.source, one.target, one.verdict, before.verdict if before else None))
+    return compared, list(recorded.values())

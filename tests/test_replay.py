@@ -26,7 +26,7 @@ def recorded(agents: list[Agent], until: float = 16.0) -> Recording:
                 heard.append(Received(now, report))
         joiner.due(now + 0.1)
     bare = Recording("incident", TEXT, tuple(heard))
-    return msgspec.structs.replace(bare, verdicts=replay.judge(bare))
+    return msgspec.structs.replace(bare, verdicts=replay.judge(bare)[0])
 
 
 MADE = recorded(incident())

@@ -55,16 +55,19 @@ def _recording(stage: Stage, began_ns: int) -> Recording:
     probes = np.unique(np.concatenate([kept(one.report) for one in heard]))
     received = tuple(Received(one.at, _only(one.report, probes)) for one in heard)
     bare = Recording(stage.incident.name, stage.incident.targets_text(), received)
-    return msgspec.structs.replace(bare, verdicts=replay.judge(bare), findings=replay.findings(bare))
+    return _judged(bare)
 
 
 def accept(path: Path) -> Recording:
     """Today's verdicts take the place of the recorded ones: for when the rules have become better. Raises as `read`."""
-    recording = read(path)
-    now = {"verdicts": replay.judge(recording), "findings": replay.findings(recording)}
-    accepted = msgspec.structs.replace(recording, **now)
+    accepted = _judged(read(path))
     _write(_file(path), accepted)
     return accepted
+
+
+def _judged(recording: Recording) -> Recording:
+    verdicts, findings = replay.judge(recording)
+    return msgspec.structs.replace(recording, verdicts=verdicts, findings=findings)
 
 
 def _write(path: Path, recording: Recording) -> None:
