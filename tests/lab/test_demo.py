@@ -69,12 +69,13 @@ def slack() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     thread.join()
 
 
-def start(port: int, hold: float, **environment: str) -> subprocess.Popen[str]:
+def start(port: int, hold: float, told: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    """The demo; what it says goes into `told`, or into a pipe."""
     command = [sys.executable, "-m", "prober", "lab", "demo", "--listen", f"127.0.0.1:{port}", "--hold", str(hold)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if told is None else told.open("w"),
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, **environment},
@@ -107,9 +108,11 @@ def run_exit_code(port: int) -> int:
 
 
 @pytest.mark.timeout(180)
-def test_the_three_uses_during_the_demo(sealed_child: Sealed, slack: tuple[str, list[dict[str, Any]]]) -> None:
-    port, (where, posts) = free_port(), slack
-    demo = start(port, 16.0, PROBER_SLACK_SIGNING_SECRET=SECRET, PROBER_SLACK_RESPONSE_HOSTS=where)
+def test_the_three_uses_during_the_demo(
+    sealed_child: Sealed, slack: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    port, (where, posts), told = free_port(), slack, tmp_path / "told"
+    demo = start(port, 16.0, told, PROBER_SLACK_SIGNING_SECRET=SECRET, PROBER_SLACK_RESPONSE_HOSTS=where)
     base = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=base, trust_env=False) as http:
@@ -127,9 +130,11 @@ def test_the_three_uses_during_the_demo(sealed_child: Sealed, slack: tuple[str, 
             assert http.get(path["links"]["pcapng"]).content[:4] == b"\x0a\x0d\x0d\x0a"
             wait_for(lambda: status() == 200, 30)
             assert run_exit_code(port) == 0
+            wait_for(lambda: "breaks it" in told.read_text(), 20)  # it stands now
     finally:
         demo.send_signal(signal.SIGINT)
-        said, _ = demo.communicate(timeout=20)
+        demo.wait(timeout=20)
+        said = told.read_text()
     assert demo.returncode == 0, said
     assert "Traceback" not in said, said
     assert "10.19.0.0/16 via 10.224.0.23" in said
