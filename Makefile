@@ -4,6 +4,8 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# What is imported is compiled once and kept: the tests and the lab start hundreds of interpreters.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 REPEAT ?= 1
@@ -27,7 +29,7 @@ demo: setup  ## the incident on this machine's own kernel: break, see, heal; Ctr
 
 test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can't run here is counted in the last lines
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, some twenty minutes; nothing may be lost
 	@$(BIN)/python -m bench.fleet --kills $(KILLS)

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+import structlog
 
 STRICT = os.environ.get("PROBER_STRICT") == "1"
 
@@ -31,6 +32,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _strict(report)
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """As `prober.logs` has it: structlog's own default draws every local of a traceback, for seconds."""
+    processors = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
+    structlog.configure(processors=[*processors, structlog.processors.KeyValueRenderer()])
 
 
 _STAMP = str(int(time.time()))[:6]

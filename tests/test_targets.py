@@ -180,7 +180,7 @@ def test_any_bytes_parse_or_are_invalid(raw: bytes, coding: str) -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_damaged_demo_document_parses_or_is_invalid(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(DEMO)))
@@ -198,7 +198,7 @@ JUNK = st.recursive(
 KEYS = ["zones", "agents", "targets", "groups", "probes", "objectives", "policy", "pools"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), JUNK | st.lists(st.dictionaries(st.sampled_from(
     ["name", "zone", "cidrs", "addresses", "from", "to", "port", "address", "allow", "mask", "backends", "every"]
 ), JUNK, max_size=5), max_size=4)))  # fmt: skip

@@ -42,7 +42,9 @@ def run(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="every shipped incident")] = False,
     repeat: Annotated[int, typer.Option(min=1, help="how many times")] = 1,
-    labs: Annotated[int, typer.Option(min=1, max=16, help="with --all: how many labs side by side")] = 2,
+    labs: Annotated[
+        int | None, typer.Option(min=1, max=16, help="how many labs side by side; 2 with --all, else one")
+    ] = None,
     agentless: Annotated[
         bool, typer.Option(help="without the agents at the target's side: the direction must be right, or unknown")
     ] = False,
@@ -65,9 +67,9 @@ def run(
     from prober.lab import catalogue, trial
 
     trials = []
-    side_by_side = every and labs > 1
+    workers = labs or (catalogue.SIDE_BY_SIDE if every else 1)
     for one in (
-        catalogue.run(loaded, folder, output.say, labs) if side_by_side else trial.run(loaded, folder, output.say)
+        catalogue.run(loaded, folder, output.say, workers) if workers > 1 else trial.run(loaded, folder, output.say)
     ):
         trials.append(one)
         if not as_json:

@@ -5,6 +5,7 @@ The shipped ones are the files in ``incidents/``; any other file of the same for
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from importlib import resources
@@ -82,6 +83,7 @@ class Incident(Value):
         return json.dumps(self.targets or self.network.targets, indent=2)
 
 
+@functools.cache
 def names() -> tuple[str, ...]:
     """The shipped incidents, in alphabetical order."""
     return tuple(sorted(path.stem for path in _folder("incidents").glob("*.yaml")))
@@ -89,14 +91,19 @@ def names() -> tuple[str, ...]:
 
 def load(name_or_file: str) -> Incident:
     """A shipped incident by name, or any file by path; ConfigInvalid says what is wrong with it and where."""
-    path = _folder("incidents") / f"{name_or_file}.yaml"
-    if name_or_file not in names():
-        path = Path(name_or_file)
-        if not path.is_file():
-            raise ConfigInvalid(
-                f"{name_or_file!r} is neither a file nor a shipped incident; those are: {', '.join(names())}"
-            )
+    if name_or_file in names():
+        return _shipped(name_or_file)
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise ConfigInvalid(
+            f"{name_or_file!r} is neither a file nor a shipped incident; those are: {', '.join(names())}"
+        )
     return _read(path)
+
+
+@functools.cache
+def _shipped(name: str) -> Incident:
+    return _read(_folder("incidents") / f"{name}.yaml")
 
 
 def _read(path: Path) -> Incident:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
+import functools
+import selectors
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import cast
 
 from prober.lab import namespaces
 from prober.lab.network import Network
@@ -39,34 +42,35 @@ DUAL = Network.model_validate(
 
 
 def dial(lab: Lab, calls: Iterable[tuple[str, str, int]]) -> list[str]:
-    """The outcome of each ``(place, address, port)``, all dialled at once: ``connects``, ``refused`` …"""
-    opened = []
-    for place, address, port in calls:
-        reading, writing = os.pipe()
-        pid = lab.fork(place, lambda: _dial(address, port, writing))  # noqa: B023 - forked at once, in this round
-        os.close(writing)
-        opened.append((pid, reading))
-    return [_answer(lab, pid, reading) for pid, reading in opened]
+    """The outcome of each ``(place, address, port)``, all dialled at once: ``connects``, ``times out``, an errno.
+
+    A socket stays in the namespace it was made in, so one process waits for all of them.
+    """
+    with ExitStack() as stack, selectors.DefaultSelector() as waiting:
+        outcomes: dict[int, str] = {}
+        for number, (place, address, port) in enumerate(calls):
+            caller, code = namespaces.inside(lab.namespaces[place], functools.partial(_begin, address, port))
+            stack.callback(caller.close)
+            outcomes[number] = "times out" if code == errno.EINPROGRESS else _outcome(code)
+            if code == errno.EINPROGRESS:
+                waiting.register(caller, selectors.EVENT_WRITE, number)
+        until = time.monotonic() + TIMEOUT
+        while waiting.get_map() and (left := until - time.monotonic()) > 0:
+            for key, _ in waiting.select(left):
+                caller = cast("socket.socket", key.fileobj)
+                outcomes[key.data] = _outcome(caller.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                waiting.unregister(caller)
+    return list(outcomes.values())
 
 
-def _dial(address: str, port: int, answer: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as caller:
-        caller.settimeout(TIMEOUT)
-        try:
-            caller.connect((address, port))
-            outcome = "connects"
-        except TimeoutError:
-            outcome = "times out"
-        except OSError as failure:
-            outcome = errno.errorcode[failure.errno or 0]
-    os.write(answer, outcome.encode())
+def _begin(address: str, port: int) -> tuple[socket.socket, int]:
+    caller = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    caller.setblocking(False)
+    return caller, caller.connect_ex((address, port))
 
 
-def _answer(lab: Lab, pid: int, reading: int) -> str:
-    with os.fdopen(reading) as pipe:
-        outcome = pipe.read()
-    lab.end(pid)
-    return outcome
+def _outcome(code: int) -> str:
+    return errno.errorcode[code] if code else "connects"
 
 
 def tap(lab: Lab, place: str, device: str = "eth0") -> socket.socket:

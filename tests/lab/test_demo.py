@@ -112,7 +112,7 @@ def test_the_three_uses_during_the_demo(
     sealed_child: Sealed, slack: tuple[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     port, (where, posts), told = free_port(), slack, tmp_path / "told"
-    demo = start(port, 16.0, told, PROBER_SLACK_SIGNING_SECRET=SECRET, PROBER_SLACK_RESPONSE_HOSTS=where)
+    demo = start(port, 12.0, told, PROBER_SLACK_SIGNING_SECRET=SECRET, PROBER_SLACK_RESPONSE_HOSTS=where)
     base = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=base, trust_env=False) as http:

@@ -42,7 +42,7 @@ def prober(*words: str, before: tuple[str, ...] = (), timeout: float = 280) -> s
 @pytest.fixture(scope="module")
 def trials(sealed_child: Sealed) -> dict[str, dict[str, Any]]:
     """All of `PLAYED`, once."""
-    done = prober("lab", "run", *PLAYED, "--json")
+    done = prober("lab", "run", *PLAYED, "--json", "--labs", "2")
     assert done.stdout, done.stderr
     document = json.loads(done.stdout)
     assert document["directions"]["wrong"] == document["healthy_accused"] == 0, document["misses"]
