@@ -10,6 +10,9 @@ from prober.segment import IN, OUT
 from prober.sighting import Where
 from prober.verdict import Verdict
 
+PAUSE_MS = 100.0
+"""After a pause as long as this a packet is sent again: a SYN-ACK's first time-out is a second (RFC 6298, 2.1), and
+clocks of two agents are not as far apart."""
 _PACKET = {
     Kind.SYN: "SYN", Kind.SYN_ACK: "SYN-ACK", Kind.ACK: "ACK", Kind.RST: "RST", Kind.REFUSAL: "RST",
     Kind.ICMP_SYN: "ICMP", Kind.ICMP_SYN_ACK: "ICMP",
@@ -36,17 +39,30 @@ def columns(o: Observation) -> list[dict[str, str]]:
 
 
 def steps(o: Observation) -> list[dict[str, Any]]:
-    """Every sighting, and the places that nobody saw, in the order of the handshake."""
-    rows = [_step(o, one) for one in o.seen if one.kind != Kind.RST]
+    """Every sighting, and the places that nobody saw, in the order of the handshake; what is sent again comes again."""
+    rows = sorted((_step(o, one) for one in o.seen if one.kind != Kind.RST), key=lambda row: row["at_ms"])
+    last = _copies(rows)
     for place, sight in o.places.items():
         if sight != Sight.SEEN and _on_the_way(o, place):
-            rows.append(_blank(o, place, sight))
-    rows.sort(key=lambda row: (row["order"], row["at_ms"] or 0.0))
+            blank = _blank(o, place, sight)
+            rows.append(blank | {"copy": last.get(blank["packet"], 0)})
+    rows.sort(key=lambda row: (row["copy"], row["order"], row["at_ms"] or 0.0))
     _in_time(rows)
     closing = [_step(o, one) for one in o.seen if one.kind == Kind.RST]
     closing.sort(key=lambda row: (row["column"] != o.source, row["at_ms"]))
     _in_time(closing)
-    return [{k: v for k, v in row.items() if k != "order"} for row in (*rows, *closing)]
+    return [{k: v for k, v in row.items() if k not in ("order", "copy")} for row in (*rows, *closing)]
+
+
+def _copies(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Number what belongs together by its time; for each packet the number of the last that was seen of it."""
+    last: dict[str, int] = {}
+    copy, before = 0, rows[0]["at_ms"] if rows else 0.0
+    for row in rows:
+        copy += row["at_ms"] - before > PAUSE_MS
+        before = row["at_ms"]
+        row["copy"] = last[row["packet"]] = copy
+    return last
 
 
 def _in_time(rows: list[dict[str, Any]]) -> None:

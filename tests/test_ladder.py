@@ -88,3 +88,11 @@ def test_what_an_agent_inside_the_pod_did_not_see_stands_in_its_column():
     o = story(HOST + "\nnode1/pod << SYN\napp/pod << SYN", responders=("node1", "app"), inner="app")
     assert ("SYN", "app", None, "B's stack took it", "not seen") in shown(o)
     assert ("SYN-ACK", "app", None, "B's pod out", "not seen") in shown(o)
+
+
+def test_what_is_sent_again_is_caught_again_and_neither_is_drawn_under_the_other():
+    again = "\n".join(f"{line} after 1013" for line in INCIDENT.strip().splitlines() if "SYN-ACK" in line)
+    rows = ladder.steps(story(f"{INCIDENT}\n{again}\n", routes=(WRONG,)))
+    answers = [(row["place"], (row["at_ms"] or 0.0) > 1000.0) for row in rows if row["packet"] == "SYN-ACK"]
+    once = ["B's pod out", "B's NIC out", "node19's NIC in"]
+    assert answers == [*((place, False) for place in once), *((place, True) for place in once), ("A's NIC in", False)]
