@@ -17,7 +17,7 @@ HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.s
 PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test soak bench lint format catalogue handbook lock clean
+.PHONY: help setup demo test soak bench lint format catalogue handbook pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ catalogue: setup  ## every incident on the real kernel, with and without agents 
 
 handbook: setup  ## docs/verdicts.md, from the words in the code and the last catalogue
 	@$(BIN)/python -m prober.cli.handbook docs/lab.json docs/lab-agentless.json > docs/verdicts.md
+
+pictures: $(VENV)/test.stamp  ## the README's pictures, from a demo of their own
+	@$(BIN)/python docs/pictures/take.py
 
 lock: $(VENV)/test.stamp  ## both locks, from pyproject.toml, with the newest versions it admits
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
