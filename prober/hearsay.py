@@ -2,6 +2,10 @@
 
 A router sends an address about one ICMP error a second (``icmp_ratelimit``, icmp(7); net/ipv4/icmp.c), so of several
 SYNs that it loses it tells of few. What it said seconds ago of the same pair, with no pass since, holds for this probe.
+
+That goes for a SYN that is known to be lost on its way in, and for one of which nothing is known because nobody watches
+the target: silence after an error is what the limit looks like. There only an error that quotes the pair's own SYN
+counts. A second fault, on the way back, that began within these seconds and without a pass in between would be hidden.
 """
 
 from __future__ import annotations
@@ -10,7 +14,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from prober.verdict import Cause, Label, Verdict
+from prober.rules_forward import is_quoted
+from prober.verdict import Cause, Confidence, Label, Verdict
 
 LATELY = 10.0
 """Seconds for which what was told of one probe is taken for the next."""
@@ -19,24 +24,55 @@ TOLD = (Cause.F2, Cause.F3, Cause.F4, Cause.F6)
 _MARK = "told of a probe"
 
 
-def completed(verdict: Verdict, sent: float, before: Iterable[tuple[float, Verdict]]) -> Verdict:
-    """`verdict` on a probe sent at `sent`, with the cause that was told of one before it; `before`: ``(sent, verdict)``
-    of the pair's other probes, the newest first. Another label, a pass or too long a time in between end the search."""
-    if (verdict.label, verdict.cause) != (Label.INGRESS_DROP, Cause.F1):
+Told = tuple[float, Verdict]
+"""When a probe was sent, and what was said of it."""
+
+
+def completed(verdict: Verdict, sent: float, others: Iterable[Told], tried: Iterable[Told] = ()) -> Verdict:
+    """`verdict` on a probe sent at `sent`, with the cause that was told of another one of the pair shortly before it.
+
+    Another label, a pass or too long a time in between end the search. `others` are in any order. `tried` are those
+    handshakes of experiments that an error answered: they take a router's few errors away from the pair's own.
+
+    A verdict `unknown` must be that of a SYN that met silence at a target that nobody watches (`infer.wanted`). For it
+    what was told shortly *after* serves as well: the experiment, begun because of it, asks a second later.
+    """
+    unknown = verdict.label == Label.UNKNOWN
+    if not unknown and (verdict.label, verdict.cause) != (Label.INGRESS_DROP, Cause.F1):
         return verdict
-    for then, said in before:
-        if then > sent:
-            continue
-        if said.label != verdict.label or sent - then > LATELY:
-            return verdict
-        if said.cause in TOLD and not any(one.startswith(_MARK) for one in said.evidence):
-            return _as(said, verdict, sent - then)
+    told = sorted([*others, *(tried if unknown else ())], key=lambda one: one[0])
+    before, after = [one for one in reversed(told) if one[0] <= sent], [one for one in told if one[0] > sent]
+    for several in (before, after) if unknown else (before,):
+        found = _first(verdict, sent, several)
+        if found is not None:
+            return _as(found[1], verdict, sent - found[0])
     return verdict
 
 
+def _first(verdict: Verdict, sent: float, nearest_first: Iterable[Told]) -> Told | None:
+    """The nearest that names a cause by itself, with nothing in between that says otherwise."""
+    unknown = verdict.label == Label.UNKNOWN
+    for then, said in nearest_first:
+        if unknown and said.label == Label.UNKNOWN:
+            continue
+        if said.label != Label.INGRESS_DROP or abs(sent - then) > LATELY:
+            return None
+        told = is_quoted(said) if unknown else said.cause in TOLD
+        if told and not any(one.startswith(_MARK) for one in said.evidence):
+            return then, said
+    return None
+
+
+def is_told(said: Verdict) -> bool:
+    """True where an ICMP error answered this handshake and names a cause; a TTL that ran out may have been meant to."""
+    return is_quoted(said) and said.cause is not None
+
+
 def _as(said: Verdict, verdict: Verdict, ago: float) -> Verdict:
-    sentence = f"{said.sentence} (Told of a probe {ago:.1f} s before this one; routers send few such errors.)"
-    evidence = (*verdict.evidence, f"{_MARK} {ago:.1f} s before")
+    when = f"{abs(ago):.1f} s {'before' if ago >= 0 else 'after'}"
+    sentence = f"{said.sentence} (Told of a probe {when} this one; routers send few such errors.)"
+    sure = Confidence.INFERRED if verdict.label == Label.UNKNOWN else verdict.confidence
     return msgspec.structs.replace(
-        verdict, cause=said.cause, culprit=said.culprit, sentence=sentence, next_step=said.next_step, evidence=evidence
-    )
+        verdict, label=said.label, confidence=sure, cause=said.cause, culprit=said.culprit, sentence=sentence,
+        next_step=said.next_step, evidence=(*verdict.evidence, f"{_MARK} {when}"),
+    )  # fmt: skip

@@ -2,17 +2,24 @@
 
 No agent covers the target, or the one that does is silent; no packet says where the handshake died. Others still ask
 the same target, and the same prober asks others. Only passes that were sent after the failure count, so that nothing
-from before a break speaks for its time; what fits two stories stays `unknown`. Pure: the context is handed in.
+from before a break speaks for its time. Pure: the context is handed in.
+
+What fits two stories stays `unknown`, and that is much. A host that drops all that comes from the prober and one that
+drops all that it sends to it look alike from everywhere else: so do a filter on the way in and one on the way back, a
+node's host firewall and its wrong route, a port that is filtered for everybody and a full accept queue. Each rule here
+rests on something positive that was seen or told elsewhere, takes one fault at a time for granted, and says which.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from prober.handshake import State
 from prober.observation import Observation, Place, Sight
+from prober.rules_forward import is_quoted
 from prober.segment import Network
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
@@ -28,11 +35,15 @@ class Neighbour(NamedTuple):
 
 
 class Context(NamedTuple):
-    """The cells that count, the zones of sources and targets, and the pod blocks that agents are declared to hold."""
+    """The cells that count, the zones of sources and targets, and the pod blocks that agents are declared to hold.
+
+    ``pairs`` are all (source, target) that are asked: of one without a cell nothing is known of this time.
+    """
 
     cells: tuple[Neighbour, ...]
     zones: Mapping[str, str]
     blocks: tuple[tuple[str, Network], ...] = ()
+    pairs: Collection[tuple[str, str]] = ()
 
     def towards(self, target: str) -> list[Neighbour]:
         """The other cells of this target."""
@@ -41,6 +52,24 @@ class Context(NamedTuple):
     def of(self, source: str) -> list[Neighbour]:
         """The other cells of this source."""
         return [one for one in self.cells if one.source == source]
+
+    def all_fail(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """True where each of these is known to fail now: a pass that is not fresh must not read as none."""
+        known: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+        for one in self.cells:
+            known[one.verdict.label.passes].add((one.source, one.target))
+        return set(pairs) <= known[False] - known[True]
+
+    def nobody_reaches(self, o: Observation) -> bool:
+        """True where all who ask this target fail."""
+        asked = {(one.source, one.target) for one in self.cells} | set(self.pairs)
+        return self.all_fail((s, t) for s, t in asked if t == o.target and s != o.source)
+
+    def reaches_nobody(self, o: Observation, zone: str = "") -> bool:
+        """True where this prober fails at every other target that it asks, or every one of a zone."""
+        asked = {(one.source, one.target) for one in self.cells} | set(self.pairs)
+        beside = [(s, t) for s, t in asked if s == o.source and t != o.target]
+        return self.all_fail((s, t) for s, t in beside if not zone or self.zones.get(t) == zone)
 
 
 def wanted(o: Observation, said: Verdict) -> bool:
@@ -56,7 +85,8 @@ def infer(o: Observation, said: Verdict, context: Context) -> Verdict:
         return said
     others = [one for one in context.cells if (one.source, one.target) != (o.source, o.target)]
     about = context._replace(cells=tuple(others))
-    for rule in (_a_wrong_route, _a_block_over_the_prober, _told_to_others, _as_its_neighbours, _nobody_reaches_it):
+    for rule in (_a_wrong_route, _another_has_its_address, _a_block_over_the_prober, _told_to_others,
+                 _as_its_neighbours, _its_link_is_silent):  # fmt: skip
         verdict = rule(o, said, about)
         if verdict is not None:
             return verdict
@@ -64,10 +94,14 @@ def infer(o: Observation, said: Verdict, context: Context) -> Verdict:
 
 
 def _a_wrong_route(o: Observation, said: Verdict, context: Context) -> Verdict | None:
-    """R1: elsewhere in the matrix a route is blamed that covers the prober's address; others reach this target."""
+    """R1: elsewhere in the matrix a route is blamed that covers the prober's address; others reach this target.
+
+    Where an agent stands at that route's end it would have caught this answer too: it did not, so there may have been
+    none, for a filter on the way in. Where a target beside this one answers the prober, not all nodes have that route.
+    """
     passing = [one.source for one in context.towards(o.target) if one.verdict.label.passes]
-    routes = list(_routes_over(o, context))
-    if not passing or not routes:
+    routes = [one for one in _routes_over(o, context) if not _ends_at_an_agent(o, one)]
+    if not passing or not routes or not context.reaches_nobody(o, context.zones.get(o.target, "")):
         return None
     one = routes[0]
     culprit = one.verdict.culprit
@@ -79,6 +113,14 @@ def _a_wrong_route(o: Observation, said: Verdict, context: Context) -> Verdict |
     step = f"Ask the node of {o.target}: `ip route get {o.asked.src}`. {one.verdict.next_step}"
     return _say(said, Label.RETURN_PATH_MISROUTE, sentence, Cause.R1B, culprit, step,
                 (f"{one.source} → {one.target}: {one.verdict.label}",))  # fmt: skip
+
+
+def _ends_at_an_agent(o: Observation, one: Neighbour) -> bool:
+    """True where an agent catches what takes the blamed route: the next hop, or who holds a route without one."""
+    culprit = one.verdict.culprit
+    assert culprit is not None
+    hops = re.findall(r"via ([0-9a-fA-F.:,]+)", culprit.what)
+    return any(o.name(hop) for several in hops for hop in several.split(",")) if hops else True
 
 
 def _routes_over(o: Observation, context: Context) -> Iterator[Neighbour]:
@@ -104,12 +146,38 @@ def _prefixes(text: str) -> Iterator[Network]:
                 yield block
 
 
+def _another_has_its_address(o: Observation, said: Verdict, context: Context) -> Verdict | None:
+    """R9, R1c: of another target's answers to this very prober an agent saw that somebody else has its address.
+
+    Some answers may still arrive, on ways on which the other host is not met: so all that this prober asks must fail.
+    """
+    passing = [one.source for one in context.towards(o.target) if one.verdict.label.passes]
+    mine = context.of(o.source)
+    doubled = [one for one in mine if one.verdict.cause in (Cause.R9, Cause.R1C) and one.verdict.confidence in SURE]
+    if not passing or not doubled or not context.reaches_nobody(o):
+        return None
+    one = doubled[0]
+    sentence = (
+        f"{_pair(o)} does not answer; {_names(passing)} still reach {o.target}, and {o.source} reaches nobody: for "
+        f"{one.target} another host than {o.source} has {o.asked.src}, so these answers most likely go there too. "
+        f"{one.verdict.sentence}"
+    )
+    return _say(said, Label.RETURN_PATH_MISROUTE, sentence, one.verdict.cause, one.verdict.culprit,
+                one.verdict.next_step, (f"{one.source} → {one.target}: {one.verdict.label}",))  # fmt: skip
+
+
 def _a_block_over_the_prober(o: Observation, said: Verdict, context: Context) -> Verdict | None:
-    """R1 by the address plan: a node is declared to hold a pod block in which the prober's address lies."""
+    """R1 by the address plan: a node is declared to hold a pod block in which the prober's address lies.
+
+    A block that is declared and routed by nobody harms nobody: where any target of the zone answers the prober, its
+    answers find the way, and what fails beside it may as well be a filter; so may what fails alone.
+    """
     address = ipaddress.ip_address(o.asked.src)
     holding = [(name, block) for name, block in context.blocks if address in block and name != o.source]
     passing = [one.source for one in context.towards(o.target) if one.verdict.label.passes]
-    if not holding or not passing:
+    zone = context.zones.get(o.target, "")
+    alone = all(context.zones.get(one.target) != zone for one in context.of(o.source))
+    if not holding or not passing or alone or not context.reaches_nobody(o, zone):
         return None
     name, block = holding[0]
     sentence = (
@@ -124,10 +192,14 @@ def _a_block_over_the_prober(o: Observation, said: Verdict, context: Context) ->
 
 
 def _told_to_others(o: Observation, said: Verdict, context: Context) -> Verdict | None:
-    """Others that fail at the same target were told why (an ICMP error, an RST); nobody reaches it."""
+    """Nobody reaches the target, and an ICMP error told one of the others why; routers send few such errors.
+
+    An RST comes to each SYN: a target that refuses others explains no silence here. Nor does what an agent saw of the
+    others' own way, such as a policy of their own node.
+    """
     asking = context.towards(o.target)
-    told = [one for one in asking if one.verdict.cause and one.verdict.label in (Label.INGRESS_DROP, Label.TARGET)]
-    if not told or any(one.verdict.label.passes or _blames(one, "return") for one in asking):
+    told = [one for one in asking if one.verdict.label == Label.INGRESS_DROP and is_quoted(one.verdict)]
+    if not told or not context.nobody_reaches(o) or any(_blames(one, "return") for one in asking):
         return None
     one = told[0]
     sentence = (
@@ -144,7 +216,7 @@ def _as_its_neighbours(o: Observation, said: Verdict, context: Context) -> Verdi
     known = [one for one in beside if one.verdict.confidence in SURE and not one.verdict.label.passes]
     ways = {one.verdict.label.direction for one in known}
     passing = [one.source for one in context.towards(o.target) if one.verdict.label.passes]
-    if len(ways) != 1 or not passing or any(one.verdict.label.passes for one in beside):
+    if len(ways) != 1 or not passing or not context.reaches_nobody(o, zone):
         return None
     if not ways <= {"forward", "return"}:
         return None
@@ -158,23 +230,32 @@ def _as_its_neighbours(o: Observation, said: Verdict, context: Context) -> Verdi
                 (f"{one.source} → {one.target}: {one.verdict.label}",))  # fmt: skip
 
 
-def _nobody_reaches_it(o: Observation, said: Verdict, context: Context) -> Verdict | None:
-    """F6: not even who stands in the target's own zone, and needs no route to it, nor it one back."""
-    asking, zone = context.towards(o.target), context.zones.get(o.target, "")
-    beside = [one.source for one in asking if zone and context.zones.get(one.source) == zone]
-    askers = {o.source, *(one.source for one in asking)}
-    fit = {one.source for one in context.cells if one.source in askers and one.verdict.label.passes}
-    if not beside or len(askers) < 2 or fit != askers:  # one alone may be ill itself
-        return None
-    if any(one.verdict.label.passes or _blames(one, "return") for one in asking):
+def _its_link_is_silent(o: Observation, said: Verdict, context: Context) -> Verdict | None:
+    """F6: nobody reaches the target, and who stands on its own link asks for its address and gets no answer.
+
+    That nobody reaches it does not say so by itself: a full accept queue, a filter at the host and a host without any
+    route back are silent to everybody as well. Who asks must reach somebody, or it may be the one that is cut off.
+    """
+    asking = context.towards(o.target)
+    lost = [one.source for one in asking if one.verdict.cause == Cause.L3 and _next_hop(one) == o.asked.dst]
+    fit = {one.source for one in context.cells if one.verdict.label.passes}
+    alone = [name for name in lost if name in fit]
+    if not alone or not context.nobody_reaches(o) or any(_blames(one, "return") for one in asking):
         return None
     sentence = (
-        f"{_pair(o)} does not answer, nor does anybody else reach {o.target}, {_names(beside)} in its own zone not "
-        f"either; all of them reach others: it is down, or a filter stands before it."
+        f"{_pair(o)} does not answer, nor does anybody else reach {o.target}; {_names(alone)} on its own link asks for "
+        f"{o.asked.dst}, and nobody answers: it is down."
     )
-    step = f"Is {o.target} up? Look at its host and at the filters before it."
-    culprit = Culprit("host", o.target, "nobody reaches it")
-    return _say(said, Label.INGRESS_DROP, sentence, None, culprit, step, tuple(f"{name} fails too" for name in beside))
+    step = f"Is {o.target} up? Look at its host, and at its port of the switch."
+    culprit = Culprit("host", o.target, f"does not answer ARP for {o.asked.dst}")
+    return _say(said, Label.INGRESS_DROP, sentence, Cause.F6, culprit, step,
+                tuple(f"{name}'s next hop {o.asked.dst} does not answer" for name in alone))  # fmt: skip
+
+
+def _next_hop(one: Neighbour) -> str:
+    """The address of the next hop that a cell's culprit names, or ''."""
+    found = re.match(r"next hop (\S+)", one.verdict.culprit.what) if one.verdict.culprit else None
+    return found[1] if found else ""
 
 
 def _blames(one: Neighbour, direction: str) -> bool:

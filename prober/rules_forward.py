@@ -127,8 +127,16 @@ def told_on_the_way_in(o: Observation) -> Verdict | None:
     culprit = Culprit("hop", o.name(one.icmp_from) or one.icmp_from, f"{code}: {reason}")
     return facts.say(
         o, DROP, LIKELY if watched else INFERRED, sentence, _forward_cause(o, one, reason), culprit, step,
-        (Place.A_NIC_OUT, Place.B_NIC_IN), (f"the error quotes the SYN with ttl {one.ttl}",),
+        (Place.A_NIC_OUT, Place.B_NIC_IN), (f"{_QUOTED} with ttl {one.ttl}",),
     )  # fmt: skip
+
+
+_QUOTED = "the error quotes the SYN"
+
+
+def is_quoted(verdict: Verdict) -> bool:
+    """True where a verdict rests on an ICMP error that quotes its own SYN."""
+    return any(one.startswith(_QUOTED) for one in verdict.evidence)
 
 
 def _forward_cause(o: Observation, one: Seen, reason: Error) -> Cause | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from prober.hearsay import completed
+from prober.hearsay import completed, is_told
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 SILENT = Verdict(
@@ -45,6 +45,45 @@ def test_anything_else_leaves_it_as_it_is(before: list[tuple[float, Verdict]]) -
 def test_hearsay_is_no_source_of_hearsay() -> None:
     heard = completed(SILENT, 10.0, [(4.0, TOLD)])
     assert completed(SILENT, 16.0, [(10.0, heard), (4.0, TOLD)]) == SILENT
+
+
+NOBODY = Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, "No.", missing=("no agent covers ingress",))
+QUOTED = msgspec.structs.replace(
+    TOLD, confidence=Confidence.INFERRED, evidence=("the error quotes the SYN with ttl 63",), missing=NOBODY.missing
+)
+
+
+def test_silence_at_a_target_that_nobody_watches_is_what_an_error_before_it_said() -> None:
+    said = completed(NOBODY, 10.0, [(9.5, NOBODY), (9.0, QUOTED), (1.0, PASSED)])
+    assert (said.label, said.cause, said.confidence) == (Label.INGRESS_DROP, Cause.F3, Confidence.INFERRED)
+    assert said.missing == NOBODY.missing
+
+
+def test_what_an_experiment_begun_a_second_later_was_told_serves_too_unless_something_passed_in_between() -> None:
+    said = completed(NOBODY, 10.0, [(10.5, NOBODY)], [(11.5, QUOTED)])
+    assert (said.label, said.cause) == (Label.INGRESS_DROP, Cause.F3)
+    assert said.evidence == ("told of a probe 1.5 s after",)
+    assert completed(NOBODY, 10.0, [(10.5, PASSED)], [(11.5, QUOTED)]) == NOBODY
+    assert completed(NOBODY, 10.0, [], [(20.5, QUOTED)]) == NOBODY
+
+
+def test_a_ttl_that_ran_out_in_a_sweep_is_no_loop() -> None:
+    assert is_told(QUOTED) and not is_told(msgspec.structs.replace(QUOTED, cause=None)) and not is_told(TOLD)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [(9.0, TOLD)],
+        [(9.5, PASSED), (9.0, QUOTED)],
+        [(9.5, msgspec.structs.replace(TOLD, label=Label.RETURN_PATH_LOSS, cause=Cause.R5)), (9.0, QUOTED)],
+        [(-0.5, QUOTED)],
+        [(9.0, completed(NOBODY, 9.0, [(8.0, QUOTED)]))],
+    ],
+    ids=["no error quoted its own SYN", "a pass between", "another direction between", "too long ago", "hearsay"],
+)
+def test_silence_at_a_target_that_nobody_watches_stays_unknown(before: list[tuple[float, Verdict]]) -> None:
+    assert completed(NOBODY, 10.0, before) == NOBODY
 
 
 @pytest.mark.parametrize("verdict", [PASSED, TOLD, msgspec.structs.replace(SILENT, cause=Cause.F8)])

@@ -33,9 +33,9 @@ def said(*cells: tuple[str, str, Verdict], blocks: tuple[tuple[str, str], ...] =
     return infer(o, classify(o), Context(tuple(Neighbour(*one) for one in cells), ZONES, nets))
 
 
-def blamed(label: Label, what: str = "node2 routes 10.19.0.0/16 via 10.224.0.23", kind: str = "route",
+def blamed(label: Label, what: str = "node2 routes 10.19.0.0/16 via 10.224.0.99", kind: str = "route",
            cause: Cause | None = Cause.R1B, confidence: Confidence = Confidence.PROVEN) -> Verdict:  # fmt: skip
-    return Verdict(label, confidence, "it is so.", cause, Culprit(kind, "node19", what))
+    return Verdict(label, confidence, "it is so.", cause, Culprit(kind, "node2", what))
 
 
 MISROUTE = ("firewall", "pod2", blamed(Label.RETURN_PATH_MISROUTE))
@@ -59,7 +59,7 @@ def test_a_wrong_route_over_the_prober_that_is_known_elsewhere_is_inferred_here(
     assert said(astray, *OTHERS).label == Label.RETURN_PATH_MISROUTE
 
 
-@pytest.mark.parametrize("what", ["node2 routes 10.99.0.0/16 via 10.224.0.23", "node2 routes 0.0.0.0/0 via 10.224.0.1"])
+@pytest.mark.parametrize("what", ["node2 routes 10.99.0.0/16 via 10.224.0.99", "node2 routes 0.0.0.0/0 via 10.224.0.1"])
 def test_a_route_that_does_not_cover_the_prober_or_covers_everybody_says_nothing(what):
     elsewhere = ("lb", "vm", blamed(Label.RETURN_PATH_MISROUTE, what))
     assert said(elsewhere, *OTHERS).label == Label.UNKNOWN
@@ -69,20 +69,65 @@ def test_a_wrong_route_is_not_blamed_where_nobody_else_reaches_the_target():
     assert said(MISROUTE, ("lb", "ingress", NOT_KNOWN)).label == Label.UNKNOWN
 
 
+@pytest.mark.parametrize("what", ["node2 routes 10.19.0.0/16 via 10.224.0.23", "node2 routes blackhole 10.19.0.0/16"])
+def test_who_stands_at_the_wrong_routes_end_and_caught_no_answer_says_that_there_may_have_been_none(what):
+    """Two causes on one pair: a filter stops the SYN, and the way back is wrong as well; node19 would have seen it."""
+    elsewhere = ("firewall", "node2", blamed(Label.RETURN_PATH_MISROUTE, what))
+    assert said(elsewhere, *OTHERS).label == Label.UNKNOWN
+
+
+def test_a_wrong_route_or_a_block_is_not_blamed_where_a_target_beside_it_answers_the_prober():
+    answers = ("firewall", "pod2", WELL)
+    elsewhere = ("firewall", "node2", blamed(Label.RETURN_PATH_MISROUTE))
+    assert said(elsewhere, *OTHERS).label == Label.RETURN_PATH_MISROUTE
+    assert said(elsewhere, answers, *OTHERS).label == Label.UNKNOWN, "only some nodes have that route"
+    block = (("node19", "10.19.0.0/16"),)
+    assert said(answers, *OTHERS, blocks=block).label == Label.UNKNOWN, "a block that nobody routes harms nobody"
+
+
+@pytest.mark.parametrize("cause", [Cause.R9, Cause.R1C])
+def test_another_host_with_the_probers_address_takes_all_its_answers_or_is_not_blamed(cause):
+    doubled = ("firewall", "node2", blamed(Label.RETURN_PATH_MISROUTE, "two hosts have it", "host", cause))
+    verdict = said(doubled, *OTHERS)
+    assert (verdict.label, verdict.cause) == (Label.RETURN_PATH_MISROUTE, cause)
+    assert said(doubled).label == Label.UNKNOWN, "nobody reaches it: it may be down"
+    assert said(doubled, ("firewall", "vm", WELL), *OTHERS).label == Label.UNKNOWN, "some answers do arrive"
+    others = ("lb", "node2", doubled[2])
+    assert said(others, *OTHERS).label == Label.UNKNOWN, "that is about another prober's address"
+
+
 def test_a_declared_block_over_the_prober_is_inferred_to_be_the_culprit():
-    verdict = said(*OTHERS, blocks=(("node19", "10.19.0.0/16"),))
+    fails = ("firewall", "pod2", NOT_KNOWN)
+    verdict = said(fails, *OTHERS, blocks=(("node19", "10.19.0.0/16"),))
     assert (verdict.label, str(verdict.culprit)) == (
         Label.RETURN_PATH_MISROUTE, "node19: pod block 10.19.0.0/16 covers 10.19.0.4",
     )  # fmt: skip
-    assert said(*OTHERS, blocks=(("node19", "10.20.0.0/16"),)).label == Label.UNKNOWN
-    assert said(blocks=(("node19", "10.19.0.0/16"),)).label == Label.UNKNOWN
+    assert said(fails, *OTHERS, blocks=(("node19", "10.20.0.0/16"),)).label == Label.UNKNOWN
+    assert said(fails, blocks=(("node19", "10.19.0.0/16"),)).label == Label.UNKNOWN
+    assert said(*OTHERS, blocks=(("node19", "10.19.0.0/16"),)).label == Label.UNKNOWN, "one pair alone may be filtered"
+
+
+def quoted(o: Observation) -> Verdict:
+    """What is said of a probe that was told why by a router; nobody watches its target."""
+    return classify(hide(o, "node1"))
 
 
 def test_what_another_source_was_told_of_the_same_target_holds_here():
-    told = ("lb", "ingress", blamed(Label.INGRESS_DROP, "ICMP 3/0", "hop", Cause.F3, Confidence.INFERRED))
+    why = quoted(story("firewall >> SYN\nfirewall << ICMP 3/0 of SYN from 10.224.1.1", State.TIMED_OUT))
+    told = ("lb", "ingress", why)
     assert (said(told).label, said(told).cause) == (Label.INGRESS_DROP, Cause.F3)
     assert said(told, ("vm", "ingress", WELL)).label == Label.UNKNOWN
     assert said(told, ("vm", "ingress", blamed(Label.RETURN_PATH_LOSS))).label == Label.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [blamed(Label.INGRESS_DROP, "SYN out of the pod, nothing out of the node", "node", Cause.F10),
+     blamed(Label.TARGET, "refuses", "host", Cause.T1)],
+    ids=["a policy of the other's own node", "an RST, which every SYN gets"],
+)  # fmt: skip
+def test_what_stops_the_other_source_alone_or_would_have_spoken_here_too_says_nothing(seen):
+    assert said(("lb", "ingress", seen)).label == Label.UNKNOWN
 
 
 @pytest.mark.parametrize("label", [Label.INGRESS_DROP, Label.RETURN_PATH_LOSS])
@@ -93,15 +138,44 @@ def test_failing_at_the_whole_zone_it_fails_here_as_there(label):
     assert said(there).label == Label.UNKNOWN
 
 
-def test_nobody_reaches_it_not_even_its_own_zone():
-    zones = ZONES | {"ingress": "nodes"}
-    cells = [Neighbour("vm", "ingress", NOT_KNOWN), Neighbour("lb", "ingress", NOT_KNOWN)]
-    fit = [Neighbour(name, "node2", WELL) for name in ("vm", "lb", "firewall")]
-    o = failed()
-    assert infer(o, classify(o), Context((*cells, *fit), zones)).label == Label.INGRESS_DROP
-    for less in (fit[1:], fit[:2]):
-        assert infer(o, classify(o), Context((*cells, *less), zones)).label == Label.UNKNOWN, "who asks may be ill"
-    assert infer(o, classify(o), Context((*cells, *fit), ZONES)).label == Label.UNKNOWN, "a route back may be gone"
+def no_arp(address: str) -> Verdict:
+    return blamed(Label.LOCAL, f"next hop {address} (FAILED)", "hop", Cause.L3, Confidence.LIKELY)
+
+
+def test_a_target_whose_own_link_asks_for_it_in_vain_is_down():
+    asked, reaches = ("vm", "ingress", no_arp("10.4.76.34")), ("vm", "node2", WELL)
+    verdict = said(asked, reaches)
+    assert (verdict.label, verdict.cause) == (Label.INGRESS_DROP, Cause.F6)
+    assert said(asked).label == Label.UNKNOWN, "who asks may itself be cut off"
+    assert said(asked, reaches, ("lb", "ingress", WELL)).label == Label.UNKNOWN, "it answers somebody"
+    assert said(("vm", "ingress", no_arp("10.224.0.1")), reaches).label == Label.UNKNOWN, "that is vm's router"
+
+
+def test_a_target_that_is_silent_to_everybody_may_be_filtered_full_or_without_a_way_back():
+    """A host firewall, a full accept queue and a pod without a default route look alike to all who ask, on the target's
+    own link as well; even where every one of them reaches others."""
+    silent = [(name, "ingress", NOT_KNOWN) for name in ("vm", "lb", "node1")]
+    fit = [(name, "node2", WELL) for name in ("vm", "lb", "node1", "firewall")]
+    assert said(*silent, *fit).label == Label.UNKNOWN
+
+
+def test_a_host_that_takes_nothing_from_the_prober_and_one_that_sends_it_nothing_look_alike():
+    """The firewall fails at a node and at its pods, others do not, and it reaches the next node: a host firewall there,
+    or its way back. From everywhere else both look like this."""
+    cells = [("firewall", "node1", NOT_KNOWN), ("firewall", "node2", WELL), ("vm", "node1", WELL)]
+    assert said(*cells, *OTHERS).label == Label.UNKNOWN
+
+
+def test_a_pass_that_is_not_fresh_does_not_read_as_none():
+    """What is asked and has no cell of this time may well pass; then neither rule holds."""
+    o, cells = failed(), (Neighbour("firewall", "node2", blamed(Label.RETURN_PATH_MISROUTE)), *OTHERS)
+    nets = [Neighbour(*one) for one in cells]
+    asked = {("firewall", "node2"), ("firewall", "pod2"), ("lb", "ingress"), ("vm", "ingress")}
+    assert infer(o, classify(o), Context(tuple(nets), ZONES, (), asked - {("firewall", "pod2")})).cause == Cause.R1B
+    assert infer(o, classify(o), Context(tuple(nets), ZONES, (), asked)).label == Label.UNKNOWN
+    down = (Neighbour("vm", "ingress", no_arp("10.4.76.34")), Neighbour("vm", "node2", WELL))
+    assert infer(o, classify(o), Context(down, ZONES, (), {("vm", "ingress")})).cause == Cause.F6
+    assert infer(o, classify(o), Context(down, ZONES, (), asked)).label == Label.UNKNOWN, "lb may reach it"
 
 
 VERDICTS = st.sampled_from([

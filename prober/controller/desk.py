@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import msgspec
@@ -26,6 +27,8 @@ from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
 
+TRIED = 16
+"""Handshakes of a pair's experiments that an ICMP error answered, of which is remembered what it said."""
 FAILED_OF_LATE = 2.0
 """Seconds before a probe in which another cell's failure is of the same time."""
 
@@ -84,6 +87,7 @@ class Desk:
         self.debounce = Debounce()
         self._pairs = {pair.key: pair for pair in self.pairs}
         self.bench = Bench(targets.policy)
+        self._tried: dict[tuple[str, str], deque[hearsay.Told]] = {}
         self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
         self._blocks = tuple((agent.name, block) for agent in targets.agents for block in agent.pods)
 
@@ -181,6 +185,9 @@ class Desk:
             return
         if experiment.is_one(observation.run):
             verdict = classify(observation)
+            if hearsay.is_told(verdict):
+                key = (observation.source, observation.target)
+                self._tried.setdefault(key, deque(maxlen=TRIED)).append((observation.sent, verdict))
             if result := self.bench.take(observation, verdict, now):
                 self._learn(result, now, wall, day)
             return
@@ -255,10 +262,12 @@ class Desk:
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)
         verdict = classify(observation)
-        if infer.wanted(observation, verdict):
+        silent, cell = infer.wanted(observation, verdict), self.matrix.cells.get(key)
+        if cell and (silent or verdict.label != Label.UNKNOWN):
+            lately = [(one.sent, one.verdict) for one in cell.recent if one.probe != observation.probe]
+            verdict = hearsay.completed(verdict, observation.sent, lately, self._tried.get(key, ()))
+        if silent:
             verdict = infer.infer(observation, verdict, self._around(observation))
-        if cell := self.matrix.cells.get(key):
-            verdict = hearsay.completed(verdict, observation.sent, ((r.sent, r.verdict) for r in cell.recent[::-1]))
         before = self._said(observation)
         if before is not None and same(before, verdict):
             kept = self.evidence.get(key)
@@ -285,7 +294,7 @@ class Desk:
                 newest = cell.recent[-1] if cell.recent else None
                 if newest and newest.sent >= (since if newest.verdict.label.passes else since - FAILED_OF_LATE):
                     cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
-        return infer.Context(tuple(cells), self._zones, self._blocks)
+        return infer.Context(tuple(cells), self._zones, self._blocks, self._pairs.keys())
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""

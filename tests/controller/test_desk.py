@@ -8,13 +8,14 @@ import time
 import msgspec
 import pytest
 
+from prober import segment
 from prober.controller.desk import Desk
 from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
 from prober.probe import Kind
 from prober.report import CONNECT, Report
-from prober.segment import OUT
+from prober.segment import IN, OUT
 from prober.settings import read_targets
 from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
@@ -168,6 +169,25 @@ def test_a_failure_begins_an_experiment_whose_handshakes_count_nowhere(desk: Des
     assert judged(desk, 8.0, 1e9) == []
     assert (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total)) == counted
     assert len(begun.judged) == 1
+
+
+@pytest.mark.parametrize(("code", "label"), [(0, Label.INGRESS_DROP), (-1, Label.UNKNOWN)])
+def test_an_error_that_a_handshake_of_the_experiment_met_names_the_cause_of_a_silent_probe(
+    desk: Desk, code: int, label: Label
+) -> None:
+    """A router sends few errors, and the experiment's many SYNs get them; a TTL that ran out says nothing of a loss."""
+    agent, clock = Reporter("firewall"), time.time_ns()
+    tried, row = (
+        agent.probes("ingress", clock - ago * MS, State.TIMED_OUT, run=run) for ago, run in ((1900, 1), (1200, 0))
+    )
+    error = agent.sees(tried, Kind.ICMP_SYN, IN)
+    error["icmp_type"], error["icmp_code"] = (3, code) if code >= 0 else (11, 0)
+    error["icmp_hi"], error["icmp_lo"] = segment.pair("10.224.0.1")
+    seen = [error, agent.sees(row, Kind.SYN, OUT)]
+    report = agent.report(["ingress"], [tried, row], seen, clock_ns=clock, until_ns=clock)
+    report.runs = ["", "experiment-5.000-firewall"]
+    desk.take(report, 5.0)
+    assert judged(desk, 5.0, 1e9) == [label]
 
 
 def test_a_connect_that_was_not_heard_makes_its_cell_local_until_one_is(desk: Desk) -> None:
