@@ -32,7 +32,7 @@ def reckon(trials: Sequence[Document]) -> Document:
         "trials": len(trials), "incidents": len({trial["scenario"] for trial in trials}),
         "trials_ok": sum(trial["ok"] for trial in trials), "cells": len(cells),
         "labels_right": sum(cell["label"] in cell["expected_labels"] for cell in cells),
-        "directions": _directions(cells),
+        "directions": _directions(cells), "unwatched": _unwatched(cells),
         "healthy_cells": sum(_healthy(cell) for cell in cells),
         "healthy_accused": sum(_healthy(cell) and cell["label"] != Label.HEALTHY for cell in cells),
         "causes": len(causes), "causes_right": sum(cell["cause"] in cell["expected_causes"] for cell in causes),
@@ -63,15 +63,42 @@ def _table(pairs: Iterable[tuple[str, str]]) -> Table:
 
 
 def _directions(cells: Iterable[Document]) -> dict[str, int]:
-    """Of the cells that must not pass: blamed on the right direction, on none (*unknown*), on a wrong one."""
+    """Of the cells that must not pass: blamed on the right direction, on none (*unknown*), on a wrong one.
+
+    All of them count, in a run without agents at the target's side as well: those whose cause is the prober's own
+    host, which need nobody else, and those whose target an agent still covers. `_unwatched` tells them apart. A cell
+    that may be `unknown` only, or passes, is left out: a healthy cell has a count of its own. `intermittent` is right
+    where it was expected; in which direction the losses are is its culprit, and is not counted here.
+    """
     counts = {"right": 0, "unknown": 0, "wrong": 0}
     for cell in cells:
-        wanted = {Label(one).direction for one in cell["expected_labels"]}
-        if wanted <= {Label.HEALTHY.direction, Label.UNKNOWN.direction}:
-            continue  # a healthy cell has a count of its own
-        said = Label(cell["label"])
-        counts["unknown" if said == Label.UNKNOWN else "right" if said.direction in wanted else "wrong"] += 1
+        wanted = _ways(cell)
+        if wanted:
+            counts[_way(cell, wanted)] += 1
     return counts
+
+
+def _ways(cell: Document) -> set[str]:
+    """The directions of which a cell must be blamed on one; empty for one that passes, or has no direction."""
+    nowhere = {Label.HEALTHY.direction, Label.UNKNOWN.direction}
+    wanted = {Label(one).direction for one in cell["expected_labels"]}
+    return set() if wanted <= nowhere else wanted
+
+
+def _way(cell: Document, wanted: set[str]) -> str:
+    said = Label(cell["label"])
+    return "unknown" if said == Label.UNKNOWN else "right" if said.direction in wanted else "wrong"
+
+
+def _unwatched(cells: Iterable[Document]) -> Table:
+    """The same of the cells whose target no agent covers, by the direction that was expected (of several the first)."""
+    table: Table = {}
+    for cell in cells:
+        wanted = _ways(cell)
+        if wanted and not cell["covered"]:
+            row = table.setdefault(Label(cell["expected_labels"][0]).direction, {"right": 0, "unknown": 0, "wrong": 0})
+            row[_way(cell, wanted)] += 1
+    return table
 
 
 def _confidences(cells: Iterable[Document]) -> dict[str, Document]:
@@ -120,9 +147,33 @@ def markdown(reckoned: Document) -> list[str]:
     return [
         counts, "", "Expected in rows, said in columns:", "",
         *_markdown_table(reckoned["label_table"], LABELS), *_markdown_table(reckoned["cause_table"], CAUSES),
+        *_unwatched_table(reckoned.get("unwatched", {})),
         "| confidence | cells | label as expected |", "|---|---|---|",
         *(f"| `{name}` | {row['cells']} | {row['right']} |" for name, row in reckoned["confidence"].items()),
     ]  # fmt: skip
+
+
+def _unwatched_table(table: Table) -> Iterator[str]:
+    if not table:
+        return
+    yield from ("Cells whose target no agent covers, by the direction that was expected:", "")
+    yield from ("| expected | right | unknown | wrong |", "|---|---|---|---|")
+    for way, row in sorted(table.items()):
+        yield f"| {way} | {row['right']} | {row['unknown']} | {row['wrong']} |"
+    yield ""
+
+
+NOT_TOLD = """\
+What stays `unknown` there, and why: a handshake that meets silence leaves nothing behind that anybody but the target
+could see, so for each of these there is another cause that looks the same from everywhere else.
+
+- One source fails at one target, others do not: a filter on its SYNs and one on the answers to it look alike.
+- One source fails at a node and all its pods: that node's firewall, or its way back.
+- Nobody reaches the target: a filter at its host, a full accept queue, or no route back from it.
+- A load balancer's agent passes the SYN on, and no answer comes: behind it all of that may be.
+- A wrong route is known, and an agent that would have caught this answer caught none: the SYN may have died before.
+""".splitlines()
+"""Of which cells no direction is inferred."""
 
 
 def handbook(with_agents: Document, without: Document) -> str:
@@ -130,7 +181,9 @@ def handbook(with_agents: Document, without: Document) -> str:
     kept = "Every cell of every incident in the lab's catalogue, on the real kernel: `make catalogue`."
     bare = "The same incidents without the agents that cover the target: asked is the right direction, or unknown."
     measured = ["## Measured", "", kept, "", *markdown(with_agents), ""]
-    return document([*measured, "### Without an agent at the target's side", "", bare, "", *markdown(without), ""])
+    return document(
+        [*measured, "### Without an agent at the target's side", "", bare, "", *markdown(without), "", *NOT_TOLD, ""]
+    )
 
 
 def _markdown_table(table: Table, order: Sequence[str]) -> Iterator[str]:

@@ -10,9 +10,12 @@ from prober.confusion import NONE, markdown, reckon, sides
 from prober.verdict import DIRECTIONS, Label
 
 
-def cell(label: str, wanted: str, cause: str | None = None, causes: str = "", confidence: str = "proven") -> Any:
+def cell(
+    label: str, wanted: str, cause: str | None = None, causes: str = "", confidence: str = "proven",
+    covered: bool = True,
+) -> Any:  # fmt: skip
     return {"label": label, "expected_labels": wanted.split(), "cause": cause, "expected_causes": causes.split(),
-            "confidence": confidence}  # fmt: skip
+            "confidence": confidence, "covered": covered}  # fmt: skip
 
 
 def trial(*cells: Any, seconds: float | None = None, misses: tuple[str, ...] = (), name: str = "one") -> Any:
@@ -45,6 +48,21 @@ def test_a_cause_that_was_not_asked_for_is_not_counted_and_one_not_said_has_a_co
 def test_a_direction_is_right_unknown_or_wrong(said: str, wanted: str, expected: str | None) -> None:
     counts = reckon([trial(cell(said, wanted))])["directions"]
     assert counts == {"right": 0, "unknown": 0, "wrong": 0} | ({expected: 1} if expected else {})
+
+
+def test_cells_whose_target_nobody_covers_are_counted_apart_by_the_direction_that_was_expected():
+    cells = [
+        cell("ingress-drop", "ingress-drop unknown", covered=False), cell("unknown", "target unknown", covered=False),
+        cell("local", "return-path-loss unknown", covered=False), cell("healthy", "healthy", covered=False),
+        cell("unknown", "unknown", covered=False), cell("target", "target"),
+    ]  # fmt: skip
+    reckoned = reckon([trial(*cells)])
+    assert reckoned["unwatched"] == {
+        "forward": {"right": 1, "unknown": 0, "wrong": 0}, "target": {"right": 0, "unknown": 1, "wrong": 0},
+        "return": {"right": 0, "unknown": 0, "wrong": 1},
+    }  # fmt: skip
+    assert reckoned["directions"] == {"right": 2, "unknown": 1, "wrong": 1}, "all count, covered or not"
+    assert "| return | 0 | 0 | 1 |" in markdown(reckoned)
 
 
 def test_a_healthy_cell_that_is_called_otherwise_is_accused():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,11 @@ def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
         stage.break_it()
     cells = _broken(stage, timeline)
     seconds = timeline.seconds(incident.expected)
-    judged = [_compared(cell, incident, seconds.get((cell["source"], cell["target"]))) for cell in cells]
+    covered = {target.name for target in stage.targets.targets if stage.targets.responders(target.name)}
+    covered |= {agent.name for agent in stage.targets.agents}
+    judged = [
+        _compared(cell, incident, covered, seconds.get((cell["source"], cell["target"]))) for cell in cells
+    ]  # fmt: skip
     misses += [_miss(cell) for cell in judged if not cell["ok"]]
     ill: list[str] = []
     if incident.heal_steps or incident.stop_agents:
@@ -178,14 +183,18 @@ def _healthy(document: dict[str, Any], when: str) -> Iterator[str]:
             yield f"{when}: {cell['source']} → {cell['target']} is {cell['label']}: {cell['sentence']}"
 
 
-def _compared(cell: dict[str, Any], incident: Incident, seconds: float | None = None) -> dict[str, Any]:
-    """The cell beside what was expected of it; `seconds` from the break to the first verdict that was so."""
+def _compared(
+    cell: dict[str, Any], incident: Incident, covered: AbstractSet[str], seconds: float | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """The cell beside what was expected of it; `seconds` from the break to the first verdict that was so, `covered` the
+    targets at whose side an agent stands."""
     expected = incident.expected(cell["source"], cell["target"])
     met = expected.met_by(cell["label"], cell["cause"], cell["confidence"], cell["culprit"])
     kept = {k: cell[k] for k in ("source", "target", "label", "cause", "confidence", "culprit", "sentence")}
     return {
         **kept, "expected": expected.text(), "expected_labels": list(expected.label),
-        "expected_causes": list(expected.cause), "seconds": None if seconds is None else round(seconds, 2), "ok": met,
+        "expected_causes": list(expected.cause), "covered": cell["target"] in covered,
+        "seconds": None if seconds is None else round(seconds, 2), "ok": met,
     }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def test_the_expectation_is_compared_and_never_copied() -> None:
     one: Incident = incident.load("filter")
     cell = {"source": "firewall", "target": "ingress", "label": "healthy", "cause": None, "confidence": "proven",
             "culprit": None, "sentence": "it answers"}  # fmt: skip
-    compared = _compared(cell, one)
-    assert compared["ok"] is False
+    compared = _compared(cell, one, {"pod2"})
+    assert compared["ok"] is compared["covered"] is False
     assert compared["label"] == "healthy"
     assert "ingress-drop" in compared["expected"]

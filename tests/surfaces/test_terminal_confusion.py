@@ -11,6 +11,7 @@ CELL = {
     "expected_labels": ["target"],
     "cause": "T1",
     "expected_causes": ["T1"],
+    "covered": True,
     "confidence": "proven",
 }
 WRONG = CELL | {"label": "ingress-drop", "cause": None, "confidence": "likely"}
