@@ -109,7 +109,7 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     Nor is a router wrong that would send the answer on by another interface than it came by.
     """
     strays = tuple(one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one))
-    if not strays:
+    if not strays or o.at(Place.A_NIC_IN) == Sight.SEEN:
         return None
     route = facts.way_back(o)
     hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
@@ -171,7 +171,7 @@ def ended_on_the_way_back(o: Observation) -> Verdict | None:
     """R6 and its like at a router: who always carried the answer has it, and its own route now ends it there."""
     met = [one for one in o.witnesses(*ANSWERS) if one.where != Where.STACK and facts.regular(o, one.agent)]
     ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
-    if not ends:
+    if not ends or o.at(Place.A_NIC_IN) == Sight.SEEN:
         return None
     carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
     refusal = facts.refuses(route)

@@ -36,6 +36,13 @@ def test_the_incident_where_the_node_drops_in_silence():
     assert said(story(INCIDENT, routes=(WRONG, hole))) == "return-path-misroute R1b' proven"
 
 
+def test_an_answer_that_reached_the_prober_after_all_went_nowhere_else():
+    hole = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/16", type="blackhole", error="EINVAL")
+    for seen in (INCIDENT, INCIDENT + "    node19 >> SYN-ACK ttl 61\n"):
+        verdict = classify(story(seen + "    firewall << SYN-ACK ttl 61 after 1200\n", routes=(RIGHT, hole)))
+        assert verdict.label == Label.UNKNOWN, verdict
+
+
 def test_a_closed_port_in_the_incident_is_the_incident():
     text = INCIDENT.replace("SYN-ACK", "RST")
     assert said(story(text, routes=(WRONG,))) == "return-path-misroute R1b proven"
