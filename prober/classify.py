@@ -255,6 +255,7 @@ RULES: dict[Reached, tuple[Rule, ...]] = {
         rules_return.lost_on_the_way_back, rules_untapped.took_it,
     ),
     Reached.SYN: (
+        rules_target.met_another_socket,
         rules_return.kept_at_home, rules_return.held_for_the_way_back, rules_target.no_room_in_conntrack,
         rules_target.held_by_the_node, rules_target.lost_in_the_stack, rules_target.swallowed_at_target,
         rules_forward.told_on_the_way_in, rules_untapped.took_it, rules_untapped.took_none,

@@ -78,7 +78,8 @@ def reached(o: Observation) -> Reached:
         return _ENDED[o.asked.state]
     if answered(o):
         return Reached.ANSWER
-    return Reached.SYN if syn_arrived(o) or o.source in o.responders else Reached.NOWHERE
+    came = syn_arrived(o) or o.source in o.responders or o.saw(Kind.CHALLENGE)
+    return Reached.SYN if came else Reached.NOWHERE
 
 
 def answered(o: Observation) -> bool:

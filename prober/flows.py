@@ -123,7 +123,8 @@ def trials(judged: Iterable[Judged]) -> tuple[Trial, ...]:
     for o, verdict in sorted(judged, key=lambda one: (one[0].sent, one[0].probe)):
         flow = (o.asked.src, o.asked.sport, o.asked.dst, o.asked.dport)
         held = facts.syn_arrived(o) and facts.answer_left(o) is None
-        spoilt = held and o.sent - open_since.get(flow, float("-inf")) < HALF_OPEN
+        still = o.held is not None or o.sent - open_since.get(flow, float("-inf")) < HALF_OPEN
+        spoilt = (held and still) or (bool(o.saw(Kind.CHALLENGE)) and facts.answer_left(o) is None)
         if facts.syn_arrived(o) and not spoilt:
             closed = any(one.agent in o.responders for one in o.saw(Kind.RST, way=IN))
             open_since[flow] = float("-inf") if closed else o.sent

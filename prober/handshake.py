@@ -16,7 +16,7 @@ from prober import segment
 from prober.idtable import IdTable
 from prober.probe import Kind
 from prober.report import OUTCOME
-from prober.segment import IN, OUT, RST, Batch
+from prober.segment import IN, OUT, RST, SYN, Batch
 from prober.sighting import Where
 
 
@@ -47,13 +47,16 @@ class Event(IntEnum):
     """The timeout has passed."""
     SEND_FAILED = 5
     """The kernel refused to send the SYN; ``error`` says why."""
+    CHALLENGE = 6
+    """A bare ACK: the four-tuple was still taken there, by the socket of an earlier SYN. Heard once a handshake."""
 
 
 class Step(NamedTuple):
-    """Where an event leads, and whether an RST closes the responder's socket."""
+    """Where an event leads, whether an RST closes the responder's socket, and whether the SYN is sent again."""
 
     state: State
     closes: bool
+    again: bool = False
 
 
 TABLE: dict[tuple[State, Event], Step] = {
@@ -62,6 +65,8 @@ TABLE: dict[tuple[State, Event], Step] = {
     (State.SENT, Event.REFUSAL): Step(State.REFUSED, False),
     (State.SENT, Event.DEADLINE): Step(State.TIMED_OUT, True),
     (State.SENT, Event.SEND_FAILED): Step(State.NOT_SENT, False),
+    # As a connection would (RFC 9293, 3.10.7.3 and 3.5.1, figure 9): the old socket is closed, and asked again.
+    (State.SENT, Event.CHALLENGE): Step(State.SENT, True, True),
     # Retransmitted by the responder's kernel: our RST was lost, or had not arrived. Close again, say nothing.
     (State.ANSWERED, Event.ANSWER): Step(State.ANSWERED, True),
     (State.REWRITTEN, Event.STRANGE_ANSWER): Step(State.REWRITTEN, True),
@@ -77,10 +82,15 @@ _TUPLE = ("src_hi", "src_lo", "dst_hi", "dst_lo", "sport", "dport")
 _FLOW = np.dtype([(name, OUTCOME[name].str) for name in _TUPLE])
 _LEFT = [(f"left_{name}", OUTCOME[name].str) for name in _TUPLE]
 
-ROW = np.dtype([*OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline_ns", "<i8"), *_LEFT])
-"""An open handshake: its outcome so far, the seal it carries, when its SYN was seen to leave, its deadline, and the
-four-tuple it left with: this host's own NAT may have changed it (a service's address), and undoes it for the answer
-only after the tap has seen that."""
+ROW = np.dtype(
+    [*OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline_ns", "<i8"), ("challenged", "?"), *_LEFT]
+)
+"""An open handshake: its outcome so far, the seal it carries, when its SYN was seen to leave, its deadline, whether it
+was asked again, and the four-tuple it left with: this host's own NAT may have changed it (a service's address), and
+undoes it for the answer only after the tap has seen that."""
+
+MOST_CHALLENGES = 64
+"""Bare ACKs that are looked up at once; each is matched with every handshake that waits."""
 
 _LEAST = 1024
 """Rows that there is always room for."""
@@ -89,7 +99,7 @@ _NEVER = 2**63 - 1
 _STATES, _EVENTS = max(State) + 1, max(Event) + 1
 _NEXT, _CLOSES = np.zeros((_STATES, _EVENTS), np.uint8), np.zeros((_STATES, _EVENTS), bool)
 for (_state, _event), _step in TABLE.items():
-    _NEXT[_state, _event], _CLOSES[_state, _event] = _step
+    _NEXT[_state, _event], _CLOSES[_state, _event] = _step[:2]
 
 
 class Handshakes:
@@ -150,7 +160,7 @@ class Handshakes:
         return outcomes
 
     def hear(self, sightings: Batch, now_ns: int) -> tuple[Batch, Batch]:
-        """This agent's own sightings -> ``(RSTs to send, outcomes)``.
+        """This agent's own sightings -> ``(RSTs, and SYNs again, to send; outcomes)``.
 
         Only what *arrives* answers: a forwarding node also sees other agents' segments, and its own leave. ICMP
         errors end nothing: they are evidence for the sighting's reader. Round trips are between the kernel's
@@ -164,7 +174,12 @@ class Handshakes:
         answers = sightings.take(answering[known])
         events = self._events(at, answers)
         first = _first(at, events, answers["time_ns"])
-        return self._advance(at[first], events[first], now_ns, answers["time_ns"][first])
+        closing, outcomes = self._advance(at[first], events[first], now_ns, answers["time_ns"][first])
+        challenges = np.flatnonzero(inward & (kind == Kind.CHALLENGE))
+        if len(challenges):
+            again = self._challenged(sightings.take(challenges[:MOST_CHALLENGES]))
+            closing = segment.join([closing, again], segment.SEGMENT)
+        return closing, outcomes
 
     def expire(self, now_ns: int) -> tuple[Batch, Batch]:
         """Whatever is past its deadline -> ``(RSTs to send, outcomes)``."""
@@ -221,6 +236,25 @@ class Handshakes:
         for name in _TUPLE:
             self._rows[f"left_{name}"][at] = syns[name]
 
+    def _challenged(self, seen: Batch) -> Batch:
+        """For each bare ACK to a SYN that waits: the RST that closes the older socket, and after it that SYN again.
+
+        The ACK names the older SYN, so it is matched by the four-tuple. The RST is what that socket expects: it has
+        the ACK's own number and time stamp.
+        """
+        sent: list[Batch] = []
+        for one in seen:
+            rows = self._rows[: self._count]
+            waits = np.flatnonzero((rows["state"] == State.SENT) & ~rows["challenged"])
+            agrees = _agrees(one, rows[waits], "")[1] | _agrees(one, rows[waits], "left_")[1]
+            for at in waits[agrees & (rows["probe"][waits] + np.uint32(1) != one["ack"])].tolist():
+                self._rows["challenged"][at] = True
+                both = _closing(self._rows[[at, at]])
+                both["seq"], both["tsval"] = (one["ack"], rows["probe"][at]), (one["tsecr"], rows["tsval"][at])
+                both["flags"] = RST, SYN
+                sent.append(both)
+        return segment.join(sent, segment.SEGMENT) if sent else segment.empty()
+
     def _events(self, at: Batch, seen: Batch) -> Batch:
         """What each answer that arrived means to its row; 0 for nothing.
 
@@ -238,7 +272,7 @@ class Handshakes:
         rows = self._rows.take(at)
         before = rows["state"].copy()
         after, closes = _NEXT[before, events], _CLOSES[before, events]
-        ends = (after != 0) & (before == State.SENT)
+        ends = (after > State.SENT) & (before == State.SENT)
         rows["state"] = np.where(after != 0, after, before)
         rows["done_ns"] = np.where(ends, now_ns, rows["done_ns"])
         if times is not None:
@@ -285,7 +319,7 @@ def picture() -> str:
     """The table as a Mermaid state diagram, for docs/handshake.md."""
     lines = ["stateDiagram-v2", "    [*] --> SENT: send SYN"]
     for (state, event), step in TABLE.items():
-        closing = " / RST" if step.closes else ""
+        closing = (" / RST" if step.closes else "") + (", SYN again" if step.again else "")
         lines.append(f"    {state.name} --> {step.state.name}: {event.name.lower().replace('_', ' ')}{closing}")
-    ends = dict.fromkeys(step.state for step in TABLE.values())
+    ends = dict.fromkeys(step.state for step in TABLE.values() if step.state != State.SENT)
     return "\n".join(lines + [f"    {state.name} --> [*]" for state in ends]) + "\n"

@@ -19,7 +19,8 @@ from prober import observation as ob
 from prober import segment
 from prober.halfopen import Tables
 from prober.handshake import State
-from prober.observation import Asked, Beside, Observation, Seen, Usual
+from prober.leftovers import Leftovers
+from prober.observation import Asked, Beside, Flow, Observation, Row, Seen, Usual, flow_of
 from prober.probe import Kind
 from prober.questions import Wanted, questions
 from prober.report import CONNECT, Question, Report, Route
@@ -48,10 +49,6 @@ MOST_ECHOES = 4096
 """Sightings of copied answers that wait to be looked at; the oldest go."""
 _PROBE, _NAME, _TIME, _KIND = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns", "kind"))  # type: ignore[union-attr]
 _PLACE = [SIGHTING.names.index(n) for n in ("kind", "where", "way", "interface")]  # type: ignore[union-attr]
-
-
-Row = tuple[str, tuple[Any, ...]]
-"""An agent and a row of its sightings."""
 
 
 @dataclass(slots=True)
@@ -110,6 +107,8 @@ class Joiner:
         self._answered: dict[str, dict[str, tuple[float, str]]] = {}
         self.faults: list[str] = []
         self.copies: deque[Seen] = deque(maxlen=MOST_ECHOES)
+        self.leftovers = Leftovers()
+        self._latest: dict[Flow, int] = {}
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
         self._questions: dict[str, dict[Question, None]] = {}
@@ -136,11 +135,20 @@ class Joiner:
                 self.copies.append(ob.seen(report.agent, row, report.interfaces[row[_NAME]], frame, 0.0))
                 continue
             at = (row[_TIME] + vantage.offset_ns) / 1e9
+            if row[_KIND] == Kind.CHALLENGE:
+                self._challenged((report.agent, row), report.interfaces[row[_NAME]], frame, at)
+                continue
             self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
         for route in report.answers:
             self._answer(report.agent, route, received)
         if report.halfopen:
             self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
+
+    def _challenged(self, row: Row, interface: str, frame: bytes, at: float) -> None:
+        """A bare ACK is no part of the probe that it names; the newest one of its four-tuple has met it."""
+        flow = self.leftovers.challenged(row, interface, frame, at)
+        if (number := self._latest.get(flow)) in self.pending:
+            self.pending[number].fresh = True
 
     def _probe(self, number: int, received: float) -> Pending:
         """The probe of this id. Of those whose outcome nobody has told, only so many are kept, the newest."""
@@ -171,6 +179,7 @@ class Joiner:
         probe.sent = min((int(row["sent_ns"]) + vantage.offset_ns) / 1e9, received)
         probe.done = min((int(row["done_ns"]) + vantage.offset_ns) / 1e9, received)
         probe.known = received
+        self._latest[flow_of(probe.asked)] = number
         if probe.asked.state == State.ANSWERED:
             self._answered.setdefault(probe.target, {})[probe.source] = (probe.sent, probe.run)
 
@@ -228,6 +237,8 @@ class Joiner:
 
     def _forget(self, number: int) -> None:
         probe = self.pending.pop(number)
+        if probe.asked and self._latest.get(flow := flow_of(probe.asked)) == number:
+            del self._latest[flow]
         self._waiting.pop(number, None)
         self.unclaimed += probe.asked is None
         for key in probe.wanted:
@@ -294,7 +305,9 @@ class Joiner:
             routes=tuple(probe.routes.values()), counters=self._moved(counting, probe), usual=self.usual.get(key),
             names=self.names, missing=tuple(self._missing(probe, responders, watching, now)),
             inner=inner, home=beside.home, untapped=untapped, answering=self._peers(probe),
+            held=self.leftovers.held(number, asked, probe.sent),
         )  # fmt: skip
+        self.leftovers.leave(result)
         if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):
             self.usual[key] = usual
         return result
@@ -336,6 +349,7 @@ class Joiner:
         told += [one for name in untapped if (one := self.tables.of(name, asked, probe.sent))]
         flows = {(asked.src, asked.sport, asked.dst, asked.dport)}
         flows |= {(one.src, one.sport, one.dst, one.dport) for one in told if one.sealed and one.kind == Kind.SYN}
+        told += self.leftovers.met(flows, probe.sent, probe.done, inner)
         return (one for one in told if one.sealed or ob.in_flow(one, flows))
 
     def _pod(self, seen: tuple[Seen, ...], responders: tuple[str, ...], dst: str) -> str:

@@ -15,7 +15,7 @@ PAUSE_MS = 100.0
 clocks of two agents are not as far apart."""
 _PACKET = {
     Kind.SYN: "SYN", Kind.SYN_ACK: "SYN-ACK", Kind.ACK: "ACK", Kind.RST: "RST", Kind.REFUSAL: "RST",
-    Kind.ICMP_SYN: "ICMP", Kind.ICMP_SYN_ACK: "ICMP",
+    Kind.ICMP_SYN: "ICMP", Kind.ICMP_SYN_ACK: "ICMP", Kind.CHALLENGE: "ACK",
 }  # fmt: skip
 
 

@@ -124,7 +124,8 @@ class Observation(msgspec.Struct, frozen=True):
 
     ``inner`` is the agent inside the target's pod, beside its node's; ``home`` the agent of the node behind which the
     prober itself is a pod. ``untapped`` responders capture nothing: only their table of half-open sockets is read.
-    ``answering`` are the other sources that this target answered meanwhile.
+    ``answering`` are the other sources that this target answered meanwhile. ``held``: an earlier SYN of the same
+    four-tuple, sent so many seconds before, was answered there, and nothing was seen that closed its socket.
     """
 
     probe: int
@@ -148,6 +149,7 @@ class Observation(msgspec.Struct, frozen=True):
     home: str = ""
     untapped: tuple[str, ...] = ()
     answering: tuple[str, ...] = ()
+    held: float | None = None
 
     def at(self, place: Place) -> Sight:
         """What is known of `place`."""
@@ -197,15 +199,17 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 ANSWERS = (Kind.SYN_ACK, Kind.REFUSAL)
+_OUTWARD = (*ANSWERS, Kind.CHALLENGE)
+"""What says that a place on the way back let something of this probe through: its TCP's bare ACK does, too."""
 
 PATTERN: dict[Place, tuple[bool, tuple[Kind, ...], Where, int]] = {
     Place.A_NIC_OUT: (True, (Kind.SYN,), Where.NIC, OUT),
     Place.B_NIC_IN: (False, (Kind.SYN,), Where.NIC, IN),
     Place.B_POD_IN: (False, (Kind.SYN,), Where.POD, IN),
     Place.B_STACK: (False, (Kind.SYN,), Where.STACK, IN),
-    Place.B_POD_OUT: (False, ANSWERS, Where.POD, OUT),
-    Place.B_NIC_OUT: (False, ANSWERS, Where.NIC, OUT),
-    Place.A_NIC_IN: (True, ANSWERS, Where.NIC, IN),
+    Place.B_POD_OUT: (False, _OUTWARD, Where.POD, OUT),
+    Place.B_NIC_OUT: (False, _OUTWARD, Where.NIC, OUT),
+    Place.A_NIC_IN: (True, _OUTWARD, Where.NIC, IN),
 }
 """What must be seen for a place to be *seen*: at the prober?, which kinds, where, which way."""
 
@@ -278,7 +282,7 @@ def _passed_unseen(asked: Asked, source: str, responders: tuple[str, ...], seen:
     """
     if any(one.agent != source or (one.way == IN and one.icmp_from != asked.src) for one in seen):
         yield Place.A_NIC_OUT
-    answers = [one for one in seen if one.kind == Kind.SYN_ACK]
+    answers = [one for one in seen if one.kind in (Kind.SYN_ACK, Kind.CHALLENGE)]
     if answers:
         yield from (Place.B_NIC_IN, Place.B_POD_IN)
     if any(one.where != Where.POD or one.agent not in responders for one in answers):
@@ -360,10 +364,18 @@ def _with(known: tuple[str, ...], more: AbstractSet[str]) -> tuple[str, ...]:
 Flow = tuple[str, int, str, int]
 """Source, its port, destination, its port."""
 
+Row = tuple[str, tuple[Any, ...]]
+"""An agent and a row of its sightings."""
+
+
+def flow_of(asked: Asked) -> Flow:
+    """The four-tuple of a probe's SYN as it left."""
+    return asked.src, asked.sport, asked.dst, asked.dport
+
 
 def in_flow(one: Seen, flows: AbstractSet[Flow]) -> bool:
     """An unsealed segment counts only with a four-tuple that the probe was seen to have, before or behind a NAT."""
-    if one.kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK):
+    if one.kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK, Kind.CHALLENGE):
         return (one.dst, one.dport, one.src, one.sport) in flows
     return (one.src, one.sport, one.dst, one.dport) in flows
 

@@ -53,6 +53,11 @@ class Kind(IntEnum):
     """A copy of an answer, which the responder's agent sent: the way back is being swept."""
     ICMP_ECHO = 9
     """An ICMP error that quotes such a copy."""
+    CHALLENGE = 10
+    """A bare ACK towards the prober: its SYN met a socket that an earlier SYN of the same four-tuple had left there.
+
+    It acknowledges that earlier SYN, whose id and seal it carries (RFC 9293, 3.10.7.4; tcp_check_req,
+    net/ipv4/tcp_minisocks.c; tcp_validate_incoming, net/ipv4/tcp_input.c)."""
 
 
 def identity(agent: int, serial: int) -> int:
@@ -145,6 +150,7 @@ def _kinds() -> Batch:
         (asking & reset, Kind.RST),
         (answering & reset, Kind.REFUSAL),
         (asking & (flags == ACK), Kind.ACK),
+        (answering & (flags == ACK), Kind.CHALLENGE),
     ]
     return np.select([mask for mask, _ in rules], [np.uint8(kind) for _, kind in rules], np.uint8(0))
 

@@ -30,6 +30,8 @@ def too_late(o: Observation) -> Verdict | None:
     if o.at(Place.A_NIC_IN) != Sight.SEEN or o.asked.state != State.TIMED_OUT:
         return None
     left, arrived = _copies(o, o.responders, OUT), _copies(o, (o.source,), IN)
+    if not arrived:
+        return None  # what came in was no answer
     if left > arrived:
         sentence = (
             f"{facts.arrived(o)}, which answered {left} times; {arrived} of them reached {o.source}, after its timeout."

@@ -85,6 +85,32 @@ def _its_own(route: Route) -> bool:
 # -- in the host or the pod, and nothing left --------------------------------------------------------------------
 
 
+def met_another_socket(o: Observation) -> Verdict | None:
+    """Nothing is wrong that is known: the SYN met what an earlier one of its four-tuple had left there.
+
+    The kernel answers that with a bare ACK, one in half a second, and else with nothing (tcp_check_req,
+    net/ipv4/tcp_minisocks.c; tcp_oow_rate_limited, net/ipv4/tcp_input.c).
+    """
+    bare = o.saw(Kind.CHALLENGE)
+    if not bare and (o.held is None or not _swallowed(o)):
+        return None
+    port, who, heard = o.asked.sport, facts.host(o) or o.target, [one for one in bare if one.agent == o.source]
+    what = "answered with a bare ACK" if bare else "then says nothing, or a bare ACK that was not seen"
+    came = f", which reached {o.source}: both ways carried packets" if heard else ""
+    sentence = (
+        f"{o.source} → {o.target}: this SYN met a socket at {who} that an earlier SYN from source port {port} had left"
+        f" half-open, and the kernel there {what}{came}. Of the handshake itself it says nothing."
+    )
+    step = (
+        f"The next probes use other ports and tell. Where it comes again, something drops {o.source}'s RSTs on the way:"
+        f" `ss -tn state syn-recv` at {who}."
+    )
+    missing = (*o.missing, f"source port {port} was not free at {who}: a SYN from another port")
+    evidence = tuple(f"{one.agent} {'saw' if one.way == IN else 'sent'} {one.text()}" for one in bare[:2])
+    told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, None, step, _evidence(o), evidence)
+    return msgspec.structs.replace(told, missing=missing)
+
+
 def lost_in_the_stack(o: Observation) -> Verdict | None:
     """The host's TCP took the SYN (a half-open socket is there), and no answer left the host."""
     if not _swallowed(o) or o.at(Place.B_STACK) != Sight.SEEN:

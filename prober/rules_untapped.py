@@ -57,6 +57,8 @@ def took_none(o: Observation) -> Verdict | None:
         return facts.say(o, Label.TARGET, INFERRED, sentence, Cause.T3, culprit, step, EVIDENCE, TOLD)
     if route is not None and (refusal := facts.refuses(route)):
         return _no_way_back(o, route, refusal)
+    if o.held is not None:
+        return None  # its TCP may have an older socket of that four-tuple still, and takes no second one
     if route is None or o.counters.get("TcpExtListenDrops"):
         return None  # without its way back, or where an ICMP error ended a socket, either direction fits
     if route.type == "local" or _elsewhere(o, route) or o.counters.get("TcpExtIPReversePathFilter"):

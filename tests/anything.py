@@ -20,7 +20,8 @@ SEGMENTS = st.builds(
     lambda agent, place, arrow, what, ttl, after, rest: f"{agent}{place} {arrow} {what} ttl {ttl} after {after}{rest}",
     AGENTS, st.sampled_from(["", "", "", "/pod", "/stack"]), st.sampled_from(["<<", ">>"]),
     st.sampled_from([
-        "SYN", "SYN-ACK", "RST", "own RST", f"ICMP 3/1 of SYN-ACK from {NODE19}", "ICMP 3/0 of SYN from 10.19.0.1",
+        "SYN", "SYN-ACK", "RST", "own RST", "bare ACK",
+        f"ICMP 3/1 of SYN-ACK from {NODE19}", "ICMP 3/0 of SYN from 10.19.0.1",
         "ICMP 3/13 of SYN-ACK from 10.224.0.1", "ICMP 11/0 of SYN-ACK from 10.224.0.1", f"ICMP 3/1 of SYN from {NODE1}",
         "ICMP 3/4 of SYN from 10.19.0.1", "ICMP 1/3 of SYN-ACK from fd00::1",
     ]),
@@ -69,5 +70,5 @@ def observations(draw: st.DrawFn) -> Observation:
         "\n".join(lines), draw(STATES), deaf=draw(SOME), routes=tuple(routes), usual=draw(USUALS),
         responders=responders, through=draw(st.sampled_from([(), ("lb",)])),
         error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=draw(st.sampled_from([POD, ""])),
-        counters=draw(st.dictionaries(COUNTERS, st.just(1))),
+        counters=draw(st.dictionaries(COUNTERS, st.just(1))), held=draw(st.sampled_from([None, None, 31.5])),
     )  # fmt: skip

@@ -34,7 +34,7 @@ WHENCE = 1_700_000_000.0
 def saw(kind: Kind, way: int, at: float, where: Where = Where.NIC, probe: int = PROBE, **columns: int) -> np.ndarray:
     """One row of sightings at second `at`: firewall and the ingress pod, the way its kind goes."""
     row = np.zeros(1, SIGHTING)
-    back = kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK)
+    back = kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK, Kind.CHALLENGE)
     ends = ((POD, 8080), (FIREWALL, 61440)) if back else ((FIREWALL, 61440), (POD, 8080))
     for name, (address, port) in zip(("src", "dst"), ends, strict=True):
         row[f"{name}_hi"], row[f"{name}_lo"] = segment.pair(address)

@@ -32,13 +32,13 @@ FIREWALL, NODE1, NODE2, NODE19, LB, POD = (
     "10.19.0.4", "10.224.0.4", "10.224.0.5", "10.224.0.23", "10.224.1.4", "10.4.76.34",
 )  # fmt: skip
 NAMES = {FIREWALL: "firewall", NODE1: "node1", NODE2: "node2", NODE19: "node19", LB: "lb"}
-KINDS = {"SYN": Kind.SYN, "SYN-ACK": Kind.SYN_ACK, "RST": Kind.REFUSAL, "own RST": Kind.RST}
-FLAGS = {Kind.SYN: SYN, Kind.SYN_ACK: SYN | ACK, Kind.REFUSAL: RST | ACK, Kind.RST: RST}
+KINDS = {"SYN": Kind.SYN, "SYN-ACK": Kind.SYN_ACK, "RST": Kind.REFUSAL, "own RST": Kind.RST, "bare ACK": Kind.CHALLENGE}
+FLAGS = {Kind.CHALLENGE: ACK, Kind.SYN: SYN, Kind.SYN_ACK: SYN | ACK, Kind.REFUSAL: RST | ACK, Kind.RST: RST}
 EVERYBODY = frozenset({"firewall", "node1", "node2", "node19", "lb"})
 NORMAL = Usual(62, ("node1 eth0 02:00:00:00:00:01",), (), (), tuple(sorted(EVERYBODY)))
 """The cell as it was when it was healthy: replies left node1 towards the router, and nobody else saw them."""
 
-LINE = re.compile(r"(\S+?)(?:/(pod|stack))? (<<|>>) (?:ICMP (\d+)/(\d+) of )?(SYN-ACK|SYN|own RST|RST)(.*)")
+LINE = re.compile(r"(\S+?)(?:/(pod|stack))? (<<|>>) (?:ICMP (\d+)/(\d+) of )?(SYN-ACK|SYN|own RST|bare ACK|RST)(.*)")
 WRONG = Route("node1", FIREWALL, POD, "veth", prefix="10.19.0.0/16", via=NODE19, dev="eth0")
 RIGHT = Route("node1", FIREWALL, POD, "veth", prefix="0.0.0.0/0", via="10.224.0.1", dev="eth0")
 
@@ -73,7 +73,7 @@ def sighting(line: str, number: int = 0, src: str = FIREWALL, dst: str = POD) ->
     assert match, f"{line!r} is no sighting"
     agent, place, arrow, icmp_type, icmp_code, what, rest = match.groups()
     told = dict(re.findall(r"(ttl|from|to|after|on|via|within) (\S+)", rest))
-    kind, back = KINDS[what], what in ("SYN-ACK", "RST")
+    kind, back = KINDS[what], what in ("SYN-ACK", "RST", "bare ACK")
     if icmp_type:
         kind = Kind.ICMP_SYN_ACK if back else Kind.ICMP_SYN
     ends = (dst, src) if back else (src, dst)
@@ -95,6 +95,7 @@ def story(
     source: str = "firewall", responders: tuple[str, ...] = ("node1",), through: tuple[str, ...] = (),
     counters: dict[str, int] | None = None, names: dict[str, str] = NAMES, subnet: str = "firewall 10.19.0.0/24",
     inner: str = "", home: str = "", untapped: tuple[str, ...] = (), answering: tuple[str, ...] = (),
+    held: float | None = None,
 ) -> Observation:  # fmt: skip
     """The observation of firewall → ingress that this story makes; `deaf` agents were not capturing throughout, and
     `untapped` ones read their half-open sockets only."""
@@ -109,7 +110,7 @@ def story(
         7, source, "ingress", asked, responders,
         places(asked, source, responders, seen, seen_by, bool(inside), 1.0, beside), seen,
         pod=inside, subnet=subnet, through=through, routes=routes, counters=counters or {}, usual=usual,
-        names=names, missing=missing, inner=inner, home=home, untapped=untapped, answering=answering,
+        names=names, missing=missing, inner=inner, home=home, untapped=untapped, answering=answering, held=held,
     )  # fmt: skip
 
 

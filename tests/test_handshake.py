@@ -3,7 +3,8 @@
 A trace is played against the real table and written out again by it; the two texts must be the same. Times are
 milliseconds. Understood: ``<< SYN 7`` opens probe 7 (10.0.0.1:61440 > 10.0.0.2:80, 1 s), ``>> left 7`` its own SYN
 seen at the NIC, ``>> SYN-ACK 7``, ``>> RST 7``, ``>> ICMP 7``, ``>> EPERM 7`` the send failed, ``>> clock`` nothing
-but time. After a segment: ``from`` and ``to`` an address, ``port`` the prober's, ``way out``, ``at pod``, ``unsealed``.
+but time, ``>> challenge 5`` a bare ACK that acknowledges an older probe 5 of the same ports. After a segment:
+``from`` and ``to`` an address, ``port`` the prober's, ``way out``, ``at pod``, ``unsealed``.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from hypothesis import strategies as st
 from prober import handshake, probe, segment
 from prober.handshake import TABLE, Event, Handshakes, State
 from prober.probe import Kind
-from prober.segment import IN, OUT, RST
+from prober.segment import IN, OUT, RST, SYN
 from prober.sighting import SIGHTING, Where
 
 US, THEM = "10.0.0.1", "10.0.0.2"
 KEY = bytes(16)
 MS = 1_000_000
-KINDS = {"left": Kind.SYN, "SYN-ACK": Kind.SYN_ACK, "RST": Kind.REFUSAL, "ICMP": Kind.ICMP_SYN}
+KINDS = {
+    "left": Kind.SYN, "SYN-ACK": Kind.SYN_ACK, "RST": Kind.REFUSAL, "ICMP": Kind.ICMP_SYN, "challenge": Kind.CHALLENGE,
+}  # fmt: skip
 
 
 def syn(number, port=61440):
@@ -51,6 +54,7 @@ def sighted(kind, number, at_ns, words):
     port = int(said.get("port", 61440))
     row["sport"], row["dport"] = (port, 80) if own else (80, port)
     row["probe"], row["kind"], row["time_ns"], row["sealed"] = number, kind, at_ns, "unsealed" not in words
+    row["ack"], row["tsecr"] = number + 1 & 0xFFFF_FFFF, probe.seal(np.array([number], np.uint32), KEY)[0]
     row["way"] = {"in": IN, "out": OUT}[said.get("way", "out" if own else "in")]
     row["where"] = Where.POD if said.get("at") == "pod" else Where.NIC
     return row
@@ -81,7 +85,12 @@ class Stage:
 
     def _write(self, at, closing, ended):
         for one in closing:
-            assert (one["flags"], one["ttl"], one["ack"], one["tsecr"]) == (RST, 64, 0, 0)
+            assert (one["ttl"], one["ack"], one["tsecr"]) == (64, 0, 0)
+            if one["flags"] == SYN:
+                assert one["tsval"] == probe.seal(np.array([one["seq"]]), KEY)[0]
+                self.written.append(f"{at} << again SYN {one['seq']}")
+                continue
+            assert one["flags"] == RST
             assert one["tsval"] == probe.seal(np.array([int(one["seq"]) - 1]) % 2**32, KEY)[0]
             ends = f"{segment.address(one['src_hi'], one['src_lo'])}:{one['sport']}"
             to = f"{segment.address(one['dst_hi'], one['dst_lo'])}:{one['dport']}"
@@ -196,6 +205,26 @@ TRACES = {
         0 >> EPERM 7
         0 == NOT_SENT 7 EPERM
         1000 >> clock""",
+    "a socket left there by an older probe of these ports is closed, and asked again, once": """
+        0 << SYN 7
+        2 >> challenge 5
+        2 << RST seq 6 10.0.0.1:61440 > 10.0.0.2:80
+        2 << again SYN 7
+        3 >> left 7
+        3 >> challenge 5
+        5 >> SYN-ACK 7
+        5 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        5 == ANSWERED 7 in 2 ms""",
+    "a bare ack on other ports, of this very probe, or after its end is no challenge": """
+        0 << SYN 7
+        1 >> challenge 5 port 61441
+        2 >> challenge 7
+        3 >> challenge 5 from 10.9.9.9
+        4 >> challenge 5 way out
+        1000 >> clock
+        1000 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1000 == TIMED_OUT 7
+        1001 >> challenge 5""",
     "the last id wraps": """
         0 << SYN 4294967295
         1 >> SYN-ACK 4294967295
@@ -220,8 +249,9 @@ INPUTS = {
     Event.REFUSAL: ">> RST 7",
     Event.DEADLINE: ">> clock",
     Event.SEND_FAILED: ">> EPERM 7",
+    Event.CHALLENGE: ">> challenge 5",
 }
-WAYS = {step.state: event for (state, event), step in TABLE.items() if state == State.SENT}
+WAYS = {s.state: event for (state, event), s in TABLE.items() if state == State.SENT and s.state != State.SENT}
 
 
 @pytest.mark.parametrize("event", Event)
@@ -235,7 +265,8 @@ def test_the_table_is_what_happens_and_whatever_is_not_in_it_changes_nothing(sta
     stage.play(f"1001 {INPUTS[event]}")
     step = TABLE.get((state, event))
     after = [line.split()[2] for line in stage.written[before + 1 :]]
-    expected = [] if step is None else ["RST"] * step.closes + [step.state.name] * (step.state != state)
+    ends = [] if step is None else [step.state.name] * (step.state != state)
+    expected = [] if step is None else ["RST"] * step.closes + ["again"] * step.again + ends
     assert after == expected
 
 

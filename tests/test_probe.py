@@ -155,7 +155,7 @@ PROBE, TARGET = 61440, 8080
         (TARGET, PROBE, SYN | ACK, 3, Kind.ICMP_SYN_ACK),
         (TARGET, PROBE, 0, 11, Kind.ICMP_SYN_ACK),
         (TARGET, 443, ACK, 3, Kind.NONE),
-        (TARGET, PROBE, ACK, 0, Kind.NONE),
+        (TARGET, PROBE, ACK, 0, Kind.CHALLENGE),
         (443, TARGET, SYN, 0, Kind.SYN),
         (TARGET, 443, SYN | ACK, 0, Kind.SYN_ACK),
         (PROBE, TARGET, FIN | ACK, 0, Kind.NONE),

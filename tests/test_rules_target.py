@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from prober.classify import classify
@@ -61,6 +63,36 @@ def test_a_full_connection_tracking_table_on_constructed_evidence():
 
 
 # -- in the host or the pod, and nothing left --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (IN_POD + "\nnode1/pod >> bare ACK\nnode1 >> bare ACK\nfirewall << bare ACK ttl 62", {}),
+        (IN_POD + "\nnode1/pod >> bare ACK\nnode1 >> bare ACK", {}),
+        (IN_POD, {"held": 31.5}),
+        ("firewall >> SYN\nfirewall << bare ACK ttl 62", {"deaf": ("node1",)}),
+        ("firewall >> SYN\nfirewall << bare ACK ttl 62", {"responders": ()}),
+    ],
+    ids=["it came back", "it left", "not seen, for the kernel sends two a second", "nobody watches", "no agent there"],
+)
+def test_a_syn_that_met_the_socket_of_an_earlier_one_says_nothing_of_the_cell(text: str, more: dict[str, Any]):
+    verdict = classify(story(text, answering=("lb",), **more))
+    assert (verdict.label, verdict.cause, verdict.culprit) == (Label.UNKNOWN, None, None)
+    assert "an earlier SYN from source port 61440 had left half-open" in verdict.sentence
+    assert ("both ways carried packets" in verdict.sentence) == ("firewall <<" in text)
+    assert any("source port 61440 was not free" in one for one in verdict.missing)
+
+
+def test_a_host_that_has_the_older_socket_in_its_table_is_not_said_to_have_lost_an_answer():
+    text = HOST + "\nnode1/stack << SYN"
+    assert said(story(text, dst=NODE1)) == "return-path-loss likely"
+    assert said(story(text, dst=NODE1, held=2.0)) == "unknown ambiguous"
+
+
+def test_once_the_syn_was_answered_all_the_same_what_was_held_before_says_nothing():
+    text = IN_POD + "\nnode1/pod >> bare ACK\nnode1/pod >> SYN-ACK\nnode1 >> SYN-ACK"
+    assert said(story(text, held=3.0)) == said(story(IN_POD + "\nnode1/pod >> SYN-ACK\nnode1 >> SYN-ACK"))
 
 
 def test_a_host_that_swallows_the_syn():

@@ -13,6 +13,7 @@ import numpy as np
 
 from prober import probe, segment
 from prober.agent.outbox import Lasting
+from prober.agent.ports import Ports
 from prober.report import Plan, Task
 from prober.segment import Batch
 from prober.wire.feeder import Asked
@@ -31,19 +32,13 @@ class Asking:
         self.targets, self.runs = Lasting(), Lasting("")
         self._serial = random.SystemRandom().randrange(probe.SERIALS)
         self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
-        self._ports, self._port_of = _mixed(ports), dict[str, int]()
+        self.ports = Ports(ports, self._serial)
         self._sources, self._sourced = dict[str, str](), 0.0
 
     def next_id(self) -> int:
         """The next id of this agent's."""
         self._serial += self._stride
         return probe.identity(self.number, self._serial)
-
-    def port(self, task: Task) -> int:
-        """The next of the block, low and high in turn; each target goes round on its own."""
-        turn = self._port_of.get(task.address, self._serial)
-        self._port_of[task.address] = turn + 1
-        return self._ports[turn % len(self._ports)]
 
     def syns(self, tasks: list[Task], plan: Plan, now: float) -> Asked:
         """A SYN for each task, with the indexes of its names; `now` in monotonic seconds."""
@@ -53,7 +48,7 @@ class Asking:
         ids = np.array([self.next_id() for _ in tasks], np.uint32)
         batch["src_hi"], batch["src_lo"] = _columns([_pair(self._source(task, plan)) for task in tasks])
         batch["dst_hi"], batch["dst_lo"] = _columns([_pair(task.address) for task in tasks])
-        batch["sport"] = [task.ports[0] if task.ports else self.port(task) for task in tasks]
+        batch["sport"] = [t.ports[0] if t.ports else self.ports.next(t.address, t.port, now) for t in tasks]
         batch["dport"] = [task.port for task in tasks]
         probe.ask(ids, plan.keys[0], batch)
         batch["ttl"] = [task.ttl for task in tasks]
@@ -84,11 +79,3 @@ def _looked_up(task: Task, plan: Plan) -> str:
 def _columns(pairs: list[tuple[int, int]]) -> Batch:
     """Addresses as their two columns."""
     return np.array(pairs, np.uint64).T
-
-
-def _mixed(ports: tuple[int, ...]) -> list[int]:
-    """Low and high ports in turn."""
-    middle = sum(probe.PORT_BANDS) // 2
-    low, high = [p for p in ports if p < middle], [p for p in ports if p >= middle]
-    both = [port for pair in zip(low, high, strict=False) for port in pair]
-    return both + low[len(high) :] + high[len(low) :]

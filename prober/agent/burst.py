@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
+from prober.agent.ports import Ports
 from prober.report import Task
 
 PAUSE = 0.3
 """Seconds between the end of one attempt and the next on the same four-tuple: the RST that closes it goes first."""
 
 
-def flows(task: Task, next_port: Callable[[Task], int]) -> Iterator[Task]:
-    """One task a flow, on the ports that are asked for or the agent's next ones."""
+def flows(task: Task, ports: Ports, now: float) -> Iterator[Task]:
+    """One task a flow, on the ports that are asked for or the agent's next ones, each another one."""
+    taken: set[int] = set()
     for index in range(task.flows):
-        port = task.ports[index % len(task.ports)] if task.ports else next_port(task)
+        asked = task.ports[index % len(task.ports)] if task.ports else None
+        port = asked or ports.next(task.address, task.port, now, taken)
+        taken.add(port)
         yield msgspec.structs.replace(task, flows=1, ports=[port])
 
 

@@ -141,7 +141,7 @@ class Agent:
             self.outbox.note(why)
         self._transmit(copies)
         for task in self._admit(orders.once):
-            for flow in burst.flows(task, self.asking.port):
+            for flow in burst.flows(task, self.asking.ports, now):
                 self.schedule.once(flow, now)
 
     def _adopt(self, plan: Plan, now: float) -> None:
@@ -292,7 +292,7 @@ class Agent:
         return False
 
     def _take(self, heard: Heard) -> None:
-        self.outbox.ended(heard.outcomes)
+        self._ended(heard.outcomes)
         if self.plan is None:
             return
         self.dialler.hear(heard.segments, self._muted)
@@ -302,7 +302,13 @@ class Agent:
         self.takers.hear(heard.arrived, frozenset(self.plan.addresses))
 
     def _expire(self) -> None:
-        self.outbox.ended(self.engine.expire(time.time_ns()))
+        self._ended(self.engine.expire(time.time_ns()))
+
+    def _ended(self, outcomes: Batch) -> None:
+        """They are told; and the ports of those that were not answered rest."""
+        if len(outcomes):
+            self.asking.ports.rest(outcomes, time.monotonic())
+            self.outbox.ended(outcomes)
 
     def _transmit(self, batch: Batch) -> None:
         """RSTs: best effort; a failure is told, for it leaves something half-open."""

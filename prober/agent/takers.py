@@ -54,13 +54,14 @@ class Takers:
         if not len(sightings):
             return
         kind, at_nic = sightings["kind"], sightings["where"] == Where.NIC
-        answers = at_nic & (kind == Kind.SYN_ACK) & _among(sightings, "src", own)
+        told = (kind == Kind.SYN_ACK) | (kind == Kind.CHALLENGE)  # a bare ACK: the socket is an older SYN's
+        answers = at_nic & told & _among(sightings, "src", own)
         arrivals = at_nic & ((kind == Kind.SYN) | (kind == Kind.RST)) & (sightings["way"] == IN)
         rows = sightings.take(np.flatnonzero(answers | (arrivals & _among(sightings, "dst", own))))
         sources, targets = (rows[list(names)].tolist() for names in (_SOURCE, _TARGET))
         for at, (kind, source, target) in enumerate(zip(rows["kind"].tolist(), sources, targets, strict=True)):
             if kind != Kind.SYN:
-                self._waiting.pop((*target, *source) if kind == Kind.SYN_ACK else (*source, *target), None)
+                self._waiting.pop((*source, *target) if kind == Kind.RST else (*target, *source), None)
                 continue
             self._waiting[*source, *target] = rows[at].copy()
             if len(self._waiting) > MOST:

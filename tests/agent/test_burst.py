@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 
 from prober.agent import burst
+from prober.agent.ports import Ports
 from tests.agent.plans import task
 
 
 def test_each_flow_has_its_own_port_the_one_asked_for_or_the_agents_next() -> None:
-    ports = iter(range(20480, 20544))
-    free = list(burst.flows(task(every=0.0, flows=3, attempts=2), lambda _: next(ports)))
+    ports = Ports(tuple(range(20480, 20544)), 0)
+    free = list(burst.flows(task(every=0.0, flows=3, attempts=2), ports, 0.0))
     assert [(one.flows, one.ports, one.attempts) for one in free] == [(1, [20480], 2), (1, [20481], 2), (1, [20482], 2)]
-    named = list(burst.flows(task(every=0.0, flows=2, ports=[61440, 20490]), lambda _: next(ports)))
+    named = list(burst.flows(task(every=0.0, flows=2, ports=[61440, 20490]), ports, 0.0))
     assert [one.ports for one in named] == [[61440], [20490]]
 
 

@@ -15,14 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from prober import segment
 from prober.errors import CannotMeasure
 from prober.handshake import State
 from prober.lab import namespaces, sealed
+from prober.probe import Kind
 from prober.report import Orders, Report
 from prober.wire import packets, privileges
 from tests.agent.plans import plan, task
 
 HERE, PEER = "10.77.0.1", "10.77.0.2"
+PORTS_AGAIN = [20480, 61440, 20481]
 
 
 def in_namespace(function: Callable[[], Any]) -> Any:
@@ -165,6 +168,35 @@ def test_a_probe_that_times_out_leaves_nothing_half_open() -> None:
     assert waiting > 0, "the SYNs were taken"
     assert after == 0
     assert set(outcomes) == {("peer", State.TIMED_OUT)}
+
+
+def test_a_syn_that_meets_the_socket_of_an_earlier_probe_closes_it_and_completes() -> None:
+    """What the kernel does then: a bare ACK of the earlier SYN. A healthy target is never said to be silent."""
+
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            for words in (
+                "add table ip t", "add chain ip t o { type filter hook output priority 0; }",
+                "add rule ip t o tcp flags & (syn|ack) == syn|ack drop", "add rule ip t o tcp flags & rst == rst drop",
+            ):  # fmt: skip
+                subprocess.run(["nft", words], check=True)
+            heal = subprocess.Popen(["sh", "-c", "read go; nft delete table ip t"], stdin=subprocess.PIPE)
+            one = Turned()  # which lets go of its capabilities; that child has them still
+            again: Any = {"every": 0.0, "timeout": 0.5, "ports": PORTS_AGAIN, "flows": len(PORTS_AGAIN)}
+            one.told(plan=local(tasks=[]), once=[task("peer", PEER, 8080, run="first", **again)])
+            one.turns(0.8)
+            left = half_open()
+            heal.communicate(b"\n")
+            one.agent.handshakes.again = lambda _: segment.empty()  # the RST that a burst sends first is lost as well
+            one.told(once=[task("peer", PEER, 8080, run="again", **again)])
+            one.turns(0.8)
+            bare = [row for r in one.reports for row in r.sighting_rows() if row["kind"] == Kind.CHALLENGE]
+            return left, [state for _, state in one.outcomes()], len(bare), all(row["sealed"] for row in bare)
+
+    left, states, bare, sealed = in_namespace(body)
+    assert left == len(PORTS_AGAIN), "the first ones' sockets are there"
+    assert states == [State.TIMED_OUT] * left + [State.ANSWERED] * left
+    assert bare >= left and sealed
 
 
 def test_what_is_outside_the_policy_is_told_and_never_sent() -> None:
