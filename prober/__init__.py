@@ -33,6 +33,7 @@ classify       the rules in order: observation -> verdict; rules_forward, rules_
 rules_untapped rules for a target's side that may not capture: half-open sockets, routes and counters
 halfopen       the half-open sockets of agents without a tap, matched to probes
 leftovers      half-open sockets that earlier probes left, and the bare ACKs by which a later SYN meets one
+peers          whom a target answered around the time of a probe that it did not answer
 questions      whose routing table is asked about a failed probe
 facts          what the rules read off an observation, and the one door through which a verdict is said
 infer          what the rest of the matrix says of a target that nobody watches

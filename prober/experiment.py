@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from prober import flows
-from prober.flows import Finding, Judged
+from prober.flows import Finding, Judged, Losses
 from prober.plan import Pair
 from prober.report import EXPERIMENT, Task
 
-FLOWS, ATTEMPTS = 24, 3
-"""Source ports, and attempts of each: what tells a dead leg of four from random loss but for one case in a hundred."""
+FLOWS, ATTEMPTS = 32, 3
+"""Source ports, and attempts of each: what tells a dead leg of four from random loss but for one case in a thousand;
+after two attempts, but for one in forty."""
 SLOW = 6.0
 """Seconds that one round of attempts may take; with a lower pace of SYNs fewer flows are asked."""
 LEAST_TIMEOUT, USUAL_TIMES = 0.65, 20.0
@@ -36,7 +37,8 @@ def is_one(run: str) -> bool:
 class Experiment:
     """Many flows of one cell. ``handed`` is the report (epoch, sequence) in whose answer the task went out.
 
-    ``before`` is what an earlier burst, which could not decide, has seen of the same source ports.
+    ``before`` is what an earlier burst, which could not decide, has seen of the same source ports. ``copied``: answers
+    are being repeated; ``copies`` is what became of them.
     """
 
     pair: Pair
@@ -46,6 +48,9 @@ class Experiment:
     handed: tuple[int, int] | None = None
     judged: dict[int, Judged] = field(default_factory=dict)
     looked: int = 1
+    quarters: int = 0
+    copied: bool = False
+    copies: Losses | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -62,13 +67,30 @@ class Experiment:
         self.looked = max(self.looked, rounds)
         return fresh
 
+    def quarter_over(self) -> bool:
+        """True once for each quarter of the second round. A pattern is not looked for then: only chance, which flows
+        show that pass and fail, and no leg does."""
+        quarters = 4 * len(self.judged) // self.task.flows
+        fresh = self.early() and quarters > max(4, self.quarters)
+        self.quarters = max(quarters, self.quarters)
+        return fresh
+
+    def early(self) -> bool:
+        """True until the second round has been judged."""
+        return not self.before and len(self.judged) < 2 * self.task.flows
+
     def all(self) -> tuple[Judged, ...]:
         """Everything that was judged of these source ports."""
         return (*self.before, *self.judged.values())
 
     def finding(self) -> Finding | None:
-        """What all of them say together."""
-        return flows.judge(*self.key, flows.trials(self.all()))
+        """What all of them say together, and the copies of answers with them."""
+        found = flows.judge(*self.key, flows.trials(self.all()))
+        return flows.recast(found, *self.key, self.copies) if found and self.copies else found
+
+    def first_round(self) -> bool:
+        """True where each source port has been judged once, as far as their number says."""
+        return len(self.judged) >= self.task.flows
 
     def result(self) -> str:
         """What came of it, in a sentence."""
@@ -99,4 +121,6 @@ def burst(
     run = f"{EXPERIMENT}{now:.3f}-{pair.source}"
     task = Task(pair.target, str(pair.address), pair.port, 0.0, width, timeout, ATTEMPTS, run, ports, spread)
     deadline = now + ATTEMPTS * (timeout + 0.5 + 2.0 * spread) + PATIENCE
-    return Experiment(pair, task, deadline, before.all() if before else ())
+    if before is None:
+        return Experiment(pair, task, deadline)
+    return Experiment(pair, task, deadline, before.all(), copied=before.copied, copies=before.copies)

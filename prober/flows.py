@@ -20,6 +20,7 @@ from enum import StrEnum
 import msgspec
 
 from prober import facts, odds
+from prober.handshake import STILL_OPEN
 from prober.observation import Observation
 from prober.odds import Tally
 from prober.probe import Kind
@@ -36,8 +37,6 @@ LEAST = 8
 """Attempts without which nothing is said."""
 FEW = 3
 """Mixed flows that make random loss, and losses that make a direction."""
-HALF_OPEN = 63.0
-"""Seconds for which a responder's kernel keeps a half-open socket (``tcp_synack_retries`` = 5)."""
 
 
 class Side(StrEnum):
@@ -108,6 +107,11 @@ class Finding(msgspec.Struct, frozen=True):
         """True where each side's pattern is told."""
         return all(one.shape != Shape.UNSURE for one in self.losses)
 
+    @property
+    def by_chance(self) -> bool:
+        """True where all losses are random."""
+        return all(one.shape == Shape.RANDOM for one in self.losses)
+
 
 Judged = tuple[Observation, Verdict]
 
@@ -123,7 +127,7 @@ def trials(judged: Iterable[Judged]) -> tuple[Trial, ...]:
     for o, verdict in sorted(judged, key=lambda one: (one[0].sent, one[0].probe)):
         flow = (o.asked.src, o.asked.sport, o.asked.dst, o.asked.dport)
         held = facts.syn_arrived(o) and facts.answer_left(o) is None
-        still = o.held is not None or o.sent - open_since.get(flow, float("-inf")) < HALF_OPEN
+        still = o.held is not None or o.sent - open_since.get(flow, float("-inf")) < STILL_OPEN
         spoilt = (held and still) or (bool(o.saw(Kind.CHALLENGE)) and facts.answer_left(o) is None)
         if facts.syn_arrived(o) and not spoilt:
             closed = any(one.agent in o.responders for one in o.saw(Kind.RST, way=IN))
@@ -180,7 +184,7 @@ def recast(found: Finding, source: str, target: str, copies: Losses) -> Finding:
     is its own and drawn anew for each SYN-ACK (sk->sk_txhash, net/ipv4/tcp_output.c, tcp_make_synack).
     """
     back = next((one for one in found.losses if one.side == Side.BACK), None)
-    if back is None or copies.shape not in (Shape.LEG, Shape.BAND):
+    if back is None or back.shape != Shape.RANDOM or copies.shape not in (Shape.LEG, Shape.BAND):
         return found
     words = f"copies from {_listed(copies.dead)} always lost, from {len(copies.ports) - len(copies.dead)} others never"
     sentence = (

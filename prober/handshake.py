@@ -89,6 +89,9 @@ ROW = np.dtype(
 was asked again, and the four-tuple it left with: this host's own NAT may have changed it (a service's address), and
 undoes it for the answer only after the tap has seen that."""
 
+STILL_OPEN = 68.0
+"""Seconds for which a kernel keeps a half-open socket: 63 by ``tcp_synack_retries`` = 5, and its long timers are late
+by as much as an eighth of their last step (kernel/time/timer.c, the wheel's granularity)."""
 MOST_CHALLENGES = 64
 """Bare ACKs that are looked up at once; each is matched with every handshake that waits."""
 

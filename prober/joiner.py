@@ -19,15 +19,16 @@ from prober import observation as ob
 from prober import segment
 from prober.halfopen import Tables
 from prober.handshake import State
-from prober.leftovers import Leftovers
-from prober.observation import Asked, Beside, Flow, Observation, Row, Seen, Usual, flow_of
+from prober.leftovers import Flow, Leftovers, Row, flow_of, in_flow
+from prober.observation import Asked, Beside, Observation, Seen, Usual
+from prober.peers import Peers
 from prober.probe import Kind
 from prober.questions import Wanted, questions
-from prober.report import CONNECT, Question, Report, Route
+from prober.report import CONNECT, EXPERIMENT, Question, Report, Route
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
-from prober.vantage import Vantage
+from prober.vantage import Vantage, moved
 
 HOLD = 6.0
 """Seconds for which a judged probe may still gain evidence: ICMP for a failed ARP comes 3.05-3.07 s after."""
@@ -93,7 +94,8 @@ class Joiner:
 
     ``usual`` is how each cell went when it was healthy, by source, target and which responder answered: a load
     balancer's backends are not the same way. ``unclaimed`` counts probes whose outcome never came. ``copies`` are
-    sightings of copied answers: they are no part of any probe, and wait for whoever asked for them.
+    sightings of copied answers: they are no part of any probe, and wait for whoever asked for them. ``failing`` are
+    observations of probes that were not answered, while routes are asked for: they wait for nobody else.
     A joiner of the `past` asks nobody for routes: what they are now says nothing of what they were.
     """
 
@@ -104,11 +106,11 @@ class Joiner:
         self.usual: dict[tuple[str, str, str], Usual] = {}
         self.unclaimed = 0
         self.tables = Tables()
-        self._answered: dict[str, dict[str, tuple[float, str]]] = {}
+        self._peers = Peers()
         self.faults: list[str] = []
         self.copies: deque[Seen] = deque(maxlen=MOST_ECHOES)
-        self.leftovers = Leftovers()
-        self._latest: dict[Flow, int] = {}
+        self.leftovers, self._latest = Leftovers(), dict[Flow, int]()
+        self.failing: list[Observation] = []
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
         self._questions: dict[str, dict[Question, None]] = {}
@@ -145,10 +147,8 @@ class Joiner:
             self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
 
     def _challenged(self, row: Row, interface: str, frame: bytes, at: float) -> None:
-        """A bare ACK is no part of the probe that it names; the newest one of its four-tuple has met it."""
-        flow = self.leftovers.challenged(row, interface, frame, at)
-        if (number := self._latest.get(flow)) in self.pending:
-            self.pending[number].fresh = True
+        """A bare ACK is no part of the probe it names; the newest one of its four-tuple has met it."""
+        self.judge_again(self._latest.get(self.leftovers.challenged(row, interface, frame, at), 0))
 
     def _probe(self, number: int, received: float) -> Pending:
         """The probe of this id. Of those whose outcome nobody has told, only so many are kept, the newest."""
@@ -181,7 +181,7 @@ class Joiner:
         probe.known = received
         self._latest[flow_of(probe.asked)] = number
         if probe.asked.state == State.ANSWERED:
-            self._answered.setdefault(probe.target, {})[probe.source] = (probe.sent, probe.run)
+            self._peers.answered(probe.target, probe.source, probe.sent)
 
     def _answer(self, agent: str, route: Route, received: float) -> None:
         """An answer serves every probe that wants it and ended before it came."""
@@ -194,7 +194,8 @@ class Joiner:
 
     def _give(self, probe: Pending, key: Wanted) -> bool:
         received, route = self._answers.get(key, (float("-inf"), None))
-        if route is None or received < probe.known:
+        since = probe.sent if probe.run.startswith(EXPERIMENT) else probe.known  # many of one cell ask for the same
+        if route is None or received < since:
             return False
         probe.routes[key] = route
         probe.wanted.discard(key)
@@ -212,11 +213,13 @@ class Joiner:
                 observed = self._observed(number, probe, now)
                 if observed is None:
                     continue
-                probe.fresh = False
+                probe.fresh, first = False, probe.asked_at is None
                 asking = self._still_asking(observed, probe, now)
                 if probe.judged or not asking:
                     probe.judged = True
                     result.append(observed)
+                elif first:
+                    self.failing.append(observed)
         return result
 
     def _prune(self, now: float) -> None:
@@ -268,6 +271,11 @@ class Joiner:
             self._wanting.setdefault(wanted, set()).add(number)
             self._questions.setdefault(agent, {})[question] = None
 
+    def judge_again(self, number: int) -> None:
+        """Something bears on this probe that is none of its sightings: observe it once more, if it is held still."""
+        if number in self.pending:
+            self.pending[number].fresh = True
+
     def questions(self, agent: str) -> list[Question]:
         """What this agent is to answer; handed out once."""
         return list(self._questions.pop(agent, {}))
@@ -302,10 +310,11 @@ class Joiner:
             places=ob.places(
                 asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent, beside
             ),
-            routes=tuple(probe.routes.values()), counters=self._moved(counting, probe), usual=self.usual.get(key),
-            names=self.names, missing=tuple(self._missing(probe, responders, watching, now)),
-            inner=inner, home=beside.home, untapped=untapped, answering=self._peers(probe),
-            held=self.leftovers.held(number, asked, probe.sent),
+            routes=tuple(probe.routes.values()), usual=self.usual.get(key), names=self.names,
+            counters=moved(self.vantages, counting, probe.sent, probe.done),
+            missing=tuple(self._missing(probe, responders, watching, now)),
+            answering=self._peers.of(probe.target, probe.source, probe.sent),
+            inner=inner, home=beside.home, untapped=untapped, held=self.leftovers.held(number, asked, probe.sent),
         )  # fmt: skip
         self.leftovers.leave(result)
         if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):
@@ -330,12 +339,6 @@ class Joiner:
         able = {n for n in mute if not nat and not self.tables.strangers(n, asked, probe.sent, self._known)}
         return tuple(mute), frozenset(able)
 
-    def _peers(self, probe: Pending) -> tuple[str, ...]:
-        """The other sources that this target answered since this probe was sent, or in the same run."""
-        others = self._answered.get(probe.target, {}).items()
-        fresh = (n for n, (sent, run) in others if sent >= probe.sent or (probe.run and run == probe.run))
-        return tuple(sorted(name for name in fresh if name != probe.source))
-
     def _seen(self, probe: Pending, asked: Asked, inner: str, untapped: tuple[str, ...]) -> Iterator[Seen]:
         """What was seen, in the order of time. To the agent inside a pod the pod's own end of its veth is a NIC."""
         told = [
@@ -350,7 +353,7 @@ class Joiner:
         flows = {(asked.src, asked.sport, asked.dst, asked.dport)}
         flows |= {(one.src, one.sport, one.dst, one.dport) for one in told if one.sealed and one.kind == Kind.SYN}
         told += self.leftovers.met(flows, probe.sent, probe.done, inner)
-        return (one for one in told if one.sealed or ob.in_flow(one, flows))
+        return (one for one in told if one.sealed or in_flow(one, flows))
 
     def _pod(self, seen: tuple[Seen, ...], responders: tuple[str, ...], dst: str) -> str:
         came = [s for s in seen if s.agent in responders and s.kind == Kind.SYN and s.way == IN]
@@ -362,13 +365,6 @@ class Joiner:
         zone = next((z for z in self.targets.zones if z.name == self.targets.agent(source).zone), None)
         mine = [str(c) for c in zone.cidrs if ipaddress.ip_address(src) in c] if zone else []
         return f"{source} {mine[0]}" if mine else f"{source} {src}"
-
-    def _moved(self, responders: tuple[str, ...], probe: Pending) -> dict[str, int]:
-        result: dict[str, int] = {}
-        for name in responders:
-            moved = self.vantages[name].moved(probe.sent, probe.done) if name in self.vantages else {}
-            result.update({k: result.get(k, 0) + v for k, v in moved.items()})
-        return result
 
     def _missing(
         self, probe: Pending, responders: tuple[str, ...], watching: frozenset[str], now: float

@@ -9,17 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import msgspec
 
 from prober import observation as ob
-from prober.observation import Asked, Flow, Observation, Row, Seen, flow_of
+from prober.handshake import STILL_OPEN
+from prober.observation import Asked, Observation, Seen
 from prober.probe import Kind
 from prober.segment import IN, OUT
 from prober.sighting import Where
 
-STILL_OPEN = 63.0
-"""Seconds for which a kernel keeps a half-open socket (``tcp_synack_retries`` = 5)."""
+Flow = tuple[str, int, str, int]
+"""Source, its port, destination, its port."""
+
+Row = tuple[str, tuple[Any, ...]]
+"""An agent and a row of its sightings."""
+
+
+def flow_of(asked: Asked) -> Flow:
+    """The four-tuple of a probe's SYN as it left."""
+    return asked.src, asked.sport, asked.dst, asked.dport
+
+
+def in_flow(one: Seen, flows: AbstractSet[Flow]) -> bool:
+    """An unsealed segment counts only with a four-tuple that the probe was seen to have, before or behind a NAT."""
+    if one.kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK, Kind.CHALLENGE):
+        return (one.dst, one.dport, one.src, one.sport) in flows
+    return (one.src, one.sport, one.dst, one.dport) in flows
+
+
 CLOSE_BY = 0.1
 """Seconds by which agents' mapped clocks may be off here; the next probe of a four-tuple comes later than that."""
 MOST_ACKS, MOST_OPEN = 4096, 16_384

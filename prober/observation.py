@@ -124,8 +124,8 @@ class Observation(msgspec.Struct, frozen=True):
 
     ``inner`` is the agent inside the target's pod, beside its node's; ``home`` the agent of the node behind which the
     prober itself is a pod. ``untapped`` responders capture nothing: only their table of half-open sockets is read.
-    ``answering`` are the other sources that this target answered meanwhile. ``held``: an earlier SYN of the same
-    four-tuple, sent so many seconds before, was answered there, and nothing was seen that closed its socket.
+    ``answering`` are the other sources that this target answered since, having answered before. ``held``: an earlier
+    SYN of the same four-tuple, sent so many seconds before, was answered there, and nothing was seen to close it.
     """
 
     probe: int
@@ -260,7 +260,7 @@ def places(
         result[Place.A_NODE_OUT] = _sight(left, others.home in watching)
     if not pod and not same_host and (result[Place.B_NIC_OUT] == Sight.SEEN or _answer_quoted(seen, responders)):
         result[Place.B_STACK] = Sight.SEEN  # it answered
-    for place in _passed_unseen(asked, source, responders, seen):
+    for place in (*_passed_unseen(asked, source, responders, seen), *_no_time_for(seen, responders, lasted)):
         if result[place] == Sight.NOT_SEEN:
             result[place] = Sight.NOT_WATCHED
     return result
@@ -298,6 +298,16 @@ def _passed_unseen(asked: Asked, source: str, responders: tuple[str, ...], seen:
         yield Place.B_NIC_OUT
 
 
+def _no_time_for(seen: tuple[Seen, ...], responders: tuple[str, ...], lasted: float) -> Iterator[Place]:
+    """Where an answer would have left, of a SYN that came there only as the prober gave up."""
+    for where, place in ((Where.NIC, Place.B_NIC_OUT), (Where.POD, Place.B_POD_OUT)):
+        came = [s.after_ms for s in seen if (s.kind, s.where, s.way) == (Kind.SYN, where, IN) and s.agent in responders]
+        if came and min(came) > (lasted - ANSWERS_IN) * 1e3:
+            yield place
+
+
+ANSWERS_IN = 0.1
+"""Seconds in which a host that answers at all has answered, and in which agents' mapped clocks agree."""
 STACK_LOOKS = 0.6
 """Seconds in which an agent looks at its half-open sockets at least twice."""
 
@@ -359,25 +369,6 @@ def _blind(observation: Observation) -> set[str]:
 
 def _with(known: tuple[str, ...], more: AbstractSet[str]) -> tuple[str, ...]:
     return tuple(sorted({*known, *more}))
-
-
-Flow = tuple[str, int, str, int]
-"""Source, its port, destination, its port."""
-
-Row = tuple[str, tuple[Any, ...]]
-"""An agent and a row of its sightings."""
-
-
-def flow_of(asked: Asked) -> Flow:
-    """The four-tuple of a probe's SYN as it left."""
-    return asked.src, asked.sport, asked.dst, asked.dport
-
-
-def in_flow(one: Seen, flows: AbstractSet[Flow]) -> bool:
-    """An unsealed segment counts only with a four-tuple that the probe was seen to have, before or behind a NAT."""
-    if one.kind in (Kind.SYN_ACK, Kind.REFUSAL, Kind.ICMP_SYN_ACK, Kind.CHALLENGE):
-        return (one.dst, one.dport, one.src, one.sport) in flows
-    return (one.src, one.sport, one.dst, one.dport) in flows
 
 
 _INDEX = {name: index for index, name in enumerate(SIGHTING.names or ())}

@@ -89,6 +89,10 @@ class Route(msgspec.Struct, frozen=True):
         return f"{kind}{self.prefix}{hop}{table}{whose}" + (f", {self.rule}" if self.rule else "")
 
 
+MOST_COPIED = 128
+"""Copies of answers that an agent takes in one order."""
+
+
 class Echo(msgspec.Struct, frozen=True):
     """The controller asks a responder to send copies of its answer to a probe, one with each of these TTLs."""
 

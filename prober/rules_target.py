@@ -85,6 +85,11 @@ def _its_own(route: Route) -> bool:
 # -- in the host or the pod, and nothing left --------------------------------------------------------------------
 
 
+def is_spoilt(o: Observation, said: Verdict) -> bool:
+    """True where a probe says nothing of its cell, for it met what an earlier one had left there."""
+    return said.label == Label.UNKNOWN and met_another_socket(o) is not None
+
+
 def met_another_socket(o: Observation) -> Verdict | None:
     """Nothing is wrong that is known: the SYN met what an earlier one of its four-tuple had left there.
 
@@ -164,7 +169,7 @@ def _named_by_counters(o: Observation) -> Verdict | None:
 def _swallowed_by_pod(o: Observation) -> Verdict:
     """Nobody looks into a pod: what fits best is said, and what else fits is said with it.
 
-    A full queue and a missing route meet every source; where another one was answered meanwhile, a rule remains.
+    A full queue and a missing route meet every source; where another one was answered before and after, a rule remains.
     """
     step = f"In {o.pod}: the INPUT chain (`nft list ruleset`), `ss -ltn`, `ip route get {facts.asked_from(o)}`."
     if o.answering:
@@ -175,8 +180,9 @@ def _swallowed_by_pod(o: Observation) -> Verdict:
         culprit = Culprit("rule", o.pod, f"{o.pod} takes the SYN in and lets nothing out")
         return facts.say(o, DROP, INFERRED, sentence, Cause.T4, culprit, step, _evidence(o))
     sentence = (
-        f"The SYN reached pod {o.pod} and no answer left it, for no source that asked: its accept queue is full, its"
-        " own firewall drops it, or it has no route back. Nobody watches inside the pod, so which one is not known."
+        f"The SYN reached pod {o.pod} and no answer left it, and no other source is known to be answered all the while:"
+        " its accept queue is full, its own firewall drops it, or it has no route back. Nobody watches inside the pod,"
+        " so which one is not known."
     )
     culprit = Culprit("host", o.pod, f"{o.pod} takes the SYN in and lets nothing out")
     told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, culprit, step, _evidence(o))

@@ -7,6 +7,7 @@ whether the agent was capturing while a probe was under way; a constant error of
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prober.report import Report
@@ -90,6 +91,14 @@ class Vantage:
         if before is None or after is None:
             return {}
         return {k: v - before[1].get(k, 0) for k, v in after[1].items() if v > before[1].get(k, 0)}
+
+
+def moved(vantages: Mapping[str, Vantage], names: Iterable[str], start: float, end: float) -> dict[str, int]:
+    """The counters of several agents that rose around this time, summed."""
+    result: dict[str, int] = {}
+    for one in (vantages[name] for name in names if name in vantages):
+        result.update({k: result.get(k, 0) + v for k, v in one.moved(start, end).items()})
+    return result
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -48,10 +48,17 @@ def _possible(lines: list[str], responders: tuple[str, ...]) -> list[str]:
     if "firewall" in responders:
         own = ("firewall/pod << SYN ", "firewall/pod >> SYN-ACK", "firewall/pod >> RST")
         return [line for line in lines if line.startswith(own)]
-    own = ("firewall >> SYN ", "firewall << SYN-ACK", "firewall << RST", "firewall << ICMP", "firewall >> own RST")
+    own = (
+        "firewall >> SYN ",
+        "firewall << SYN-ACK",
+        "firewall << bare ACK",
+        "firewall << RST",
+        "firewall << ICMP",
+        "firewall >> own RST",
+    )
     lines = [line for line in lines if line.startswith(own) or not line.startswith("firewall")]
     lines = [line for line in lines if "/stack" not in line or "/stack << SYN " in line]
-    accepted = any(" SYN-ACK ttl" in line and "ICMP" not in line for line in lines)
+    accepted = any((" SYN-ACK ttl" in line and "ICMP" not in line) or " bare ACK ttl" in line for line in lines)
     if not accepted and not any("> RST" in line or "< RST" in line for line in lines):
         return lines
     passed = {line.split()[0] for line in lines if ">> SYN " in line} | {"firewall", *responders}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prober import flows
 from prober.flows import SIDES, Shape, Side, Trial, judge
-from prober.handshake import State
+from prober.handshake import STILL_OPEN, State
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 from tests.stories import HOST, NODE1, story
 
@@ -157,7 +157,7 @@ def test_an_attempt_that_met_its_predecessors_half_open_socket_does_not_count():
     held = at(HOST, 2.0, 2)
     assert [one.probe for one in flows.trials([(at(arrived, 1.0, 1), SAID), (held, SAID)])] == [1]
     assert [one.probe for one in flows.trials([(held, SAID), (at(closed, 1.0, 1), SAID)])] == [1, 2]
-    long_ago = at(arrived, 2.0 - flows.HALF_OPEN, 1)
+    long_ago = at(arrived, 2.0 - STILL_OPEN, 1)
     assert [one.probe for one in flows.trials([(long_ago, SAID), (held, SAID)])] == [1, 2]
 
 

@@ -310,7 +310,8 @@ def test_an_agent_inside_the_pod_sees_the_pods_end_of_its_veth():
 def test_whom_else_the_target_answered_meanwhile_is_told():
     at, other = 10.0, PROBE + 7
     failed = [Agent("firewall", [(at, ended(State.TIMED_OUT, at, at + 1.0))]), Agent("node1")]
-    answered = Agent("lb", [(at + 0.5, ended(State.ANSWERED, at + 0.5, at + 0.501, other))])
+    rows = [ended(State.ANSWERED, then, then + 0.001, other + n) for n, then in enumerate((at - 1.0, at + 0.5))]
+    answered = Agent("lb", [(at - 1.0, rows[0]), (at + 0.5, rows[1])])
     made = {o.source: o for o in play([*failed, answered])}
     assert made["firewall"].answering == ("lb",)
     before = Agent("lb", [(at - 0.5, ended(State.ANSWERED, at - 0.5, at - 0.499, other))])

@@ -6,11 +6,13 @@ import pytest
 
 from prober.classify import classify
 from prober.handshake import State
+from prober.leftovers import in_flow
 from prober.probe import Kind
 from prober.segment import IN, OUT
 from prober.sighting import Where
 from prober.verdict import Label
 from tests.fleet import PROBE, Agent, ended, play, saw
+from tests.stories import sighting, story
 
 HOUR = 3600.0
 OLD, LATER = PROBE + 7, 20.0
@@ -55,10 +57,24 @@ def test_a_socket_left_there_by_an_earlier_probe_is_remembered_and_its_bare_ack_
     assert ("inside pod" in verdict.missing[-1]) == (closed and not bare)
 
 
-@pytest.mark.parametrize(("later", "held"), [(72.9, 62.9), (73.1, None)])
-def test_a_kernel_keeps_a_half_open_socket_for_a_minute_and_no_longer(later: float, held: float | None):
+@pytest.mark.parametrize(("later", "held"), [(77.9, 67.9), (78.1, None)])
+def test_a_kernel_keeps_a_half_open_socket_for_little_more_than_a_minute(later: float, held: float | None):
     first = [agent.events[:6] for agent in same_port_again(False, False)]
     again = [(later + 1.0, ended(State.TIMED_OUT, later, later + 1.0))]
     agents = [Agent("firewall", first[0][:2] + again), Agent("node1", first[1][:4])]
-    made = {o.probe: o for o in play(agents, 80.0)}
+    made = {o.probe: o for o in play(agents, 85.0)}
     assert made[PROBE].held == held
+
+
+@pytest.mark.parametrize(
+    ("line", "mine"),
+    [
+        ("node1 << SYN", True), ("node1 << own RST", True), ("firewall << RST", True),
+        ("node1 << SYN from 10.9.9.9", False),
+        ("node1 << ICMP 3/1 of SYN-ACK from 10.224.0.23", True), ("node1 << SYN-ACK to 10.9.9.9", False),
+        ("firewall << ICMP 3/1 of SYN from 10.19.0.1", True), ("firewall << RST from 10.9.9.9", False),
+    ],
+)  # fmt: skip
+def test_an_unsealed_segment_is_this_probes_only_in_its_flow(line, mine):
+    o = story("")
+    assert in_flow(sighting(line), {(o.asked.src, 61440, o.asked.dst, 8080)}) is mine

@@ -10,7 +10,7 @@ import msgspec
 from prober.agent.ports import Ports
 from prober.report import Task
 
-PAUSE = 0.3
+PAUSE = 0.15
 """Seconds between the end of one attempt and the next on the same four-tuple: the RST that closes it goes first."""
 
 

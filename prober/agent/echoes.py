@@ -13,15 +13,15 @@ import numpy as np
 
 from prober import probe, segment
 from prober.probe import Kind
-from prober.report import Echo
+from prober.report import MOST_COPIED, Echo
 from prober.segment import IN, Batch
 from prober.sighting import Where
 
 MEMORY_NS = 60_000_000_000
 MOST = 8192
 """SYNs that are remembered at most; the oldest go."""
-MOST_COPIES, MOST_AT_ONCE = 16, 128
-"""Copies of one answer, and of all in one order."""
+MOST_COPIES = 16
+"""Copies of one answer at most."""
 
 
 class Echoes:
@@ -43,7 +43,7 @@ class Echoes:
 
     def segments(self, wanted: list[Echo], now_ns: int) -> tuple[Batch, list[str]]:
         """The copies to send, and why others are not."""
-        rows, refused, room = [], [], MOST_AT_ONCE
+        rows, refused, room = [], [], MOST_COPIED
         for one in wanted:
             found = self._find(one.probe, now_ns)
             if not one.ttls or len(one.ttls) > min(MOST_COPIES, room) or not all(1 <= ttl <= 64 for ttl in one.ttls):

@@ -11,11 +11,11 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from prober import probe, segment
-from prober.handshake import State
+from prober.handshake import STILL_OPEN, State
 from prober.segment import Batch
 
-REST = 63.0
-"""Seconds for which a kernel keeps a half-open socket (``tcp_synack_retries`` = 5)."""
+REST = STILL_OPEN
+"""Seconds for which a port whose probe timed out is left alone."""
 
 _pair = lru_cache(maxsize=65_536)(segment.pair)
 

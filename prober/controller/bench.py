@@ -10,7 +10,7 @@ from prober import experiment
 from prober.controller.sweeps import REPEATED, Sweeps
 from prober.declared import Policy
 from prober.experiment import Experiment
-from prober.flows import SIDES, Finding, Shape, Side
+from prober.flows import SIDES, Finding, Losses, Shape, Side
 from prober.observation import Observation
 from prober.plan import Pair
 from prober.probe import Kind
@@ -77,6 +77,11 @@ class Bench:
         self._begin(pair, rtt_ms, now)
         return True
 
+    def has_room(self) -> bool:
+        """True while so few are under way that a cell is tried which has not failed: the other way round of one that
+        has. A fault of some flows only shows there sooner or later."""
+        return len(self.open) < AT_ONCE // 2
+
     def _begin(self, pair: Pair, rtt_ms: float | None, now: float, before: Experiment | None = None) -> None:
         self.open[pair.key] = experiment.burst(
             pair, experiment.pace(pair, self.policy.syns_per_second), rtt_ms, now, before
@@ -121,7 +126,11 @@ class Bench:
         found.judged[o.probe] = (o, verdict)
         if found.over(now):
             return self._end(found, now)
-        finding = found.finding() if found.round_over() else None
+        if found.first_round() and not found.copied and SIDES.get(verdict.label) == Side.BACK:
+            self._repeat(found, o, now)
+        finding = found.finding() if found.round_over() or found.quarter_over() else None
+        if finding and found.early() and not finding.by_chance:
+            return None
         return _result(found, finding, False) if finding and finding.decided else None
 
     def overdue(self, now: float) -> Iterator[Result]:
@@ -143,7 +152,7 @@ class Bench:
         return _result(told, finding, True)
 
     def _follow(self, told: Experiment, finding: Finding | None, now: float) -> None:
-        """Sweep the way on which handshakes are lost; where answers are lost at random, have them repeated."""
+        """Sweep the way on which handshakes are lost."""
         tried = sorted(told.all(), key=lambda one: one[0].sent)
         lost = {SIDES[verdict.label]: o for o, verdict in tried if verdict.label in SIDES}
         shapes = {one.side: one.shape for one in finding.losses} if finding else dict.fromkeys(lost, Shape.LEG)
@@ -152,9 +161,20 @@ class Bench:
             self.sweeps.there(told.pair, lost[Side.IN].asked.sport, now)
         if shapes.get(Side.BACK) in steady and Side.BACK in lost and (at := _answering(lost[Side.BACK])):
             self.sweeps.back(told.key, at, lost[Side.BACK].probe, now)
-        if shapes.get(Side.BACK) == Shape.RANDOM and (at := _answering(lost[Side.BACK])):
-            ports = {o.asked.sport: o.probe for o, _ in tried if _answering(o) == at}
-            self.sweeps.repeat(told.key, at, {probe: port for port, probe in list(ports.items())[:REPEATED]}, now)
+
+    def _repeat(self, told: Experiment, lost: Observation, now: float) -> None:
+        """Have the answers repeated as soon as some are lost: by the time that this looks like chance, the copies have
+        told whether it is."""
+        if not (at := _answering(lost)):
+            return
+        told.copied = True
+        ports = {o.asked.sport: o.probe for o, _ in told.all() if _answering(o) == at}
+        self.sweeps.repeat(told.key, at, {probe: port for port, probe in list(ports.items())[:REPEATED]}, now)
+
+    def repeated(self, key: tuple[str, str], copies: Losses) -> None:
+        """What became of repeated answers, for the experiment that is under way."""
+        if key in self.open:
+            self.open[key].copies = copies
 
 
 def _answering(o: Observation) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -23,12 +24,15 @@ from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import objective_pairs, pairs, select
 from prober.report import CONNECT, Report, is_late
+from prober.rules_target import is_spoilt
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
 
 TRIED = 16
 """Handshakes of a pair's experiments that an ICMP error answered, of which is remembered what it said."""
+Judge = Callable[[Observation, float, float, "Day"], None]
+
 FAILED_OF_LATE = 2.0
 """Seconds before a probe in which another cell's failure is of the same time."""
 
@@ -72,6 +76,7 @@ class Desk:
         self.version, self.faults = 0, 0
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
         self._said_of_past: dict[int, Verdict] = {}
+        self._spoilt = dict[int, Verdict]()
         self.ledger = ledger or Ledger(targets.objectives)
         self.counts = Counts(targets.objectives)
         self._load(targets)
@@ -157,8 +162,10 @@ class Desk:
         A probe whose judging fails is let go, counted and told in the day's ``faults``; the others are judged.
         """
         day = Day()
-        due = [(self._judge_one, one) for one in self.joiner.due(now)]
+        due: list[tuple[Judge, Observation]] = [(self._judge_one, one) for one in self.joiner.due(now)]
         due += [(self._judge_past, one) for one in self.past.due(now)]
+        due += [(self._try, one) for one in self.joiner.failing]
+        self.joiner.failing.clear()
         for judge, observation in due:
             try:
                 judge(observation, now, wall, day)
@@ -223,6 +230,7 @@ class Desk:
                 copies = one.copies.losses()
                 said = f"{copies.lost} of {copies.sent} copies of answers were lost: {copies.shape}"
                 cell.tried = cell.tried | {"repeated answers": said}
+                self.bench.repeated(one.key, copies)
                 cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
         self.version += bool(swept or repeated)
 
@@ -279,7 +287,7 @@ class Desk:
         self._fold(observation, verdict)
         judged = Judged(observation, verdict, now, wall, before is None)
         kept = self.evidence.get(key)
-        if kept is None or kept.observation.sent <= observation.sent:
+        if kept is None or (kept.observation.sent <= observation.sent and not is_spoilt(observation, verdict)):
             self.evidence[key] = judged
         return judged
 
@@ -298,6 +306,8 @@ class Desk:
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""
+        if observation.probe in self._spoilt:
+            return self._spoilt[observation.probe]
         for matrix in (self.matrix, self.runs.get(observation.run)):
             cell = matrix.cells.get((observation.source, observation.target)) if matrix else None
             for one in cell.recent if cell else ():
@@ -308,7 +318,13 @@ class Desk:
     def _fold(self, observation: Observation, verdict: Verdict) -> None:
         o = observation
         where = (o.source, o.target, o.probe, o.sent, verdict, o.asked.rtt_ms)
-        self.matrix.take(*where)
+        if is_spoilt(o, verdict):  # its own port was not free: of its cell it says nothing
+            self._spoilt = {n: said for n, said in self._spoilt.items() if n in self.joiner.pending} | {
+                o.probe: verdict
+            }
+        else:
+            self._spoilt.pop(o.probe, None)
+            self.matrix.take(*where)
         if observation.run in self.runs:
             self.runs[observation.run].take(*where)
             self._together(observation, verdict)
@@ -331,17 +347,28 @@ class Desk:
         if judged.new:
             self.judged_total[judged.verdict.label] = self.judged_total.get(judged.verdict.label, 0) + 1
             self._count(judged, past=False)
-        if key not in self.matrix.cells:
+        if key not in self.matrix.cells or is_spoilt(judged.observation, judged.verdict):
             return
-        cell = self.matrix.cells[key]
-        verdict, failed = cell.verdict(judged.at), not judged.verdict.label.passes
-        telling = judged.new and failed and not judged.observation.run and judged.verdict.label != Label.LOCAL
-        if telling and self.bench.consider(self._pairs[key], cell.rtt_ms(), judged.at):
-            self._call_back(key, judged.at)
+        verdict = (cell := self.matrix.cells[key]).verdict(judged.at)
+        if judged.new:
+            self._try(judged.observation, judged.at, judged.wall, day)
         if cell.settled():
             self.bench.healed(key)
         if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
             day.flips.append(flip)
+
+    def _try(self, o: Observation, now: float, _wall: float, _day: Day) -> None:
+        """A probe was not answered, and not for its own host's sake: look into its cell, if that is allowed."""
+        key, verdict = (o.source, o.target), classify(o)
+        telling = not verdict.label.passes and verdict.label != Label.LOCAL and not is_spoilt(o, verdict)
+        if not telling or o.run or key not in self.matrix.cells:
+            return
+        if not self.bench.consider(self._pairs[key], self.matrix.cells[key].rtt_ms(), now):
+            return
+        self._call_back(key, now)
+        for other in ((one.name, o.source) for one in self.targets.responders(o.target)):
+            if other in self._pairs and self.bench.has_room():
+                self.bench.consider(self._pairs[other], self.matrix.cells[other].rtt_ms(), now)
 
     def beside(self, key: tuple[str, str], now: float) -> dict[tuple[str, str], Label]:
         """The labels of the fresh cells that share a source or a target with this one, or go the other way round."""
@@ -362,7 +389,7 @@ class Desk:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
         o, asked_at = judged.observation, judged.sent_wall
         received_ns = self.counts.judged(past, o.probe)
-        if o.asked.state == State.NOT_SENT or received_ns == COUNTED:
+        if o.asked.state == State.NOT_SENT or received_ns == COUNTED or is_spoilt(o, judged.verdict):
             return
         for name, latency_ms in self._objectives.get((o.source, o.target), []):
             good = is_good(judged.verdict.label, o.asked.rtt_ms, latency_ms)

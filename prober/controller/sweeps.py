@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prober.copies import FULL, Copies
 from prober.flows import Side
 from prober.observation import Observation, Seen
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import EXPERIMENT, Echo, Report, Task
+from prober.report import EXPERIMENT, MOST_COPIED, Echo, Report, Task
 from prober.segment import IN
 from prober.trace import LONGEST, Trace
 from prober.vantage import Vantage
@@ -19,9 +19,11 @@ WAIT, LATEST, SETTLED = 2.0, 8.0, 0.5
 """Seconds in which whatever comes back has come: routers answer at once or not at all. Then the agents' word is waited
 for, that they captured until `SETTLED` before the end; after `LATEST` more nothing is said of it."""
 SWEEP_TIMEOUT = 0.5
-COPIES, REPEATED = 4, 16
+COPIES, REPEATED = 4, 24
 """Copies of one answer, and of how many source ports: what tells a dead leg from random loss where the responder's
-kernel picks another leg for each answer of its own."""
+kernel picks another leg for each answer of its own. One port of 24 that loses all its copies is no chance (7e-6)."""
+ARRIVES = 0.5
+"""Seconds in which a copy that has left arrives, if it does."""
 _RAN_OUT = {(11, 0), (3, 0)}
 """ICMP's and ICMPv6's time exceeded in transit (RFC 792; RFC 4443, 3.3)."""
 
@@ -73,6 +75,13 @@ class Repeat:
     key: tuple[str, str]
     watch: Watch
     copies: Copies
+    left: bool = False
+
+    def settle(self, now: float) -> None:
+        """Once all copies have left, only so much longer is waited for those that arrive."""
+        if not self.left and len(self.copies.left) >= COPIES * len(self.copies.ports):
+            self.left = True
+            self.watch = replace(self.watch, end=min(self.watch.end, now + ARRIVES + SETTLED))
 
 
 @dataclass(slots=True)
@@ -130,9 +139,13 @@ class Sweeps:
         return [task for agent, task, _ in self._tasks if agent == report.agent]
 
     def echoes(self, agent: str) -> list[Echo]:
-        """The answers that this agent is to copy; handed out once."""
-        mine = [echo for name, echo in self._echoes if name == agent]
-        self._echoes = [one for one in self._echoes if one[0] != agent]
+        """The answers that this agent is to copy, as many as it takes in one order; handed out once."""
+        mine: list[Echo] = []
+        for one in [one for one in self._echoes if one[0] == agent]:
+            if sum(len(echo.ttls) for echo in (*mine, one[1])) > MOST_COPIED:
+                break
+            mine.append(one[1])
+            self._echoes.remove(one)
         return mine
 
     def take(self, o: Observation) -> None:
@@ -167,6 +180,8 @@ class Sweeps:
     def over(self, now: float, vantages: Mapping[str, Vantage]) -> tuple[list[Sweep], list[Repeat]]:
         """What has had its time and its agents' word; what had its time and not their word is let go."""
         swept = [one for one in self.open if now >= one.watch.end and _is_complete(one, vantages)]
+        for one in self.repeats:
+            one.settle(now)
         repeated = [one for one in self.repeats if now >= one.watch.end and one.watch.told(vantages)]
         self.open = [one for one in self.open if one not in swept and now < one.watch.end + LATEST]
         self.repeats = [one for one in self.repeats if one not in repeated and now < one.watch.end + LATEST]

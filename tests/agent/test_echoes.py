@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from prober import probe, segment
-from prober.agent.echoes import MEMORY_NS, MOST, MOST_AT_ONCE, MOST_COPIES, Echoes
+from prober.agent.echoes import MEMORY_NS, MOST, MOST_COPIES, Echoes
 from prober.probe import Kind
-from prober.report import Echo
+from prober.report import MOST_COPIED, Echo
 from prober.segment import ACK, IN, OUT, SYN
 from prober.sighting import SIGHTING, Where, sightings
 
@@ -83,8 +83,8 @@ def test_one_order_has_only_so_many_copies() -> None:
     one = Echoes()
     one.hear(came(0, rows=20))
     copies, refused = one.segments([Echo(number, [64] * MOST_COPIES) for number in range(20)], 1)
-    assert len(copies) == MOST_AT_ONCE
-    assert len(refused) == 20 - MOST_AT_ONCE // MOST_COPIES
+    assert len(copies) == MOST_COPIED
+    assert len(refused) == 20 - MOST_COPIED // MOST_COPIES
 
 
 def test_its_memory_is_bounded() -> None:

@@ -49,7 +49,7 @@ def test_a_failure_begins_one_experiment_and_its_agent_fetches_it_once() -> None
     assert one.trying(PAIR.key) == ["many flows"]
     assert one.tasks(report("node1")) == []
     [task] = one.tasks(report())
-    assert (task.flows, task.attempts, task.target) == (24, 3, "ingress")
+    assert (task.flows, task.attempts, task.target) == (32, 3, "ingress")
     assert one.tasks(report()) == [task]  # the same report once more: its answer was lost
     assert one.tasks(report(sequence=2)) == []
 
@@ -69,12 +69,31 @@ def test_a_pattern_is_told_after_the_second_round_and_at_the_end() -> None:
     assert one.open == {}
 
 
+def test_answers_are_repeated_once_as_soon_as_one_is_lost_after_the_first_round() -> None:
+    one = Bench(POLICY)
+    one.consider(PAIR, 0.5, 5.0)
+    play(one, LEG)
+    assert one.trying(PAIR.key) == ["sweep of the way back", "repeated answers"]
+    asked = [echo for _ in range(3) for echo in one.sweeps.echoes("node1")]
+    copies = [echo for echo in asked if len(set(echo.ttls)) == 1]
+    assert (len(copies), {len(echo.ttls) for echo in copies}) == (24, {4})
+
+
+def test_there_is_room_for_the_other_way_round_while_few_are_under_way() -> None:
+    one = Bench(POLICY)
+    rooms = []
+    for number in range(5):
+        rooms.append(one.has_room())
+        one.consider(dataclasses.replace(PAIR, source=f"s{number}", target=f"t{number}"), None, 5.0)
+    assert rooms == [True] * 4 + [False]
+
+
 def test_where_it_cannot_be_told_the_same_source_ports_are_asked_once_more() -> None:
     one = Bench(POLICY)
     one.consider(PAIR, 0.5, 5.0)
     [first] = play(one, {20490})
     assert not first.final
-    assert len(one.open[PAIR.key].task.ports) == 24
+    assert len(one.open[PAIR.key].task.ports) == 32
     [second] = play(one, {20490}, now=12.0)
     assert second.final
     assert second.finding is not None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from prober import segment
-from prober.controller.desk import Desk
+from prober.controller.desk import Day, Desk
 from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
@@ -20,7 +20,7 @@ from prober.settings import read_targets
 from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
 from tests.controller.reports import MS, Reporter
-from tests.stories import story
+from tests.stories import THERE, story
 
 PAIR = ("firewall", "ingress")
 
@@ -160,7 +160,8 @@ def test_a_failure_begins_an_experiment_whose_handshakes_count_nowhere(desk: Des
     seen = [agent.sees(row, Kind.SYN, OUT)]
     desk.take(agent.report(["ingress"], [row], seen, clock_ns=clock, until_ns=clock), 5.0)
     judged(desk, 5.0, 1e9)
-    [begun] = desk.bench.open.values()
+    begun = desk.bench.open[PAIR]
+    assert set(desk.bench.open) == {PAIR, ("node1", "firewall")}, "and the other way round"
     counted = (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total))
     row = agent.probes("ingress", clock - 100 * MS, State.TIMED_OUT, run=1)
     report = agent.report(["ingress"], [row], clock_ns=clock + 3000 * MS, until_ns=clock + 3000 * MS)
@@ -224,6 +225,23 @@ def test_what_passed_in_the_same_run_is_of_its_time(desk: Desk) -> None:
     desk.runs["r"].take("lb", "ingress", 1, 9.9, Verdict(Label.HEALTHY, Confidence.PROVEN, "well."), None)
     o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0, run="r")
     assert [one.source for one in desk._around(o).cells] == ["lb"]
+
+
+def test_a_probe_that_met_an_earlier_ones_socket_says_nothing_of_its_cell(desk: Desk) -> None:
+    well = msgspec.structs.replace(story(THERE, State.ANSWERED), sent=10.0, probe=6)
+    met = msgspec.structs.replace(
+        story("firewall >> SYN\nnode1 << SYN\nnode1/pod << SYN\nnode1/pod >> bare ACK"), sent=10.5
+    )
+    first, again = Day(), Day()
+    for o in (well, met):
+        desk._judge_one(o, 12.0, 1e9, first)
+    desk._judge_one(met, 12.5, 1e9, again)
+    assert [one.verdict.label for one in first.judged] == [Label.HEALTHY, Label.UNKNOWN]
+    assert again.judged == [], "it is one probe, however often it is looked at"
+    cell = desk.matrix.cells[PAIR]
+    assert (cell.verdict(13.0).label, cell.sent, len(cell.recent)) == (Label.HEALTHY, 1, 1)
+    assert desk.bench.open == {}
+    assert desk.evidence[PAIR].observation.probe == well.probe
 
 
 HOUR_MS = 3_600_000

@@ -13,7 +13,7 @@ from prober.flows import Shape, Side
 from prober.observation import Seen
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import Report
+from prober.report import MOST_COPIED, Report
 from prober.segment import ACK, IN, OUT, SYN
 from prober.sighting import Where
 from prober.trace import LONGEST
@@ -114,6 +114,25 @@ def test_repeated_answers_show_a_leg_where_the_kernels_own_answers_do_not() -> N
     [_, [repeated]] = one.over(20.0, heard(60.0))
     losses = repeated.copies.losses()
     assert (losses.shape, losses.sent, losses.lost, losses.dead) == (Shape.LEG, 64, 16, [20480, 20484, 20488, 20492])
+
+
+def test_once_all_copies_have_left_only_those_that_arrive_are_waited_for() -> None:
+    one = Sweeps()
+    one.repeat(KEY, "node1", {7: 61440}, 5.0)
+    one.copies([copy(Kind.ECHO, OUT, "node1", 64, number) for number in range(sweeps.COPIES)])
+    assert one.over(5.3, heard(5.3)) == ([], [])
+    last = 5.3 + sweeps.ARRIVES
+    assert one.over(last, heard(last)) == ([], []), "the prober has not said what it saw since"
+    [_, [repeated]] = one.over(last + sweeps.SETTLED, heard(last + 0.1))
+    assert repeated.copies.losses().lost == sweeps.COPIES
+
+
+def test_no_more_copies_are_asked_in_one_order_than_an_agent_takes() -> None:
+    one = Sweeps()
+    for target in ("a", "b"):
+        one.repeat(("firewall", target), "node1", {n: 20480 + n for n in range(sweeps.REPEATED)}, 5.0)
+    orders = [sum(len(echo.ttls) for echo in one.echoes("node1")) for _ in range(3)]
+    assert orders == [MOST_COPIED, 2 * sweeps.REPEATED * sweeps.COPIES - MOST_COPIED, 0]
 
 
 def test_a_story_of_a_copy_is_what_the_agents_see() -> None:
