@@ -109,7 +109,7 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     Nor is a router wrong that would send the answer on by another interface than it came by.
     """
     strays = tuple(one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one))
-    if not strays or o.at(Place.A_NIC_IN) == Sight.SEEN:
+    if not strays:
         return None
     route = facts.way_back(o)
     hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
@@ -118,8 +118,8 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
     sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
     wrong = sent or kept
-    new, alone = facts.irregular(o, stray.agent), stray.where != Where.NIC or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN
-    if not new and (not wrong or (not kept and alone)):
+    new, in_a_pod = facts.irregular(o, stray.agent), stray.where != Where.NIC
+    if not new and (not wrong or (in_a_pod and not kept) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN):
         return None
     cause = _caught_cause(o, stray, wrong, kept)
     culprit = Culprit("node", stray.agent, f"caught the {facts.word(stray)} for {stray.dst} on {stray.interface}")
@@ -171,7 +171,7 @@ def ended_on_the_way_back(o: Observation) -> Verdict | None:
     """R6 and its like at a router: who always carried the answer has it, and its own route now ends it there."""
     met = [one for one in o.witnesses(*ANSWERS) if one.where != Where.STACK and facts.regular(o, one.agent)]
     ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
-    if not ends or o.at(Place.A_NIC_IN) == Sight.SEEN:
+    if not ends or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None
     carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
     refusal = facts.refuses(route)
@@ -192,6 +192,8 @@ def given_to_its_own_pod(o: Observation) -> Verdict | None:
     into = [s for s in o.saw(*ANSWERS, way=IN, where=Where.POD) if s.agent in o.responders]
     if not into or o.source in o.responders or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None  # the prober may be that pod
+    if not facts.syn_arrived(o) and not any(one.kind == Kind.SYN_ACK for one in into):
+        return None  # anybody on the way in may have refused it, with an RST in the responder's name
     one, route = into[0], facts.way_back(o)
     said = f"{one.agent} routes {facts.describe(o, route)}" if route and route.prefix else ""
     sentence = (

@@ -36,10 +36,11 @@ def test_the_incident_where_the_node_drops_in_silence():
     assert said(story(INCIDENT, routes=(WRONG, hole))) == "return-path-misroute R1b' proven"
 
 
-def test_an_answer_that_reached_the_prober_after_all_went_nowhere_else():
+def test_an_answer_that_reached_the_prober_after_all_was_kept_by_nobody():
     hole = Route("node19", FIREWALL, POD, "eth0", prefix="10.19.0.0/16", type="blackhole", error="EINVAL")
     for seen in (INCIDENT, INCIDENT + "    node19 >> SYN-ACK ttl 61\n"):
-        verdict = classify(story(seen + "    firewall << SYN-ACK ttl 61 after 1200\n", routes=(RIGHT, hole)))
+        text = seen + "    firewall << SYN-ACK ttl 61 after 1200\n"
+        verdict = classify(story(text, routes=(RIGHT, hole), usual=None))
         assert verdict.label == Label.UNKNOWN, verdict
 
 
