@@ -149,8 +149,10 @@ def witnessing(field: Field, rounds: int, quick: bool) -> list[Figure]:
     note = f"{paced[0][1]:,.0f} packets a second passed it"
     return [
         against(work, "of a core", [one[2] for one in paced], 0.02, more_is_better=False, note=note),
-        compare(work, "packets/s of the flow at full speed", [one[1] for one in full], [one[0] for one in full],
+        compare(work, "packets/s of a flow of 200,000", [one[1] for one in paced], [one[0] for one in paced],
                 "the flow without the witness", more_is_better=True, must=0.95),
+        compare(work, "packets/s of a flow at full speed", [one[1] for one in full], [one[0] for one in full],
+                "the flow without the witness", more_is_better=True, note="dropped on arrival, the cheapest there is"),
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ HERE6, THERE6 = "fd18::1", "fd18::2"
 TARGETS = "198.19.0.0/16"
 """The benchmark network of RFC 2544; the far side's kernel takes every address of it for its own."""
 PORT, DROPPED = 8080, 9
-"""A listener's port, and one that the far side drops."""
+"""A listener's port, and one that both sides drop."""
 
 Result = TypeVar("Result")
 
@@ -42,9 +42,9 @@ class Field:
         commands.batch("far", self.far, "ip", [*_FAR, f"route add local {TARGETS} dev lo"])
         for name, end in ends.items():
             commands.sysctl(name, end, _SETTINGS)
-        commands.run("far", self.far, "nft 'add table inet t'")
-        commands.run("far", self.far, "nft 'add chain inet t c { type filter hook prerouting priority -300; }'")
-        commands.run("far", self.far, f"nft 'add rule inet t c tcp dport {DROPPED} drop'")
+            commands.run(name, end, "nft 'add table inet t'")
+            commands.run(name, end, "nft 'add chain inet t c { type filter hook prerouting priority -300; }'")
+            commands.run(name, end, f"nft 'add rule inet t c tcp dport {DROPPED} drop'")
         closed.assert_closed(ends)
         self.children.fork(listener(self.far, "0.0.0.0", PORT))
         return self

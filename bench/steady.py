@@ -101,7 +101,8 @@ def start(field: Field) -> float:
             while not Path(door).exists():
                 time.sleep(0.01)
             time.sleep(0.5)
-            before = field.sent_back()
+            time.sleep(1.5)  # what an agent before this one closed has been heard
+            before = field.heard()
             words = [sys.executable, "-m", "prober", "agent", "--name", "near", "--controller", f"unix:{door}"]
             began = time.perf_counter()
             with running(field, words, cwd=folder, stderr=subprocess.DEVNULL):

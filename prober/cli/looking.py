@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
 from prober.cli import output
 from prober.errors import CannotMeasure, Refused
 from prober.surfaces import terminal
+
+if TYPE_CHECKING:
+    import httpx
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Where = Annotated[str | None, typer.Option("--controller", help="http(s)://HOST:PORT or unix:PATH")]
@@ -32,6 +34,8 @@ class Controller:
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Raises `CannotMeasure` where nothing answers, `Refused` with the controller's own sentence."""
+        import httpx
+
         try:
             answer = self.http.request(method, path, **more)
         except httpx.HTTPError as error:

@@ -19,7 +19,7 @@ from prober.wire.overlay import GENEVE, VXLAN
 
 _NET = -0x100000  # SKF_NET_OFF
 _ANCILLARY = -0x1000  # SKF_AD_OFF
-_PROTOCOL, _PACKET_TYPE = 0, 4  # SKF_AD_PROTOCOL, SKF_AD_PKTTYPE
+_PROTOCOL, _PACKET_TYPE, _HARDWARE = 0, 4, 28  # SKF_AD_PROTOCOL, SKF_AD_PKTTYPE, SKF_AD_HATYPE
 _OTHERHOST = 3  # PACKET_OTHERHOST, linux/if_packet.h: flooded to us, addressed to another
 _KEEP = 0x40000
 
@@ -59,8 +59,25 @@ def _tcp(offset: int, name: str) -> list[Line]:
     return [*lines, ("ja", 0, "drop")]
 
 
+_FAST: list[Line] = [
+    ("ldh", _ANCILLARY + _HARDWARE), ("jeq", 1, "ethernet"), ("jeq", 772, "ethernet"), ("ja", 0, "general"),
+    "ethernet",
+    ("ldh", _ANCILLARY + _PROTOCOL), ("jeq", 0x0800, "plain"), ("ja", 0, "general"),
+    "plain",
+    ("ldb", 14), ("jeq", 0x45, "no options"), ("ja", 0, "general"),
+    "no options",  # fragment offset, TTL and protocol in one word
+    ("ld", 20), ("and", 0x1FFF00FF), ("jeq", 6, "plain tcp"), ("ja", 0, "general"),
+    "plain tcp",
+    ("ldh", 34), ("and", 0x10000 - PORT_BAND_SIZE), *(("jeq", band, "keep it") for band in PORT_BANDS),
+    ("ldh", 36), ("and", 0x10000 - PORT_BAND_SIZE), *(("jeq", band, "keep it") for band in PORT_BANDS),
+    ("ldb", 47), ("jset", 0x02, "general"), ("ret", 0),
+    "keep it", ("ret", _KEEP),
+]  # fmt: skip
+"""What nearly every foreign packet of a node is, sorted out by loads from fixed places: those the kernel compiles into
+a few instructions, while a place relative to a header costs a call (convert_bpf_ld_abs, net/core/filter.c)."""
+
 PROGRAM: list[Line] = [
-    ("ldb", _ANCILLARY + _PACKET_TYPE), ("jeq", _OTHERHOST, "drop"),
+    ("ldb", _ANCILLARY + _PACKET_TYPE), ("jeq", _OTHERHOST, "drop"), *_FAST, "general",
     ("ldh", _ANCILLARY + _PROTOCOL), ("jeq", 0x0800, "ipv4"), ("jeq", 0x86DD, "ipv6"), ("ja", 0, "drop"),
     "ipv4",
     ("ldh", _NET + 6), ("jset", 0x1FFF, "drop"),  # a later fragment has no ports
