@@ -187,7 +187,7 @@ def main() -> None:
     sealed.enter()
     figures: list[Figure] = []
     for name in given.works or WORKS:
-        with Field() as field:
+        with Field(dropping=name in ("send", "witness")) as field:
             for figure in WORKS[name](field, rounds, given.quick):
                 print(page.line(figure), flush=True)
                 figures.append(figure)

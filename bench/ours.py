@@ -25,7 +25,7 @@ def syns(port: int = PORT, begin: int = 0, count: int = COUNT) -> Batch:
     rows["src_lo"] = segment.pair(HERE)[1]
     rows["dst_lo"] = segment.pair("198.19.0.0")[1] + np.arange(count, dtype=np.uint64)
     numbers = np.arange(begin, begin + count)
-    rows["sport"], rows["dport"] = np.array(probe.PORTS)[(numbers + begin // count) % len(probe.PORTS)], port
+    rows["sport"], rows["dport"] = np.array(probe.PORTS)[(numbers + begin // COUNT) % len(probe.PORTS)], port
     ids = (numbers % probe.SERIALS | 7 << probe.SERIAL_BITS).astype(np.uint32)
     return probe.ask(ids, KEY, rows)
 
@@ -42,6 +42,7 @@ def sweep() -> dict[str, Any]:
 
     with Tap() as tap, Link() as link, Link() as other, Mute():
         engine = Engine(tap, link, Feeder(other))
+        swept(engine, asked(syns(begin=14 * COUNT, count=4096), 1.0), (KEY,))  # an agent has been running for long
         rows = syns()
         before = tap.dropped()
         began, cpu = time.perf_counter(), time.process_time()

@@ -104,6 +104,10 @@ _NEXT, _CLOSES = np.zeros((_STATES, _EVENTS), np.uint8), np.zeros((_STATES, _EVE
 for (_state, _event), _step in TABLE.items():
     _NEXT[_state, _event], _CLOSES[_state, _event] = _step[:2]
 
+_SYN, _SYN_ACK, _REFUSAL = int(Kind.SYN), int(Kind.SYN_ACK), int(Kind.REFUSAL)
+_SENT, _NOT_SENT = int(State.SENT), int(State.NOT_SENT)
+"""As numbers: numpy asks an enum's member for a dozen attributes before it takes it for one."""
+
 
 class Handshakes:
     """The table of open handshakes, found by id. `linger_ns` is how long finished ones are still closed again.
@@ -128,9 +132,8 @@ class Handshakes:
         """Take SYNs about to be sent. ValueError where an id is still in the table: its answers could not be told."""
         if len(asked) == 0:
             return
-        self._refuse_twice(asked["seq"], now_ns)
-        again = self._places.find(asked["seq"]) >= 0
-        if self._count + len(asked) > len(self._rows) or again.any():
+        again = self._refuse_twice(asked["seq"], now_ns)
+        if self._count + len(asked) > len(self._rows) or again:
             self._make_room(len(asked), now_ns)
         fresh = slice(self._count, self._count + len(asked))
         rows = self._rows[fresh]
@@ -140,7 +143,7 @@ class Handshakes:
             if name in _TUPLE:
                 rows[f"left_{name}"] = asked[name]
         rows["probe"], rows["target"], rows["run"] = asked["seq"], targets, runs
-        rows["state"], rows["sent_ns"], rows["deadline_ns"] = State.SENT, now_ns, now_ns + np.asarray(timeout_ns)
+        rows["state"], rows["sent_ns"], rows["deadline_ns"] = _SENT, now_ns, now_ns + np.asarray(timeout_ns)
         self._places.put(asked["seq"], np.arange(fresh.start, fresh.stop))
         self._count, self._waiting = fresh.stop, self._waiting + len(asked)
         self._earliest = min(self._earliest, int(rows["deadline_ns"].min()))
@@ -151,7 +154,7 @@ class Handshakes:
         A SYN that meets its predecessor's half-open socket is answered with a challenge ACK (RFC 9293, 3.10.7.4).
         """
         rows, names = self._rows[: self._count], list(_TUPLE)
-        ended = (rows["state"] != State.SENT) & (rows["state"] != State.NOT_SENT)
+        ended = (rows["state"] != _SENT) & (rows["state"] != _NOT_SENT)
         ended = rows[ended & np.isin(rows["sport"], asked["sport"])]
         return _closing(ended[np.isin(ended[names].astype(_FLOW), asked[names].astype(_FLOW))])
 
@@ -171,8 +174,8 @@ class Handshakes:
         """
         kind = sightings["kind"]
         inward = sightings["way"] == np.where(sightings["where"] == Where.POD, OUT, IN)  # a pod's veth, from inside
-        self._left(sightings, np.flatnonzero(~inward & (kind == Kind.SYN)), now_ns)
-        answering = np.flatnonzero(inward & ((kind == Kind.SYN_ACK) | (kind == Kind.REFUSAL)))
+        self._left(sightings, np.flatnonzero(~inward & (kind == _SYN)), now_ns)
+        answering = np.flatnonzero(inward & ((kind == _SYN_ACK) | (kind == _REFUSAL)))
         at, known = self._find(sightings["probe"][answering], now_ns)
         answers = sightings.take(answering[known])
         events = self._events(at, answers)
@@ -189,7 +192,7 @@ class Handshakes:
         if now_ns < self._earliest:
             return segment.empty(), np.zeros(0, OUTCOME)
         rows = self._rows[: self._count]
-        late = np.flatnonzero((rows["state"] == State.SENT) & (rows["deadline_ns"] <= now_ns))
+        late = np.flatnonzero((rows["state"] == _SENT) & (rows["deadline_ns"] <= now_ns))
         ended = self._advance(late, np.full(len(late), Event.DEADLINE), now_ns)
         earliest = self.next_deadline()
         self._earliest = _NEVER if earliest is None else earliest
@@ -198,7 +201,7 @@ class Handshakes:
     def next_deadline(self) -> int | None:
         """When `expire` next has something to say, or None."""
         rows = self._rows[: self._count]
-        waiting = rows["deadline_ns"][rows["state"] == State.SENT]
+        waiting = rows["deadline_ns"][rows["state"] == _SENT]
         return int(waiting.min()) if len(waiting) else None
 
     def _find(self, ids: Batch, now_ns: int) -> tuple[Batch, Batch]:
@@ -209,17 +212,21 @@ class Handshakes:
         at = self._places.find(ids)
         known = np.flatnonzero(at >= 0)
         places = at[known]
-        alive = self._rows["state"][places] == State.SENT
+        alive = self._rows["state"][places] == _SENT
         alive |= self._rows["done_ns"][places] > now_ns - self._linger_ns
         return places[alive], known[alive]
 
-    def _refuse_twice(self, ids: Batch, now_ns: int) -> None:
-        """ValueError where an id is asked for twice, now or by a row that is alive."""
-        _, there = self._find(ids, now_ns)
+    def _refuse_twice(self, ids: Batch, now_ns: int) -> bool:
+        """ValueError where an id is asked for twice, now or by a row that is alive; True where a dead row has one."""
+        there = np.flatnonzero(self._places.find(ids) >= 0)
+        dead = len(there) > 0
+        if dead:
+            _, there = self._find(ids, now_ns)
         ordered = np.sort(ids)
         twice = [*ids[there[:1]], *ordered[1:][ordered[1:] == ordered[:-1]][:1]]
         if twice:
             raise ValueError(f"probe {int(twice[0]):#010x} is still open")
+        return dead
 
     def _make_room(self, count: int, now_ns: int) -> None:
         """Room for `count` more rows: the dead go, and where they are too few the table grows."""
@@ -265,9 +272,9 @@ class Handshakes:
         """
         rows = self._rows.take(at)
         asked, exact = (a | b for a, b in zip(_agrees(seen, rows, ""), _agrees(seen, rows, "left_"), strict=True))
-        says_yes = seen["kind"] == Kind.SYN_ACK
+        says_yes = seen["kind"] == _SYN_ACK
         answer = seen["sealed"] & says_yes
-        choices = [(answer & asked) | (exact & says_yes), answer, exact & (seen["kind"] == Kind.REFUSAL)]
+        choices = [(answer & asked) | (exact & says_yes), answer, exact & (seen["kind"] == _REFUSAL)]
         return np.select(choices, [Event.ANSWER, Event.STRANGE_ANSWER, Event.REFUSAL], 0)
 
     def _advance(self, at: Batch, events: Batch, now_ns: int, times: Batch | None = None) -> tuple[Batch, Batch]:
@@ -275,7 +282,7 @@ class Handshakes:
         rows = self._rows.take(at)
         before = rows["state"].copy()
         after, closes = _NEXT[before, events], _CLOSES[before, events]
-        ends = (after > State.SENT) & (before == State.SENT)
+        ends = (after > _SENT) & (before == _SENT)
         rows["state"] = np.where(after != 0, after, before)
         rows["done_ns"] = np.where(ends, now_ns, rows["done_ns"])
         if times is not None:

@@ -177,7 +177,7 @@ def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batc
         sealed[rows] = seal(ids[rows], key) == stamp[rows]
     ours = np.where(asking, is_probe_port(batch["sport"]), is_probe_port(batch["dport"]))
     unstamped = (stamp == 0) & ours
-    return ids, np.where(sealed | unstamped, kind, np.uint8(Kind.NONE)), sealed
+    return ids, np.where(sealed | unstamped, kind, np.uint8(0)), sealed
 
 
 def ask(ids: Batch, key: bytes, rows: Batch) -> Batch:

@@ -68,17 +68,26 @@ class Swept(msgspec.Struct):
         )  # fmt: skip
 
     def _sorts(self) -> Batch:
-        """A number a row; rows of one sort share it."""
+        """A number a row; rows of one sort share it. What was answered is of one sort, whatever else was seen of it."""
         ended = self.outcomes
-        table = IdTable(max(1, len(ended)))
-        table.put(ended["probe"], np.arange(len(ended)))
+        told = ended["state"].astype(np.uint64) << np.uint64(32) | ended["error"].astype(np.uint64) << np.uint64(40)
+        rows = np.flatnonzero(ended["state"] != int(State.ANSWERED))
+        if not len(rows):
+            return told
+        seen = self._seen(ended["probe"][rows])
+        alone = (seen & (_ICMP | _ICMP << np.uint64(16))) != 0
+        # From bit 63 down: a sort of its own, by row, where an ICMP error speaks.
+        told[rows] = np.where(alone, np.uint64(1 << 63) | rows.astype(np.uint64), told[rows] | seen)
+        return told
+
+    def _seen(self, probes: Batch) -> Batch:
+        """For each of these probes a bit for every kind of segment that was seen of it, each way."""
+        table = IdTable(len(probes))
+        table.put(probes, np.arange(len(probes)))
         at = table.find(self.sightings["probe"])
-        seen = np.zeros(len(ended), np.uint64)
+        seen = np.zeros(len(probes), np.uint64)
         for kind in Kind:
             for leaving in (False, True):
                 these = (self.sightings["kind"] == kind) & ((self.sightings["way"] == OUT) == leaving) & (at >= 0)
                 seen[at[these]] |= np.uint64(1) << np.uint64(kind + 16 * leaving)
-        told = ended["state"].astype(np.uint64) << np.uint64(32) | ended["error"].astype(np.uint64) << np.uint64(40)
-        alone = (seen & (_ICMP | _ICMP << np.uint64(16))) != 0
-        # From bit 63 down: a sort of its own, by row, where an ICMP error speaks.
-        return np.where(alone, np.uint64(1 << 63) | np.arange(len(ended), dtype=np.uint64), told | seen)
+        return seen

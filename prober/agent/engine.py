@@ -23,11 +23,17 @@ AT_ONCE = 256
 """SYNs that are sent by the caller's own thread; more are left to the feeder's."""
 
 
+_SYN = int(Kind.SYN)  # numpy asks an enum's member for a dozen attributes before it takes it for a number
+
+
 class Receiver(Protocol):
     """What captures: a `Tap`, or a list in a test."""
 
     def receive(self, limit: int = ..., frames: bool = ...) -> Catch:
         """What came since the last call, at most `limit`."""
+
+    def hurry(self, hurried: bool) -> None:
+        """Leave out this host's own RSTs, or not."""
 
     def wait(self, seconds: float) -> None:
         """Until something came, `seconds` at most."""
@@ -85,7 +91,7 @@ class Engine:
         if not len(catch.segments):
             return Heard(catch.segments, np.zeros(0, SIGHTING), [], np.zeros(0, SIGHTING), failed)
         seen, rows = sightings(catch.segments if thorough else _without_own_resets(catch.segments), keys, pods)
-        self.feeder.noticed(int(np.count_nonzero((seen["kind"] == Kind.SYN) & (seen["way"] == OUT))))
+        self.feeder.noticed(int(np.count_nonzero((seen["kind"] == _SYN) & (seen["way"] == OUT))))
         wrapped = segment.wrapped(seen)
         arrived = seen.take(np.flatnonzero(~wrapped)) if wrapped.any() else seen
         resets, outcomes = self.handshakes.hear(arrived, now_ns)

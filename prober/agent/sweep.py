@@ -41,7 +41,7 @@ def sweep(
     engine: Engine, asked: Asked, keys: tuple[bytes, ...], rate: float = 0.0, pods: frozenset[int] = frozenset()
 ) -> Swept:
     """Ask all, `rate` SYNs a second (0: no limit), and hear until each has its outcome."""
-    with _switching_often():
+    with _hurrying(engine):
         parts = [engine.ask(asked, time.time_ns(), rate)]
         seen: list[Batch] = []
         while engine.waiting:
@@ -66,10 +66,12 @@ def _ordered(asked: Asked, outcomes: Batch) -> Batch:
 
 
 @contextmanager
-def _switching_often() -> Iterator[None]:
+def _hurrying(engine: Engine) -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
+    engine.tap.hurry(True)
     try:
         yield
     finally:
+        engine.tap.hurry(False)
         sys.setswitchinterval(before)

@@ -69,6 +69,10 @@ class Tap:
         """To wait on with an event loop or `select`."""
         return self._socket.fileno()
 
+    def hurry(self, hurried: bool) -> None:
+        """Leave out the RSTs that this host sends, or see them again. What is in the ring stays."""
+        filter.attach(self._socket, filter.HURRIED if hurried else filter.PROGRAM)
+
     def wait(self, seconds: float) -> None:
         """Until something has been captured, `seconds` at most."""
         select.select([self._socket], [], [], seconds)

@@ -19,7 +19,7 @@ from prober.segment import Batch
 from prober.wire import packets
 from prober.wire.pace import Pace
 
-PART = 512
+PART = 1024
 """SYNs announced and sent together, at most; fewer where the pace is slow."""
 JITTER = 0.1
 """Pauses are longer or shorter by up to this part, so that agents do not march in step."""

@@ -3,7 +3,8 @@
 A raw IP socket with the header included (raw(7)) passes the host's policy rules, routes and OUTPUT chain; an
 AF_PACKET frame would bypass them and read a broken host as a healthy one. Needs CAP_NET_RAW when opened.
 
-Each row's source address goes along as IP_PKTINFO, so that rules "from" an address hold. The kernel knows no ports
+A batch's source address is bound, or goes along with each row as IP_PKTINFO where there are several, so that rules
+"from" an address hold. The kernel knows no ports
 of a raw packet when it looks up the route: rules by port, and L4 hashing over this host's *own* next hops, do not
 apply (raw_sendmsg, net/ipv4/raw.c); every router beyond hashes by the header.
 """
@@ -120,6 +121,7 @@ class _Road:
         self._sources["level"] = socket.IPPROTO_IP if ipv4 else socket.IPPROTO_IPV6
         self._sources["type"] = _IP_PKTINFO if ipv4 else _IPV6_PKTINFO
         control = self._sources.view(np.uint8).reshape(AT_ONCE, -1)
+        self._bound = bytes(control.shape[1])
         self._lengths = np.zeros(AT_ONCE, np.uint32)
         self._messages = Messages(np.zeros((AT_ONCE, packets.WIDTH), np.uint8), self._lengths, self._names, control)
 
@@ -130,6 +132,7 @@ class _Road:
         self._messages.lengths[:count] = self._lengths[:count]
         for addresses, name in ((self._names["address"], "dst"), (self._sources["address"], "src")):
             addresses[:count] = _bytes(batch, name, addresses.shape[1])
+        self._leave_from(self._sources["address"][:count])
         errnos = np.zeros(count, np.int32)
         row = tries = 0
         while row < count:
@@ -143,6 +146,22 @@ class _Road:
                 errnos[row] = error
                 row, tries = row + 1, 0
         return errnos
+
+    def _leave_from(self, sources: Batch) -> None:
+        """Bind to the one source there is, which costs a packet nothing; else let each row name its own."""
+        one = sources[:1].tobytes()
+        alone = bool((sources == sources[0]).all()) and self._bind(one)
+        self._messages.headers["control_length"][: len(sources)] = 0 if alone else self._messages.control_length
+
+    def _bind(self, address: bytes) -> bool:
+        """Whether the socket leaves from this address; no other than the host's own can be bound."""
+        if address != self._bound:
+            try:
+                self.sock.bind((socket.inet_ntop(self.sock.family, address), 0))
+            except OSError:
+                return False
+            self._bound = address
+        return True
 
 
 def _bytes(batch: Batch, name: str, size: int) -> Batch:

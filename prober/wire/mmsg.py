@@ -44,8 +44,9 @@ class Messages:
         """A view: what is written here is how much of each row is sent."""
         self.headers["name"], self.headers["name_length"] = _addresses(names), names.dtype.itemsize
         self.headers["iov"], self.headers["iov_count"] = _addresses(self._iov), 1
+        self.control_length = 0 if control is None else control.shape[1]
         if control is not None:
-            self.headers["control"], self.headers["control_length"] = _addresses(control), control.shape[1]
+            self.headers["control"], self.headers["control_length"] = _addresses(control), self.control_length
         self._rows = _addresses(self.headers).tolist()
 
     def send(self, sock: socket.socket, start: int, stop: int) -> tuple[int, int]:

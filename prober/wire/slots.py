@@ -70,9 +70,11 @@ def parse(slots: Batch, raw: Batch) -> tuple[Batch, Batch]:
     Of the columns that only a capture has, ``icmp_*`` are filled in here, the others are the tap's.
     """
     captured = lengths(slots)
-    four, six = (_View(raw, layout, slots["network"] == PACKET, captured) for layout in (_V4, _V6))
+    usual = slots["network"] == PACKET
+    four = _View(raw, _V4, usual, captured)
     if four.plain.all():
         return four.segments(slice(None)), np.arange(len(raw))
+    six = _View(raw, _V6, usual, captured)
     odd = np.flatnonzero(~(four.plain | six.plain))
     odd_segments, kept = _odd(slots["network"][odd], raw[odd], captured[odd])
     told = four.plain | six.plain

@@ -31,6 +31,9 @@ class NoTap:
         """Nothing."""
         return Catch(segment.empty(), [])
 
+    def hurry(self, hurried: bool) -> None:
+        """Nothing to leave out."""
+
     def wait(self, seconds: float) -> None:
         """As long as it takes to hear nothing."""
         time.sleep(seconds)

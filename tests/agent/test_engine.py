@@ -32,6 +32,9 @@ class Wire:
         segments = self.coming.pop(0) if self.coming else segment.empty()
         return Catch(segments, [b"frame"] * len(segments) if frames else [])
 
+    def hurry(self, hurried):
+        """All is told: a list leaves nothing out."""
+
     def wait(self, seconds):
         time.sleep(seconds)
 
