@@ -34,6 +34,7 @@ from prober.agent.takers import Table, Takers
 from prober.agent.uplink import Uplink, client
 from prober.errors import CannotMeasure
 from prober.host import counters, interfaces
+from prober.host.changes import Changes
 from prober.host.conntrack import Conntrack
 from prober.host.routes import Routes
 from prober.report import CONNECT, Orders, Plan, Task
@@ -115,6 +116,7 @@ class Agent:
         self._covered_ns = time.time_ns()
         self._dropped = self.tap.dropped()
         self._gathered, self._reported, self._looked, self._heard_at = 0.0, 0.0, float("-inf"), time.monotonic()
+        self.changes, self._anew = Changes(), True
         self._names: dict[int, str] = {}
         self._pods: frozenset[int] = frozenset()
 
@@ -155,7 +157,7 @@ class Agent:
         admitted = self._admit(plan.tasks)
         self.schedule.replace(admitted, now)
         self.dialler.adopt(admitted if plan.connects else [], now)
-        self._looked = float("-inf")
+        self._looked, self._anew = float("-inf"), True
         self._respond(plan)
         _log.info("plan", version=plan.version, tasks=len(plan.tasks))
 
@@ -277,9 +279,13 @@ class Agent:
 
     def _look(self, now: float) -> None:
         self._looked = now
+        self._anew = self.changes.happened() or self._anew  # also where the last look failed halfway
+        if not self._anew:
+            return
         self._names = interfaces.names()
         if self.plan is not None:
             self._pods = interfaces.pod_interfaces(self.plan.addresses, self.plan.pods)
+        self._anew = False
 
     def _hear(self) -> bool:
         """Everything that has arrived; False where more keeps coming."""
