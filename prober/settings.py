@@ -9,75 +9,72 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+import msgspec
+from msgspec import Meta
 
-from prober.declared import Targets
 from prober.errors import ConfigInvalid, Refused
 from prober.segment import Address, address, pair
+
+if TYPE_CHECKING:
+    from prober.declared import Targets
 
 PREFIX = "PROBER_"
 OTLP = ("PROBER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
-Words = Annotated[tuple[str, ...], NoDecode]
+Words = tuple[str, ...]
 """Several values; in the environment with commas between."""
 
 
-class Settings(BaseSettings):
+class Secret:
+    """A value that is shown nowhere."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def get_secret_value(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "********"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What `load` gives; `effective` says where each value came from."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", populate_by_name=True, frozen=True)
-
-    targets: Path = Field(Path("targets.yaml"), description="the document that declares the network")
-    state: Path | None = Field(None, description="folder for the database, the outbox and the agent's key")
-    database: str = Field("", description="database URL; SQLite in the state folder when left out")
-    listen: Words = Field(("127.0.0.1:8080",), description="where the controller listens: HOST:PORT or unix:PATH")
-    controller: str = Field("http://127.0.0.1:8080", description="the controller: http(s)://… or unix:PATH")
-    name: str | None = Field(None, description="the agent's name in targets.yaml")
-    token: SecretStr | None = Field(None, description="what requests carry as Authorization: Bearer")
-    token_file: Path | None = Field(None, description="file that holds the token alone")
-    anonymous: Literal["auto", "none", "monitor", "viewer", "operator"] = Field(
-        "auto", description="the role of requests without a token; auto: the controller decides by where it listens"
+    targets: Annotated[Path, Meta(description="the document that declares the network")] = Path("targets.yaml")
+    state: Annotated[Path | None, Meta(description="folder for the database, the outbox and the agent's key")] = None
+    database: Annotated[str, Meta(description="database URL; SQLite in the state folder when left out")] = ""
+    listen: Annotated[Words, Meta(description="where the controller listens: HOST:PORT or unix:PATH")] = (
+        "127.0.0.1:8080",
     )
-    public_url: str | None = Field(None, description="this controller's address in links that people click")
-    slack_signing_secret: SecretStr | None = Field(None, description="checks that a slash command comes from Slack")
-    slack_response_hosts: Words = Field(("hooks.slack.com",), description="hosts that a response_url may have")
-    otlp_endpoint: str | None = Field(
-        None, validation_alias=AliasChoices("otlp_endpoint", *OTLP), description="OTLP/HTTP receiver of telemetry"
+    controller: Annotated[str, Meta(description="the controller: http(s)://… or unix:PATH")] = "http://127.0.0.1:8080"
+    name: Annotated[str | None, Meta(description="the agent's name in targets.yaml")] = None
+    token: Annotated[Secret | None, Meta(description="what requests carry as Authorization: Bearer")] = None
+    token_file: Annotated[Path | None, Meta(description="file that holds the token alone")] = None
+    anonymous: Annotated[
+        Literal["auto", "none", "monitor", "viewer", "operator"],
+        Meta(description="the role of requests without a token; auto: the controller decides by where it listens"),
+    ] = "auto"
+    public_url: Annotated[str | None, Meta(description="this controller's address in links that people click")] = None
+    slack_signing_secret: Annotated[Secret | None, Meta(description="checks that a slash command comes from Slack")] = (
+        None
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
-    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else json")
+    slack_response_hosts: Annotated[Words, Meta(description="hosts that a response_url may have")] = (
+        "hooks.slack.com",
+    )
+    otlp_endpoint: Annotated[str | None, Meta(description="OTLP/HTTP receiver of telemetry")] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
+    ] = "info"
+    log_format: Annotated[Literal["auto", "text", "json"], Meta(description="auto: text on a terminal, else json")] = (
+        "auto"
+    )
 
-    _flags: frozenset[str] = PrivateAttr(frozenset())
-
-    @field_validator("listen", "slack_response_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-    @field_validator("listen")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("is empty; write HOST:PORT or unix:PATH")
-        for one in value:
-            listener(one)
-        return value
-
-    @field_validator("controller", "public_url", "otlp_endpoint")
-    @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        if value is None or re.fullmatch(r"https?://[^\s/]+(/\S*)?|unix:.+", value):
-            return value.rstrip("/") if value else value
-        raise ValueError(f"{shown(value)} is not an address; write http://HOST:PORT")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in values.items() if value != ""}  # FOO= in a unit file means: not set
+    _flags: frozenset[str] = frozenset()
 
     @property
     def state_folder(self) -> Path:
@@ -114,51 +111,96 @@ def listener(where: str) -> tuple[str, int] | Path:
 def load(**flags: Any) -> Settings:
     """The settings, `flags` first (None: the flag was not given). ConfigInvalid lists every bad one with its source."""
     given = {name: value for name, value in flags.items() if value is not None}
+    chosen, wrong = {}, []
+    for name in _types():
+        value = given.get(name, "")
+        value = _variable(name)[1] if value == "" else value  # FOO= in a unit file means: not set
+        if value == "":
+            continue
+        try:
+            chosen[name] = _value(name, value)
+        except ValueError as error:
+            wrong.append(f"{_source(name, frozenset(given))}: {error}")
+    unknown = [name for name in given if name not in _types()]
+    wrong += [f"{name} is not a setting; there are: {', '.join(_types())}" for name in unknown]
+    if wrong:
+        raise ConfigInvalid("\n".join(wrong))
+    return Settings(**chosen, _flags=frozenset(given))
+
+
+@cache
+def _types() -> dict[str, Any]:
+    """Each setting's type."""
+    return {name: kind for name, kind in get_type_hints(Settings).items() if not name.startswith("_")}
+
+
+def _value(name: str, value: Any) -> Any:
+    """A value as its setting's type, checked. ValueError says what is wrong with it, and shows no secret."""
+    kind = _types()[name]
+    if kind == Words and isinstance(value, str):
+        value = tuple(word.strip() for word in value.split(",") if word.strip())
     try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        raise ConfigInvalid("\n".join(_sentence(one, given) for one in error.errors())) from None
-    settings._flags = frozenset(given)
-    return settings
+        made = msgspec.convert(value, kind, strict=False, dec_hook=lambda wanted, told: wanted(told))
+    except msgspec.ValidationError as error:
+        seen = "the value" if Secret in get_args(kind) else shown(str(value))
+        raise ValueError(f"{seen} does not fit; {_wanted(kind, str(error))}") from None
+    return _CHECKS[name](made) if name in _CHECKS and made is not None else made
 
 
-def _sentence(error: Any, given: dict[str, Any]) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "settings"
-    name = "otlp_endpoint" if name in OTLP else name
-    field = Settings.model_fields.get(name)
-    if field is None:
-        return f"{name} is not a setting; there are: {', '.join(Settings.model_fields)}"
-    if error["type"] == "value_error":
-        said = str(error["ctx"]["error"])
-    else:
-        secret = "Secret" in str(field.annotation)
-        seen = "the value" if secret else shown(str(error["input"]))
-        said = f"{seen} does not fit; {error['msg'].lower().replace('input should be', 'write')}"
-    return f"{_source(name, frozenset(given))}: {said}"
+def _wanted(kind: Any, said: str) -> str:
+    if get_origin(kind) is Literal:
+        *most, last = (f"'{one}'" for one in get_args(kind))
+        return f"write {', '.join(most)} or {last}"
+    return said[:1].lower() + said[1:]
+
+
+def _listeners(value: Words) -> Words:
+    if not value:
+        raise ValueError("is empty; write HOST:PORT or unix:PATH")
+    for one in value:
+        listener(one)
+    return value
+
+
+def _url(value: str) -> str:
+    if re.fullmatch(r"https?://[^\s/]+(/\S*)?|unix:.+", value):
+        return value.rstrip("/")
+    raise ValueError(f"{shown(value)} is not an address; write http://HOST:PORT")
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "listen": _listeners, "controller": _url, "public_url": _url, "otlp_endpoint": _url,
+}  # fmt: skip
+
+
+def _variable(name: str) -> tuple[str, str]:
+    """The environment's variable for a setting, and its value; two empty words where it is not set."""
+    names = OTLP if name == "otlp_endpoint" else (PREFIX + name.upper(),)
+    present = {key.upper(): (key, value) for key, value in os.environ.items() if value}
+    return next((present[one] for one in names if one in present), ("", ""))
 
 
 def _source(name: str, flags: frozenset[str]) -> str:
     """Where a setting's value comes from."""
     if name in flags:
         return "--" + name.replace("_", "-")
-    names = OTLP if name == "otlp_endpoint" else (PREFIX + name.upper(),)
-    present = {key.upper(): key for key, value in os.environ.items() if value}
-    return next((f"environment {present[one]}" for one in names if one in present), "default")
+    variable, _ = _variable(name)
+    return f"environment {variable}" if variable else "default"
 
 
 def effective(settings: Settings) -> list[tuple[str, str, str]]:
     """``(name, value, where it came from)`` of each setting, secrets and passwords masked."""
     computed = {"state": settings.state_folder, "database": settings.database_url}
     rows = []
-    for name in Settings.model_fields:
+    for name in _types():
         value = computed.get(name, getattr(settings, name))
         rows.append((name, _masked(value), _source(name, settings._flags)))
     return rows
 
 
 def _masked(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return "********"
+    if isinstance(value, Secret):
+        return repr(value)
     if isinstance(value, tuple):
         return ", ".join(value)
     return "" if value is None else re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:********@", str(value))
