@@ -16,8 +16,3 @@ gaps       what goes when not everything can be kept, and the record of it
 uplink     the other thread: reports out, orders in
 responder  a real kernel listener, so that others can probe this host
 """
-
-import sys
-
-# httpx brings its command line along where click and rich are installed: a sixth of a second that nobody needs here.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is how an import is ruled out

@@ -18,8 +18,8 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
-import structlog
 
+from prober import logs
 from prober.agent import gaps
 from prober.agent.folder import Folder, InUse, boot_id
 from prober.agent.gaps import Summary
@@ -40,7 +40,7 @@ DISK_AGAIN = 1.0
 LIVE_NS = 10_000_000_000
 """What is older says nothing of now: it goes behind the live reports, oldest first."""
 
-_log = structlog.get_logger("prober.outbox")
+_log = logs.get_logger("prober.outbox")
 
 
 class Backlog:

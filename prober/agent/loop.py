@@ -1,7 +1,8 @@
 """One thread over the wire: send what is due, hear what arrives, close what is open, report what was seen.
 
 The order of a turn matters. What has arrived is heard before anything is timed out, so a late turn never makes a
-loss; and the coverage statement ends where the tap was known to be drained.
+loss; the host's interfaces are looked at before what came by them is heard; and the coverage statement ends where the
+tap was known to be drained.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import structlog
 
+from prober import logs
 from prober.agent import burst
 from prober.agent.asking import Asking
 from prober.agent.backlog import Backlog
@@ -67,7 +68,7 @@ DRAIN = 32
 USELESS = 8.0
 """Seconds after which an agent that may not capture and has no plan ends: nobody would hear of its lack."""
 
-_log = structlog.get_logger("prober.agent")
+_log = logs.get_logger("prober.agent")
 
 
 class Agent:
@@ -110,7 +111,7 @@ class Agent:
         self.asking = Asking(self.mute.ports)
         self.targets, self.runs = self.asking.targets, self.asking.runs
         self.dialler = Dialler(self.targets.index)
-        self._expired, self._stumbles = False, 0
+        self._expired, self._untold, self._begun, self._stumbles = False, False, False, 0
         self._muted = np.array(self.mute.ports, np.uint16)
         self._lost_resets = self._waits = 0
         self._covered_ns = time.time_ns()
@@ -151,7 +152,7 @@ class Agent:
             _log.error("a plan is not taken", version=plan.version, why=why)
             self.outbox.note(f"a plan was not taken: {why}")
             return
-        self.plan, self._expired = plan, False
+        self.plan, self._expired, self._untold = plan, False, True
         self.asking.number = plan.number
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
@@ -159,7 +160,6 @@ class Agent:
         self.dialler.adopt(admitted if plan.connects else [], now)
         self._looked, self._anew = float("-inf"), True
         self._respond(plan)
-        _log.info("plan", version=plan.version, tasks=len(plan.tasks))
 
     def _admit(self, tasks: list[Task]) -> list[Task]:
         """The tasks inside the policy. What is outside is told and never sent."""
@@ -207,7 +207,8 @@ class Agent:
                     self._stumble(error)
                 if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
                     raise CannotMeasure(privileges.describe())
-                time.sleep(min(REST, SHARE * (time.monotonic() - began)))
+                if self._begun:
+                    time.sleep(min(REST, SHARE * (time.monotonic() - began)))
         self._close()
 
     def _stumble(self, error: OSError) -> None:
@@ -248,6 +249,8 @@ class Agent:
         self._drain_wake()
         while self.orders:
             self._obey(self.orders.popleft(), now)
+        self._keep_to_the_plan(now)
+        self._ask(self.schedule.due(time.monotonic()))
         if now - self._looked > LOOK_AGAIN:
             self._look(now)
         drained_ns = time.time_ns() - SETTLE_NS
@@ -256,12 +259,6 @@ class Agent:
         if self.plan is None:
             self._covered_ns = drained_ns  # without the fleet's keys nothing was recognised: that was no watching
         self._expire()
-        if self.plan is not None and now - self._heard_at > self.plan.expires_after and not self._expired:
-            self._expired = True
-            self.schedule.clear()
-            self.dialler.adopt([], now)
-            _log.warning("the plan has expired, nothing is probed", silent_for=round(now - self._heard_at))
-        self._ask(self.schedule.due(now))
         self._dial(now)
         if self.responder is not None:
             self.responder.serve()
@@ -269,6 +266,15 @@ class Agent:
             self._gather(now)
             if not self.backlog.crowded() or now - self._reported >= self.report_crowded:
                 self._report(now, drained_ns)
+
+    def _keep_to_the_plan(self, now: float) -> None:
+        """A plan of which nobody has said for long that it still holds ends."""
+        if self.plan is None or self._expired or now - self._heard_at <= self.plan.expires_after:
+            return
+        self._expired = True
+        self.schedule.clear()
+        self.dialler.adopt([], now)
+        _log.warning("the plan has expired, nothing is probed", silent_for=round(now - self._heard_at))
 
     def _drain_wake(self) -> None:
         try:
@@ -278,7 +284,11 @@ class Agent:
             return
 
     def _look(self, now: float) -> None:
+        """Before anything is heard under a new plan, and after its first probes, which need not wait for this."""
         self._looked = now
+        if self._untold and self.plan is not None:
+            _log.info("plan", version=self.plan.version, tasks=len(self.plan.tasks))
+            self._untold = False
         self._anew = self.changes.happened() or self._anew  # also where the last look failed halfway
         if not self._anew:
             return
@@ -329,6 +339,7 @@ class Agent:
         if not tasks or self.plan is None:
             return
         packets.prepare()
+        self._begun = True
         asked = self.asking.syns(tasks, self.plan, time.monotonic())
         if any(task.ports for task in tasks):
             self._transmit(self.handshakes.again(asked.syns))

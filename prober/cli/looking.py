@@ -11,7 +11,6 @@ import typer
 
 from prober.cli import output
 from prober.errors import CannotMeasure, Refused
-from prober.surfaces import terminal
 
 if TYPE_CHECKING:
     import httpx
@@ -78,6 +77,8 @@ def matrix(
 
     if watch:
         return _watch(fetch)
+    from prober.surfaces import terminal
+
     document = fetch()
     if as_json:
         output.data(document)
@@ -88,6 +89,8 @@ def matrix(
 
 def _watch(fetch: Callable[[], dict[str, Any]]) -> int:
     from rich.live import Live
+
+    from prober.surfaces import terminal
 
     with Live(terminal.matrix(fetch()), console=output.out, auto_refresh=False, screen=output.out.is_terminal) as live:
         while True:
@@ -102,6 +105,8 @@ def run(
     as_json: AsJson = False, controller: Where = None,
 ) -> int:  # fmt: skip
     """Run a matrix now, and print it labelled. Leaves with 0 when all is healthy, 1 when a pair fails."""
+    from prober.surfaces import terminal
+
     api = Controller(controller)
     wanted: dict[str, Any] = {"from": source or [], "to": target or []}
     if flows is not None:
@@ -141,6 +146,8 @@ def _follow(api: Controller, location: str) -> dict[str, Any]:
 
 def why(source: str, target: str, as_json: AsJson = False, controller: Where = None) -> int:
     """The ladder of a pair: which packet was seen where; then the sentence."""
+    from prober.surfaces import terminal
+
     document = Controller(controller).get(f"/api/v1/paths/{_quoted(source)}/{_quoted(target)}")
     if as_json:
         output.data(document)
@@ -178,6 +185,8 @@ def diff(before: str, after: str, as_json: AsJson = False, controller: Where = N
 
 def slo(as_json: AsJson = False, controller: Where = None) -> int:
     """Every objective: attainment, budget left, burn rates."""
+    from prober.surfaces import terminal
+
     document = Controller(controller).get("/api/v1/slos")
     if as_json:
         output.data(document)

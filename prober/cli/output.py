@@ -1,15 +1,33 @@
-"""Where things are printed: data to stdout, messages to stderr, colour only on a terminal."""
+"""Where things are printed: data to stdout, messages to stderr, colour only on a terminal.
+
+``out`` and ``err`` are rich's consoles, made when they are first named: an agent prints nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-out = Console(soft_wrap=False, highlight=False)
-err = Console(stderr=True, highlight=False)
+    out: Console
+    err: Console
+
+
+def __getattr__(name: str) -> Console:
+    if name not in ("out", "err"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _console(name == "err")
+
+
+@cache
+def _console(stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=False, highlight=False)
 
 
 def data(document: Any) -> None:
@@ -20,4 +38,4 @@ def data(document: Any) -> None:
 
 def say(sentence: str) -> None:
     """A message on stderr."""
-    err.print(sentence, style="dim", markup=False, soft_wrap=True)
+    _console(True).print(sentence, style="dim", markup=False, soft_wrap=True)

@@ -50,12 +50,12 @@ def agent(
     crafting.begin()  # meanwhile the rest is imported
     from prober import settings
     from prober.agent.main import run
-    from prober.logs import configure
+    from prober.logs import configure_later
 
     chosen = settings.load(name=name, controller=controller, token_file=token_file, state=state)
     if not chosen.name:
         raise ConfigInvalid("which agent is this? --name NAME, or PROBER_NAME; the name it has in targets.yaml")
-    configure(chosen.log_level, chosen.log_format)
+    configure_later(chosen.log_level, chosen.log_format)
     run(chosen.name, chosen.controller, chosen.bearer() or "", chosen.state_folder)
     return 0
 
