@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.field import HERE, PORT
 from prober.handshake import State
-from prober.report import Orders, Plan, Task, decode_report, encode
+from prober.report import PLAN, Orders, Plan, Task, decode_report, encode
 
 TALLY: Counter[str] = Counter()
 FIRST: list[float] = []
@@ -47,7 +47,8 @@ class Desk(BaseHTTPRequestHandler):
         TALLY["sightings"] += len(report.sighting_rows())
         for note in report.notes:
             print(json.dumps({"note": note}), flush=True)
-        body = encode(Orders(report.sequence, 0.25, plan=self.orders))  # each time, as the controller does
+        holds = self.headers[PLAN] == self.orders.version
+        body = encode(Orders(report.sequence, 0.25, plan=None if holds else self.orders))  # as the controller does
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -242,6 +242,7 @@ class Plan(msgspec.Struct, frozen=True):
 class Orders(msgspec.Struct):
     """The controller's answer to a report: what it has taken, and what it wants.
 
+    ``plan`` is left out where the agent goes by it already (`PLAN`); ``plan_version`` names it all the same.
     ``recall`` names probes of which the agent tells once more what it saw in the last minute, frames left out.
     """
 
@@ -266,6 +267,10 @@ def is_late(report: Report) -> bool:
 
 LANE = "Prober-Lane"
 """The header that says, before the body is read, whether a report tells of now."""
+
+
+PLAN = "Prober-Plan"
+"""The header with the version of the plan that an agent goes by: an answer holds the plan where it is another one."""
 
 
 def lane(report: Report) -> str:

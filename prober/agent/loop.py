@@ -153,7 +153,7 @@ class Agent:
             self.outbox.note(f"a plan was not taken: {why}")
             return
         self.plan, self._expired, self._untold = plan, False, True
-        self.asking.number = plan.number
+        self.asking.number, self.uplink.holds = plan.number, plan.version
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
         self.schedule.replace(admitted, now)
@@ -271,7 +271,7 @@ class Agent:
         """A plan of which nobody has said for long that it still holds ends."""
         if self.plan is None or self._expired or now - self._heard_at <= self.plan.expires_after:
             return
-        self._expired = True
+        self._expired, self.uplink.holds = True, ""
         self.schedule.clear()
         self.dialler.adopt([], now)
         _log.warning("the plan has expired, nothing is probed", silent_for=round(now - self._heard_at))

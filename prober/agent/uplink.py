@@ -14,7 +14,7 @@ from prober import logs
 from prober.agent.backlog import Backlog
 from prober.agent.recovery import Entry
 from prober.errors import CannotMeasure
-from prober.report import LANE, Orders, Report, decode_orders, encode, lane
+from prober.report import LANE, PLAN, Orders, Report, decode_orders, encode, lane
 
 # httpx takes its command line along where click and rich are installed, a sixth of a second that no agent needs: None
 # is how an import is ruled out (importlib), and httpx does without.
@@ -61,6 +61,8 @@ class Uplink:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="uplink", daemon=True)
         self.idle = threading.Event()
+        self.holds = ""
+        """The version of the plan that the agent goes by."""
         self._told = self._refused = ""
         self._failures = 0
         self._behind_from = 0.0
@@ -97,8 +99,9 @@ class Uplink:
 
     def _send(self, entry: Entry, report: Report) -> None:
         """One try. The controller has it, or will never take it, or is asked again later."""
+        headers = HEADERS | {LANE: lane(report)} | ({PLAN: self.holds} if self.holds else {})
         try:
-            answer = self.http.post(PATH, content=encode(report), headers=HEADERS | {LANE: lane(report)})
+            answer = self.http.post(PATH, content=encode(report), headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
             return

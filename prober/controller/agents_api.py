@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from prober.controller.doors import caller, centre_of
 from prober.controller.intake import LIMIT
 from prober.errors import Refused
-from prober.report import LANE, encode
+from prober.report import LANE, PLAN, encode
 
 SLOWEST = 20.0
 """Seconds that a body may take to come: whoever drips it holds room that others need."""
@@ -37,7 +37,7 @@ async def report(request: Request) -> Response:
     with centre.intake.admitted(identity.agent, told_size(request, LIMIT), live):
         body = await read_body(request, LIMIT)
         taken = await centre.intake.take(body, identity.agent, number, int(centre.wall() * 1e9))
-    return Response(encode(centre.orders(taken)), media_type="application/msgpack")
+    return Response(encode(centre.orders(taken, request.headers.get(PLAN, ""))), media_type="application/msgpack")
 
 
 def told_size(request: Request, limit: int) -> int:

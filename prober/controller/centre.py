@@ -25,7 +25,7 @@ from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.epochs import Epochs
 from prober.controller.intake import Busy, Intake
-from prober.controller.rounds import Run, new_run, plan_for, run_tasks
+from prober.controller.rounds import Plans, Run, new_run, run_tasks
 from prober.errors import ProberError, Refused
 from prober.flows import Side
 from prober.joiner import HOLD
@@ -73,6 +73,7 @@ class Centre:
         self._starting = asyncio.Lock()
         self._started: deque[float] = deque()
         self._pruned = self._saved = self._turned = self.now()
+        self._plans = Plans()
         self._shown: dict[tuple[str, str], str] = {}
         self._shown_at = float("-inf")
 
@@ -204,8 +205,8 @@ class Centre:
             self.numbers[agent] = keeper.number(self.store, agent, zone)
         return self.numbers[agent]
 
-    def orders(self, report: Report) -> Orders:
-        """What this agent is to do next; a report that waited long brings none."""
+    def orders(self, report: Report, holds: str = "") -> Orders:
+        """What this agent is to do next; a report that waited long brings none. `holds`: its plan's version."""
         agent = report.agent
         if not report.live:
             return Orders(acknowledged=report.sequence, report_every=0.25)
@@ -213,9 +214,10 @@ class Centre:
         once = [task for run in self.runs.values() for task in run_tasks(run, agent, named)]
         bench = self.desk.bench
         once += bench.tasks(report) + bench.sweeps.tasks(report)
-        plan = plan_for(self.desk.targets, agent, self.number(agent), self.keys)
+        plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys)
         return Orders(
-            acknowledged=report.sequence, report_every=0.25, plan=plan, plan_version=plan.version,
+            acknowledged=report.sequence, report_every=0.25, plan=None if plan.version == holds else plan,
+            plan_version=plan.version,
             questions=self.desk.joiner.questions(agent), once=once,
             echoes=bench.sweeps.echoes(agent),
         )  # fmt: skip

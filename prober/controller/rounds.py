@@ -105,3 +105,18 @@ def plan_for(targets: Targets, name: str, number: int, keys: list[bytes], paused
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()[:16]
     return msgspec.structs.replace(plan, version=digest)
+
+
+class Plans:
+    """Each agent's plan, made anew when what it is made from has changed."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], Plan]] = {}
+
+    def of(self, targets: Targets, agent: str, number: int, keys: list[bytes]) -> Plan:
+        """`plan_for`, or what it gave the last time."""
+        source = (targets, number, tuple(keys))
+        known = self._made.get(agent)
+        if known is None or known[0] != source:
+            known = self._made[agent] = (source, plan_for(targets, agent, number, keys))
+        return known[1]

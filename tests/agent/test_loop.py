@@ -246,15 +246,19 @@ def test_probing_stops_when_the_plan_expires_and_goes_on_when_the_controller_is_
         with socket.create_server((PEER, 8080)):
             one = Turned()
             one.told(plan=local(expires_after=0.3))
+            held = [one.agent.uplink.holds]
             one.turns(0.9)
+            held.append(one.agent.uplink.holds)
             during = len(one.outcomes())
             one.turns(0.3)
             silent = len(one.outcomes()) - during
             one.told(plan=local(expires_after=0.3))
             one.turns(0.25)
-            return during, silent, len(one.outcomes()) - during
+            held.append(one.agent.uplink.holds)
+            return during, silent, len(one.outcomes()) - during, held
 
-    during, silent, after = in_namespace(body)
+    during, silent, after, held = in_namespace(body)
+    assert held == ["", "", local().version], "the controller tells an expired plan again"
     assert 2 <= during <= 5
     assert silent == 0
     assert after >= 1, "the same plan, heard again, is kept to again"

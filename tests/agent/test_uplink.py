@@ -31,6 +31,7 @@ class Standin:
         self.answers: list[tuple[int, bytes]] = []
         self.came: list[Report] = []
         self.lanes: list[str] = []
+        self.held: list[str | None] = []
         self.retry_after = ""
         outer = self
 
@@ -41,6 +42,7 @@ class Standin:
                 if status == 200:
                     outer.came.append(decode_report(body))
                 outer.lanes.append(self.headers["prober-lane"])
+                outer.held.append(self.headers["prober-plan"])
                 self.send_response(status)
                 if outer.retry_after:
                     self.send_header("Retry-After", outer.retry_after)
@@ -102,6 +104,17 @@ def test_the_newest_goes_out_first_and_orders_come_in(standin: Standin) -> None:
     uplink.close()
     assert [one.sequence for one in standin.came] == [3, 2, 1]
     assert standin.lanes == ["live"] * 3
+
+
+def test_the_controller_is_told_which_plan_the_agent_goes_by(standin: Standin) -> None:
+    uplink, _ = sent(standin, report(1))
+    until(lambda: len(standin.held) == 1)
+    uplink.holds = "v7"
+    uplink.waiting.append(report(2))
+    uplink.waiting.write()
+    until(lambda: len(standin.held) == 2)
+    uplink.close()
+    assert standin.held == [None, "v7"]
 
 
 def test_what_tells_of_the_past_goes_behind_and_its_orders_are_not_followed(standin: Standin) -> None:

@@ -22,8 +22,8 @@ from hypothesis import strategies as some
 from prober.controller import access, intake, keeper
 from prober.controller.intake import Busy, Intake, NoReport, read
 from prober.errors import ProberError, StoreFull, StoreUnavailable
+from prober.report import PLAN, Report, decode_orders, decode_report, encode
 from prober.report import Gap as ReportedGap
-from prober.report import Report, decode_orders, decode_report, encode
 from prober.store.reports import Gap
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
@@ -46,9 +46,9 @@ def agent(running: Controller, epoch: int) -> Reporter:
     return Reporter("firewall", running.centre.number("firewall"), epoch)
 
 
-def post(running: Controller, token: str, body: bytes | Report) -> httpx.Response:
+def post(running: Controller, token: str, body: bytes | Report, holds: str = "") -> httpx.Response:
     content = body if isinstance(body, bytes) else encode(body)
-    return running.client.post(PATH, content=content, headers={"Authorization": f"Bearer {token}"})
+    return running.client.post(PATH, content=content, headers={"Authorization": f"Bearer {token}", PLAN: holds})
 
 
 def detail(answer: httpx.Response) -> str:
@@ -73,6 +73,21 @@ def test_an_agent_gets_its_plan_with_policy_and_keys(running: Controller, token:
     assert {task.target for task in orders.plan.tasks} >= {"ingress", "pod2", "node1"}
     assert ("10.4.0.0/16", 8080, 8080) in orders.plan.allow
     assert all(len(key) == 16 for key in orders.plan.keys)
+
+
+def test_a_plan_that_an_agent_goes_by_is_not_told_again_until_it_is_another(running: Controller, token: str) -> None:
+    by, version = agent(running, 8), ""
+    told = []
+    for _ in range(3):
+        orders = decode_orders(post(running, token, by.report([], []), version).content)
+        version = orders.plan_version
+        told.append(orders.plan is not None)
+    assert told == [True, False, False]
+    running.centre.keys = [b"another key, now"]
+    again = decode_orders(post(running, token, by.report([], []), version).content)
+    assert again.plan is not None
+    assert again.plan.keys == [b"another key, now"]
+    assert again.plan_version == again.plan.version != version
 
 
 def test_only_an_agent_reports(running: Controller, token: str) -> None:
