@@ -255,6 +255,11 @@ class Orders(msgspec.Struct):
     echoes: list[Echo] = []
     recall: list[int] = []
 
+    @property
+    def urgent(self) -> bool:
+        """Whether they ask for anything."""
+        return bool(self.plan or self.questions or self.once or self.echoes or self.recall)
+
 
 LATE_NS = 30_000_000_000
 """A report that waited longer tells of the past, whatever it says of itself."""

@@ -34,15 +34,15 @@ def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tu
     """
     ids, kinds, sealed = probe.recognise(batch, keys)
     kinds = probe.copies(batch, kinds)
-    rows = np.flatnonzero(kinds != probe.Kind.NONE)
+    rows = np.flatnonzero(kinds != int(probe.Kind.NONE))
     if len(rows) < len(batch):
         batch, ids, kinds, sealed = (one.take(rows) for one in (batch, ids, kinds, sealed))
     seen = np.zeros(len(rows), SIGHTING)
     for field in SEGMENT.names or ():
         seen[field] = batch[field]
-    seen["probe"], seen["kind"], seen["sealed"], seen["where"] = ids, kinds, sealed, Where.NIC
+    seen["probe"], seen["kind"], seen["sealed"], seen["where"] = ids, kinds, sealed, int(Where.NIC)
     if pods:
         at_pod = np.isin(seen["interface"], np.fromiter(pods, np.uint32, len(pods)))
-        seen["where"][at_pod] = Where.POD
+        seen["where"][at_pod] = int(Where.POD)
         seen["way"] = np.where(at_pod, np.where(seen["way"] == OUT, IN, OUT), seen["way"])
     return seen, rows

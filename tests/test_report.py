@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prober import report
 from prober.handshake import State
 from prober.probe import Kind
-from prober.report import BEFORE_TUNNELS, OUTCOME, Orders, Plan, Question, Report, Route, Task
+from prober.report import BEFORE_TUNNELS, OUTCOME, Echo, Orders, Plan, Question, Report, Route, Task
 from prober.segment import OUT
 from prober.sighting import SIGHTING
 from tests.fleet import ended, saw
@@ -36,6 +36,15 @@ def test_orders_come_out_of_the_wire_as_they_went_in():
     plan = Plan("v1", 1, [bytes(16)], [("10.4.0.0/16", 8080, 8080)], [task], ["10.19.0.4"], [])
     orders = Orders(3, 0.25, plan, "v1", [Question("10.19.0.4", iif="veth1")], [task])
     assert report.decode_orders(report.encode(orders)) == orders
+
+
+def test_only_orders_that_ask_for_something_end_a_rest():
+    assert not Orders(3, 0.25, plan_version="v1").urgent
+    asks = [
+        {"questions": [Question("10.19.0.4")]}, {"once": [Task("t", "10.4.76.34", 8080, 0.0, 1, 1.0)]},
+        {"echoes": [Echo(7, [3])]}, {"recall": [7]}, {"plan": Plan("v1", 3, [], [], [], [], [])},
+    ]  # fmt: skip
+    assert all(Orders(3, 0.25, **one).urgent for one in asks)
 
 
 @given(st.binary(max_size=200))

@@ -33,7 +33,7 @@ class Echoes:
 
     def hear(self, sightings: Batch) -> None:
         """What this agent's tap has recognised."""
-        asked = (sightings["kind"] == Kind.SYN) & (sightings["way"] == IN) & (sightings["where"] == Where.NIC)
+        asked = (sightings["kind"] == int(Kind.SYN)) & (sightings["way"] == IN) & (sightings["where"] == int(Where.NIC))
         rows = sightings[asked & sightings["sealed"]]
         if len(rows):
             self._seen.append(rows)

@@ -19,7 +19,7 @@ from prober.sighting import SIGHTING, sightings
 from prober.wire.capture import Catch
 from prober.wire.feeder import Asked, Failed, Feeder, Sender
 
-AT_ONCE = 256
+AT_ONCE = 512
 """SYNs that are sent by the caller's own thread; more are left to the feeder's."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import selectors
 import socket
 import time
@@ -51,9 +52,10 @@ IDLE = 0.1
 """Seconds at most between two turns."""
 SETTLE_NS = 2_000_000
 """A frame may still be on its way into the tap's queue this long after its time stamp."""
-REST, SHARE = 0.1, 30.0
+REST, SHARE = 0.25, 30.0
 """A turn is followed by a rest `SHARE` times as long as it took, of `REST` seconds at most: what comes meanwhile is
-handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps."""
+handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps, and what
+the controller asks for ends the rest."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at the host's interfaces."""
 CROWDED = 1.0
@@ -126,6 +128,8 @@ class Agent:
     def _heard(self, orders: Orders) -> None:
         """Called by the uplink's thread."""
         self.orders.append(orders)
+        if self._begun and not orders.urgent:
+            return  # they are heard with the next turn
         with suppress(BlockingIOError):  # it has been woken often enough already
             self.wake_out.send(b"!")
 
@@ -208,7 +212,7 @@ class Agent:
                 if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
                     raise CannotMeasure(privileges.describe())
                 if self._begun:
-                    time.sleep(min(REST, SHARE * (time.monotonic() - began)))
+                    select.select([self.wake_in], [], [], min(REST, SHARE * (time.monotonic() - began)))
         self._close()
 
     def _stumble(self, error: OSError) -> None:

@@ -19,6 +19,10 @@ from prober.report import HalfOpen
 from prober.segment import IN, Batch
 from prober.sighting import SIGHTING, Where
 
+_SYN, _SYN_ACK, _RST, _CHALLENGE, _NIC = (
+    int(one) for one in (Kind.SYN, Kind.SYN_ACK, Kind.RST, Kind.CHALLENGE, Where.NIC)
+)
+"""As numbers: numpy asks an enum's member for a dozen attributes before it takes it for one."""
 GIVE_UP_NS = 3_000_000_000
 MOST = 4096
 """SYNs that wait at most; beyond that the oldest is let go."""
@@ -53,15 +57,15 @@ class Takers:
         """The host's sightings; `own` are its addresses."""
         if not len(sightings):
             return
-        kind, at_nic = sightings["kind"], sightings["where"] == Where.NIC
-        told = (kind == Kind.SYN_ACK) | (kind == Kind.CHALLENGE)  # a bare ACK: the socket is an older SYN's
+        kind, at_nic = sightings["kind"], sightings["where"] == _NIC
+        told = (kind == _SYN_ACK) | (kind == _CHALLENGE)  # a bare ACK: the socket is an older SYN's
         answers = at_nic & told & _among(sightings, "src", own)
-        arrivals = at_nic & ((kind == Kind.SYN) | (kind == Kind.RST)) & (sightings["way"] == IN)
+        arrivals = at_nic & ((kind == _SYN) | (kind == _RST)) & (sightings["way"] == IN)
         rows = sightings.take(np.flatnonzero(answers | (arrivals & _among(sightings, "dst", own))))
         sources, targets = (rows[list(names)].tolist() for names in (_SOURCE, _TARGET))
         for at, (kind, source, target) in enumerate(zip(rows["kind"].tolist(), sources, targets, strict=True)):
-            if kind != Kind.SYN:
-                self._waiting.pop((*source, *target) if kind == Kind.RST else (*target, *source), None)
+            if kind != _SYN:
+                self._waiting.pop((*source, *target) if kind == _RST else (*target, *source), None)
                 continue
             self._waiting[*source, *target] = rows[at].copy()
             if len(self._waiting) > MOST:
