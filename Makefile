@@ -34,7 +34,7 @@ test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can
 soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, some twenty minutes; nothing may be lost
 	@$(BIN)/python -m bench.fleet --kills $(KILLS)
 
-bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (an hour; QUICK=1: minutes, nothing written)
+bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (half an hour; WORKS="sweep start": those alone; QUICK=1: minutes, nothing written)
 	@PYTHON=$(PYTHON) .ci/packages bench
 	exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(WORKS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -42,7 +43,8 @@ def sweep() -> dict[str, Any]:
 
     with Tap() as tap, Link() as link, Link() as other, Mute():
         engine = Engine(tap, link, Feeder(other))
-        swept(engine, asked(syns(begin=14 * COUNT, count=4096), 1.0), (KEY,))  # an agent has been running for long
+        swept(engine, asked(syns(begin=14 * COUNT), 1.0), (KEY,))  # an agent has been running for long
+        gc.freeze()  # as `prober.agent.main` does
         rows = syns()
         before = tap.dropped()
         began, cpu = time.perf_counter(), time.process_time()

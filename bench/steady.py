@@ -100,8 +100,7 @@ def start(field: Field) -> float:
         with running(field, [sys.executable, "-m", "bench.desk", door, "1000", str(RATE)], stdout=subprocess.DEVNULL):
             while not Path(door).exists():
                 time.sleep(0.01)
-            time.sleep(0.5)
-            time.sleep(1.5)  # what an agent before this one closed has been heard
+            time.sleep(2.0)  # what an agent before this one closed has been heard
             before = field.heard()
             words = [sys.executable, "-m", "prober", "agent", "--name", "near", "--controller", f"unix:{door}"]
             began = time.perf_counter()
