@@ -95,6 +95,10 @@ by as much as an eighth of their last step (kernel/time/timer.c, the wheel's gra
 MOST_CHALLENGES = 64
 """Bare ACKs that are looked up at once; each is matched with every handshake that waits."""
 
+_ENDS, _LEFT_ENDS, _TOLD = ("src_hi", "dport"), ("left_src_hi", "left_dport"), ("probe", "rtt_ns")
+"""The first and last columns of a four-tuple, of the one that it left with, and of an outcome: they lie side by side
+and in the same order in all dtypes."""
+
 _LEAST = 1024
 """Rows that there is always room for."""
 _NEVER = 2**63 - 1
@@ -105,6 +109,7 @@ for (_state, _event), _step in TABLE.items():
     _NEXT[_state, _event], _CLOSES[_state, _event] = _step[:2]
 
 _SYN, _SYN_ACK, _REFUSAL = int(Kind.SYN), int(Kind.SYN_ACK), int(Kind.REFUSAL)
+_POD = int(Where.POD)
 _SENT, _NOT_SENT = int(State.SENT), int(State.NOT_SENT)
 """As numbers: numpy asks an enum's member for a dozen attributes before it takes it for one."""
 
@@ -138,10 +143,9 @@ class Handshakes:
         fresh = slice(self._count, self._count + len(asked))
         rows = self._rows[fresh]
         rows.view(np.uint8).fill(0)
-        for name in (*_TUPLE, "tsval"):
-            rows[name] = asked[name]
-            if name in _TUPLE:
-                rows[f"left_{name}"] = asked[name]
+        for ends in (_ENDS, _LEFT_ENDS):
+            segment.span(rows, *ends)[:] = segment.span(asked, *_ENDS)
+        rows["tsval"] = asked["tsval"]
         rows["probe"], rows["target"], rows["run"] = asked["seq"], targets, runs
         rows["state"], rows["sent_ns"], rows["deadline_ns"] = _SENT, now_ns, now_ns + np.asarray(timeout_ns)
         self._places.put(asked["seq"], np.arange(fresh.start, fresh.stop))
@@ -173,7 +177,7 @@ class Handshakes:
         stamps, SYN leaving to answer arriving (the SYN's ``sent_ns`` where nobody saw it leave).
         """
         kind = sightings["kind"]
-        inward = sightings["way"] == np.where(sightings["where"] == Where.POD, OUT, IN)  # a pod's veth, from inside
+        inward = sightings["way"] == np.where(sightings["where"] == _POD, OUT, IN)  # a pod's veth, from inside
         self._left(sightings, np.flatnonzero(~inward & (kind == _SYN)), now_ns)
         answering = np.flatnonzero(inward & ((kind == _SYN_ACK) | (kind == _REFUSAL)))
         at, known = self._find(sightings["probe"][answering], now_ns)
@@ -243,8 +247,7 @@ class Handshakes:
         at, known = self._find(sightings["probe"][leaving], now_ns)
         syns = sightings.take(leaving[known])
         self._rows["left_ns"][at] = syns["time_ns"]
-        for name in _TUPLE:
-            self._rows[f"left_{name}"][at] = syns[name]
+        segment.span(self._rows, *_LEFT_ENDS)[at] = segment.span(syns, *_ENDS)
 
     def _challenged(self, seen: Batch) -> Batch:
         """For each bare ACK to a SYN that waits: the RST that closes the older socket, and after it that SYN again.
@@ -295,9 +298,8 @@ class Handshakes:
 
 
 def _outcomes(rows: Batch) -> Batch:
-    told = np.zeros(len(rows), OUTCOME)
-    for name in OUTCOME.names or ():
-        told[name] = rows[name]
+    told = np.empty(len(rows), OUTCOME)
+    segment.span(told, *_TOLD)[:] = segment.span(rows, *_TOLD)
     return told
 
 
@@ -319,8 +321,8 @@ def _first(at: Batch, events: Batch, times: Batch) -> Batch:
 def _closing(rows: Batch) -> Batch:
     """RSTs that close the responder's side: in sequence (id + 1), with the SYN's own timestamp (RFC 9293, 3.10.7.4)."""
     batch = segment.empty(len(rows))
-    for name in (*_TUPLE, "tsval"):
-        batch[name] = rows[name]
+    segment.span(batch, *_ENDS)[:] = segment.span(rows, *_ENDS)
+    batch["tsval"] = rows["tsval"]
     batch["seq"], batch["flags"], batch["ttl"] = rows["probe"] + np.uint32(1), RST, 64
     return batch
 

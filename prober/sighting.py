@@ -11,8 +11,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from prober import probe
-from prober.segment import FIELDS, IN, OUT, SEGMENT, Batch
+from prober import probe, segment
+from prober.segment import FIELDS, IN, OUT, Batch
 
 
 class Where(IntEnum):
@@ -26,6 +26,8 @@ class Where(IntEnum):
 SIGHTING = np.dtype([("probe", "<u4"), ("kind", "u1"), ("where", "u1"), ("sealed", "?"), ("name", "<u2"), *FIELDS])
 """``name`` is an index into the report's list of interface names; the rest are the segment's own columns."""
 
+_ENDS = FIELDS[0][0], FIELDS[-1][0]
+
 
 def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tuple[Batch, Batch]:
     """Captured segments -> ``(sightings, rows)``: the recognised ones, and which rows of the batch they were.
@@ -38,8 +40,7 @@ def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tu
     if len(rows) < len(batch):
         batch, ids, kinds, sealed = (one.take(rows) for one in (batch, ids, kinds, sealed))
     seen = np.zeros(len(rows), SIGHTING)
-    for field in SEGMENT.names or ():
-        seen[field] = batch[field]
+    segment.span(seen, *_ENDS)[:] = segment.span(batch, *_ENDS)
     seen["probe"], seen["kind"], seen["sealed"], seen["where"] = ids, kinds, sealed, int(Where.NIC)
     if pods:
         at_pod = np.isin(seen["interface"], np.fromiter(pods, np.uint32, len(pods)))

@@ -10,6 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prober import segment
+from prober.handshake import ROW
+from prober.report import OUTCOME
+from prober.segment import SEGMENT
+from prober.sighting import SIGHTING
 
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 ADDRESSES = st.ip_addresses().filter(lambda one: one.version == 4 or one not in MAPPED)
@@ -58,3 +62,24 @@ def test_flags_are_named_in_the_order_people_say_them():
     assert segment.flags_text(segment.RST | segment.ACK) == "RST,ACK"
     assert segment.flags_text(0) == ""
     assert segment.flags_text(np.uint8(0xC2)) == "SYN"
+
+
+SPANS = {
+    "a segment in a sighting": (SEGMENT, SIGHTING, ("src_hi", "vni"), ("src_hi", "vni")),
+    "a SYN's four-tuple": (SEGMENT, ROW, ("src_hi", "dport"), ("src_hi", "dport")),
+    "the one it left with": (SIGHTING, ROW, ("src_hi", "dport"), ("left_src_hi", "left_dport")),
+    "an outcome": (ROW, OUTCOME, ("probe", "rtt_ns"), ("probe", "rtt_ns")),
+}
+
+
+@pytest.mark.parametrize("what", SPANS)
+def test_columns_that_are_copied_as_one_lie_the_same_in_both(what):
+    one, other, these, those = SPANS[what]
+    source, copy = np.zeros(3, one), np.zeros(3, other)
+    source.view(np.uint8)[:] = np.random.default_rng(7).integers(0, 2, source.nbytes)
+    segment.span(copy, *those)[:] = segment.span(source, *these)
+    names = [list(dtype.names)[dtype.names.index(a) : dtype.names.index(b) + 1]
+             for dtype, (a, b) in ((one, these), (other, those))]  # fmt: skip
+    assert [name.removeprefix("left_") for name in names[1]] == names[0]
+    for name, copied in zip(*names, strict=True):
+        assert (copy[copied] == source[name]).all()
