@@ -13,6 +13,7 @@ four-tuple of a known probe agrees.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 
@@ -78,49 +79,57 @@ def seal(ids: Batch, key: bytes) -> Batch:
 
     Column-wise after Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012), section 2.
     """
-    low, high = (np.uint64(int.from_bytes(key[i : i + 8], "little")) for i in (0, 8))
-    state = [
-        np.full(len(ids), word ^ half, np.uint64)
-        for word, half in (
-            (np.uint64(0x736F6D6570736575), low),
-            (np.uint64(0x646F72616E646F6D), high),
-            (np.uint64(0x6C7967656E657261), low),
-            (np.uint64(0x7465646279746573), high),
-        )
-    ]
-    for word in (np.asarray(ids).astype(np.uint64), np.full(len(ids), np.uint64(8 << 56))):
+    state = np.repeat(_begun(key), len(ids), axis=1)
+    for word in (np.asarray(ids).astype(np.uint64), _EIGHT_BYTES):
         state[3] ^= word
         _rounds(state, 2)
         state[0] ^= word
-    state[2] ^= np.uint64(0xFF)
+    state[2] ^= _FINISH
     _rounds(state, 4)
-    digest = (state[0] ^ state[1] ^ state[2] ^ state[3]).astype(np.uint32)
+    digest = np.bitwise_xor.reduce(state, axis=0).astype(np.uint32)
     return np.where(digest == 0, np.uint32(1), digest)
 
 
-def _rotate(column: Batch, bits: int) -> None:
+_EIGHT_BYTES, _FINISH = np.array(8 << 56, np.uint64), np.array(0xFF, np.uint64)
+
+
+def _by(*bits: int) -> tuple[Batch, Batch]:
+    """Rotations to the left, a row each, as two shifts."""
+    left = np.array(bits, np.uint64).reshape(-1, 1)
+    return left, np.uint64(64) - left
+
+
+_FIRST, _SECOND, _HALF = _by(13, 16), _by(17, 21), _by(32)
+
+
+@cache
+def _begun(key: bytes) -> Batch:
+    """The four words that `key` makes, below each other."""
+    low, high = (int.from_bytes(key[i : i + 8], "little") for i in (0, 8))
+    words = (0x736F6D6570736575 ^ low, 0x646F72616E646F6D ^ high, 0x6C7967656E657261 ^ low, 0x7465646279746573 ^ high)
+    return np.array(words, np.uint64).reshape(4, 1)
+
+
+def _rotate(rows: Batch, by: tuple[Batch, Batch]) -> None:
     """In place, 64 bits wide."""
-    high = column >> np.uint64(64 - bits)
-    column <<= np.uint64(bits)
-    column |= high
+    left, right = by
+    high = rows >> right
+    rows <<= left
+    rows |= high
 
 
-def _rounds(v: list[Batch], count: int) -> None:
+def _rounds(state: Batch, count: int) -> None:
+    """SipRounds over the four rows of `state`, two rows at a time wherever the paper's two halves do the same."""
+    even, odd, crossed = state[0::2], state[1::2], state[2::-2]
     for _ in range(count):
-        v[0] += v[1]
-        v[2] += v[3]
-        _rotate(v[1], 13)
-        v[1] ^= v[0]
-        _rotate(v[3], 16)
-        v[3] ^= v[2]
-        _rotate(v[0], 32)
-        v[2] += v[1]
-        v[0] += v[3]
-        _rotate(v[1], 17)
-        v[1] ^= v[2]
-        _rotate(v[3], 21)
-        v[3] ^= v[0]
-        _rotate(v[2], 32)
+        even += odd
+        _rotate(odd, _FIRST)
+        odd ^= even
+        _rotate(state[:1], _HALF)
+        crossed += odd
+        _rotate(odd, _SECOND)
+        odd ^= crossed
+        _rotate(state[2:3], _HALF)
 
 
 def kinds(batch: Batch) -> Batch:
@@ -204,8 +213,11 @@ def echo(syn: Batch, ttls: list[int]) -> Batch:
     return rows
 
 
+_COPIED = np.arange(len(Kind), dtype=np.uint8)
+_COPIED[[Kind.SYN_ACK, Kind.ICMP_SYN_ACK]] = Kind.ECHO, Kind.ICMP_ECHO
+
+
 def copies(batch: Batch, kind: Batch) -> Batch:
     """`kind` with the copies of answers, and the errors that quote one, told from the answers themselves."""
     copy = (batch["tsecr"] != 0) & (batch["tsval"] == ~batch["tsecr"])
-    swapped = np.where(kind == Kind.SYN_ACK, Kind.ECHO, np.where(kind == Kind.ICMP_SYN_ACK, Kind.ICMP_ECHO, kind))
-    return np.where(copy, swapped, kind).astype(np.uint8)
+    return np.where(copy, _COPIED[kind], kind) if copy.any() else kind

@@ -22,7 +22,7 @@ from prober.segment import Batch
 from prober.sighting import SIGHTING
 from prober.wire.feeder import Asked
 
-LOOK = 2048
+LOOK = 4096
 """Frames read at a time."""
 PATIENCE = 0.002
 """Seconds to wait for the next frame before deadlines are looked at."""

@@ -36,7 +36,7 @@ _WITH_ETHERNET = (1, 772)  # ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h)
 _PACKET_OUTGOING = 4
 _MAC = np.uint64((1 << 48) - 1)
 _RING = 8 << 20
-_AT_ONCE = 2048
+_AT_ONCE = 4096
 """Frames read together: as many as a processor's cache holds."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
