@@ -43,6 +43,11 @@ def get_logger(name: str) -> Logger:
     return Logger(name)
 
 
+def prepare() -> None:
+    """Import structlog now: for a process that others are forked from."""
+    import structlog  # noqa: F401  # it is the import that is wanted
+
+
 def configure_later(level: str = "info", form: str = "auto") -> None:
     """`configure`, when the first line is written."""
     _CHOSEN[:] = [(level, form)]

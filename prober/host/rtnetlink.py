@@ -73,6 +73,12 @@ def neighbour(family: int, address: str, index: int) -> Message:
     return _ask(message, RTM_GETNEIGH, dump=False)[0]
 
 
+def prepare() -> None:
+    """Import all of it now: for a process that others are forked from."""
+    for name in ("ifinfmsg", "ifaddrmsg", "rtmsg", "fibmsg", "ndmsg", "marshal"):
+        _part(name)
+
+
 def _new(name: str) -> Message:
     """An empty message of this kind."""
     return getattr(_part(name), name)()

@@ -83,9 +83,11 @@ class Stage:
         """Import what every child needs, and make the packet templates, once instead of in each of them."""
         from prober.agent import main  # noqa: F401
         from prober.controller import serve  # noqa: F401
+        from prober.host import rtnetlink
         from prober.wire import packets
 
         packets.prepare()
+        rtnetlink.prepare()
 
     def _control(self) -> int:
         from prober import settings

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prober import segment
+from prober import logs, segment
 from prober.errors import CannotMeasure
 from prober.handshake import State
+from prober.host import rtnetlink
 from prober.lab import namespaces, sealed
 from prober.probe import Kind
 from prober.report import Orders, Report
@@ -30,7 +31,9 @@ PORTS_AGAIN = [20480, 61440, 20481]
 
 def in_namespace(function: Callable[[], Any]) -> Any:
     """What `function` returns in a forked child, in a network namespace with two addresses and no way out."""
-    packets.prepare()  # once for all: a child inherits them
+    packets.prepare()  # once for all: a child inherits them, and what comes with a first question or line
+    rtnetlink.prepare()
+    logs.prepare()
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
