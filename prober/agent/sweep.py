@@ -26,6 +26,8 @@ LOOK = 4096
 """Frames read at a time."""
 PATIENCE = 0.002
 """Seconds to wait for the next frame before deadlines are looked at."""
+FEW, GATHER = 2048, 0.003
+"""Fewer frames than this are handled for the price of as many: the next ones are waited for, so many seconds."""
 SWITCH = 0.0005
 """Seconds for which one thread keeps the interpreter while the other wants it."""
 
@@ -51,6 +53,8 @@ def sweep(
             if not len(heard.segments):
                 parts.append(engine.expire(time.time_ns()))
                 engine.tap.wait(PATIENCE)
+            elif len(heard.segments) < FEW and engine.feeder.left:
+                time.sleep(GATHER)
     return Swept(_ordered(asked, segment.join(parts, OUTCOME)), segment.join(seen, SIGHTING))
 
 

@@ -82,12 +82,10 @@ class Tap:
         self.emptied = False
         batches: list[Batch] = []
         kept: list[bytes] = []
-        while limit > 0:
+        while limit > 0 and not self.emptied:
             there, raw = self._ring.take(min(limit, _AT_ONCE))
+            self.emptied = self._ring.emptied
             count = len(there)
-            if not count:
-                self.emptied = True
-                break
             segments, rows = _read(there, raw)
             batches.append(segments)
             if frames:

@@ -55,6 +55,8 @@ class Ring:
         self._bytes: Batch = np.frombuffer(self._map, np.uint8).reshape(count, WIDTH)
         self._slots: Batch = self._bytes.view(SLOT)[:, 0]
         self._at = 0
+        self.emptied = False
+        """Whether the last `take` saw a slot that is not filled yet: what comes meanwhile is for the next look."""
 
     def __len__(self) -> int:
         """How many slots there are."""
@@ -82,10 +84,12 @@ class Ring:
 
     def _ready(self, limit: int) -> int:
         """How many slots from here on are filled, without a gap: another processor may still be writing one."""
+        self.emptied = True
         for look in (*_LOOKS, limit):
             free = (self._slots["status"][self._at : self._at + min(look, limit)] & _USER) == 0
             if free.any():
                 return int(free.argmax())
             if look >= limit:
                 break
+        self.emptied = False
         return limit
