@@ -56,6 +56,8 @@ REST, SHARE = 0.25, 30.0
 """A turn is followed by a rest `SHARE` times as long as it took, of `REST` seconds at most: what comes meanwhile is
 handled together, and an agent takes a thirtieth of a processor, not all of it. Times are the kernel's stamps, and what
 the controller asks for ends the rest."""
+FIRST_REST = 0.01
+"""The longest rest before the first probe."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at the host's interfaces."""
 CROWDED = 1.0
@@ -160,6 +162,7 @@ class Agent:
         self.asking.number, self.uplink.holds = plan.number, plan.version
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
+        self._begun = self._begun or not admitted  # a witness alone has no first probe
         self.schedule.replace(admitted, now)
         self.dialler.adopt(admitted if plan.connects else [], now)
         self._looked, self._anew = float("-inf"), True
@@ -211,8 +214,8 @@ class Agent:
                     self._stumble(error)
                 if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
                     raise CannotMeasure(privileges.describe())
-                if self._begun:
-                    select.select([self.wake_in], [], [], min(REST, SHARE * (time.monotonic() - began)))
+                rest = min(REST if self._begun else FIRST_REST, SHARE * (time.monotonic() - began))
+                select.select([self.wake_in], [], [], rest)
         self._close()
 
     def _stumble(self, error: OSError) -> None:
