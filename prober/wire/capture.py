@@ -86,6 +86,8 @@ class Tap:
             there, raw = self._ring.take(min(limit, _AT_ONCE))
             self.emptied = self._ring.emptied
             count = len(there)
+            if not count:
+                break
             segments, rows = _read(there, raw)
             batches.append(segments)
             if frames:
