@@ -104,25 +104,22 @@ def _fill(made: Template, shape: Shape, batch: Batch, buffer: Batch) -> None:
     narrow = np.uint32 if shape.family == 4 else np.uint64
     summed = np.zeros(len(batch), np.uint64)
     for name in ("src_lo", "dst_lo") if shape.family == 4 else ("src_hi", "src_lo", "dst_hi", "dst_lo"):
-        summed += _put(packets, name, batch[name].astype(narrow))
-    ttl = _put(packets, "ttl", batch["ttl"])
+        _put(packets, name, batch[name].astype(narrow), summed)
+    packets["ttl"] = batch["ttl"]
     if shape.family == 4:
-        packets["ip_sum"] = _folded(summed + (ttl << np.uint64(8)) + np.uint64(made.ip_sum))
+        packets["ip_sum"] = _folded(summed + (batch["ttl"].astype(np.uint64) << np.uint64(8)), made.ip_sum)
     for name in ("sport", "dport", "seq", "ack", "flags", *(("tsval", "tsecr") if shape.stamped else ())):
-        summed += _put(packets, name, batch[name])
-    packets["tcp_sum"] = _folded(summed + np.uint64(made.tcp_sum))
+        _put(packets, name, batch[name], summed)
+    packets["tcp_sum"] = _folded(summed, made.tcp_sum)
 
 
-def _put(packets: Batch, name: str, column: Batch) -> Batch:
-    """Write one column; answers the sum of its 16-bit words a row."""
+def _put(packets: Batch, name: str, column: Batch, summed: Batch) -> None:
+    """Write one column, and add its words of 16 or 32 bits to each row's sum: they fold to the same (RFC 1071, 2)."""
     packets[name] = column
-    wide = column.astype(np.uint64)
-    if column.itemsize <= 2:
-        return wide
-    total = (wide & np.uint64(0xFFFF)) + (wide >> np.uint64(16) & np.uint64(0xFFFF))
     if column.itemsize == 8:
-        total += (wide >> np.uint64(32) & np.uint64(0xFFFF)) + (wide >> np.uint64(48))
-    return total
+        summed += column >> np.uint64(32)
+        column = column & np.uint64(0xFFFF_FFFF)
+    summed += column
 
 
 def _words(raw: bytes) -> int:
@@ -130,9 +127,13 @@ def _words(raw: bytes) -> int:
     return int(np.frombuffer(raw, ">u2").sum(dtype=np.uint64))
 
 
-def _folded(total: Batch) -> Batch:
-    """Ones' complement of a sum folded into 16 bits (RFC 1071)."""
-    for _ in range(2):
-        total = (total & np.uint64(0xFFFF)) + (total >> np.uint64(16))
-    folded: Batch = ~total & np.uint64(0xFFFF)
+def _folded(summed: Batch, template: int) -> Batch:
+    """Ones' complement of a sum of less than 2**48, the template's added, folded into 16 bits (RFC 1071)."""
+    total = summed + np.uint64(template)
+    for _ in range(3):
+        total = (total & _WORD) + (total >> _SIXTEEN)
+    folded: Batch = ~total & _WORD
     return folded
+
+
+_WORD, _SIXTEEN = np.uint64(0xFFFF), np.uint64(16)
