@@ -4,6 +4,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+
 # What is imported is compiled once and kept: the tests and the lab start hundreds of interpreters.
 unexport PYTHONDONTWRITEBYTECODE
 
