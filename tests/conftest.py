@@ -34,7 +34,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _plain_logs() -> None:
     """As `prober.logs` has it: structlog's own default draws every local of a traceback, for seconds."""
     processors = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
