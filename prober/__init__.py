@@ -35,6 +35,7 @@ halfopen       the half-open sockets of agents without a tap, matched to probes
 leftovers      half-open sockets that earlier probes left, and the bare ACKs by which a later SYN meets one
 peers          whom a target answered around the time of a probe that it did not answer
 questions      whose routing table is asked about a failed probe
+answers        what routing tables said, when, and whether it was so while a probe was under way
 facts          what the rules read off an observation, and the one door through which a verdict is said
 infer          what the rest of the matrix says of a target that nobody watches
 odds           exact odds: could this pattern of losses be chance

@@ -17,13 +17,14 @@ import msgspec
 
 from prober import observation as ob
 from prober import segment
+from prober.answers import Answers
 from prober.halfopen import Tables
 from prober.handshake import State
 from prober.leftovers import Flow, Leftovers, Row, flow_of, in_flow
 from prober.observation import Asked, Beside, Observation, Seen, Usual
 from prober.peers import Peers
 from prober.probe import Kind
-from prober.questions import Wanted, questions
+from prober.questions import Wanted, early, questions
 from prober.report import CONNECT, EXPERIMENT, Question, Report, Route
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
@@ -73,6 +74,7 @@ class Pending:
     asked_at: float | None = None
     asked_for: set[Wanted] = field(default_factory=set)
     wanted: set[Wanted] = field(default_factory=set)
+    steady: set[str] = field(default_factory=set)
 
     def see(self, row: Row, interface: str, frame: bytes, at: float) -> None:
         """One sighting; the same one again is nothing new."""
@@ -114,7 +116,7 @@ class Joiner:
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
         self._questions: dict[str, dict[Question, None]] = {}
-        self._answers: dict[Wanted, tuple[float, Route]] = {}
+        self._answers = Answers()
         self._wanting: dict[Wanted, set[int]] = {}
         self.adopt(targets)
 
@@ -141,6 +143,8 @@ class Joiner:
                 self._challenged((report.agent, row), report.interfaces[row[_NAME]], frame, at)
                 continue
             self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
+        for question in early(report.agent, rows, self.names) if not self.past else ():
+            self._questions.setdefault(report.agent, {})[question] = None
         for route in report.answers:
             self._answer(report.agent, route, received)
         if report.halfopen:
@@ -185,26 +189,26 @@ class Joiner:
 
     def _answer(self, agent: str, route: Route, received: float) -> None:
         """An answer serves every probe that wants it and ended before it came."""
-        key = (agent, Question(route.dst, route.src, route.iif, route.port))
-        self._answers.pop(key, None)  # the newest last
-        self._answers[key] = (received, msgspec.structs.replace(route, agent=agent))
+        key = self._answers.take(agent, route, received)
         for number in self._wanting.pop(key, ()):
             if number in self.pending:
                 self._give(self.pending[number], key)
 
     def _give(self, probe: Pending, key: Wanted) -> bool:
-        received, route = self._answers.get(key, (float("-inf"), None))
         since = probe.sent if probe.run.startswith(EXPERIMENT) else probe.known  # many of one cell ask for the same
-        if route is None or received < since:
+        route = self._answers.newest(key, since)
+        if route is None:
             return False
         probe.routes[key] = route
+        if not route.port and self._answers.steady(key, probe.sent, probe.done):
+            probe.steady.add(key[0])
         probe.wanted.discard(key)
         probe.fresh = True
         return True
 
     def due(self, now: float) -> list[Observation]:
         """The probes to judge: those whose vantages have spoken, and those already judged that gained evidence."""
-        self._prune(now)
+        self._answers.prune(now - HOLD - GRACE)
         result = []
         for number, probe in list(self.pending.items()):
             if now - max(probe.first, probe.known) > (HOLD + GRACE if probe.asked else UNCLAIMED):
@@ -221,13 +225,6 @@ class Joiner:
                 elif first:
                     self.failing.append(observed)
         return result
-
-    def _prune(self, now: float) -> None:
-        """Answers older than any probe that is still held serve nobody; the oldest stand first."""
-        for key, (received, _) in list(self._answers.items()):
-            if received >= now - HOLD - GRACE:
-                break
-            del self._answers[key]
 
     def _observed(self, number: int, probe: Pending, now: float) -> Observation | None:
         """The observation; a probe of which none can be made is let go and told in ``faults``, and stops no other."""
@@ -315,6 +312,7 @@ class Joiner:
             missing=tuple(self._missing(probe, responders, watching, now)),
             answering=self._peers.of(probe.target, probe.source, probe.sent),
             inner=inner, home=beside.home, untapped=untapped, held=self.leftovers.held(number, asked, probe.sent),
+            steady=tuple(sorted(probe.steady)),
         )  # fmt: skip
         self.leftovers.leave(result)
         if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):

@@ -126,6 +126,7 @@ class Observation(msgspec.Struct, frozen=True):
     prober itself is a pod. ``untapped`` responders capture nothing: only their table of half-open sockets is read.
     ``answering`` are the other sources that this target answered since, having answered before. ``held``: an earlier
     SYN of the same four-tuple, sent so many seconds before, was answered there, and nothing was seen to close it.
+    ``steady`` are the agents whose route back was told before the probe's end, and the same after it.
     """
 
     probe: int
@@ -150,6 +151,7 @@ class Observation(msgspec.Struct, frozen=True):
     untapped: tuple[str, ...] = ()
     answering: tuple[str, ...] = ()
     held: float | None = None
+    steady: tuple[str, ...] = ()
 
     def at(self, place: Place) -> Sight:
         """What is known of `place`."""

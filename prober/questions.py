@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from prober.observation import ANSWERS, Observation, Place, Sight
+from prober.observation import ANSWERS, Observation, Place, Sight, seen
 from prober.probe import Kind
 from prober.report import Question
 from prober.segment import IN
-from prober.sighting import Where
+from prober.sighting import SIGHTING, Where
 
 Wanted = tuple[str, Question]
 """Whose routing table is asked, and what."""
+_PROBE, _KIND, _WAY, _WHERE = (SIGHTING.names.index(n) for n in ("probe", "kind", "way", "where"))  # type: ignore[union-attr]
 
 
 def questions(o: Observation) -> Iterator[Wanted]:
@@ -46,3 +48,15 @@ def _to_responder(o: Observation, responder: str) -> Iterator[Wanted]:
         yield responder, Question(last.dst, port=last.dport)
     if o.pod and responder != o.inner and o.at(Place.B_POD_IN) != Sight.SEEN:
         yield responder, Question(o.pod)
+
+
+def early(agent: str, rows: Sequence[tuple[Any, ...]], names: Mapping[str, str]) -> Iterator[Question]:
+    """The way back for each SYN that one report (`rows` of `SIGHTING`) shows unanswered at the host that has its
+    address (`names`: addresses' agents): the same question as is asked once the probe has failed, when the table may
+    have been put right."""
+    answered = {row[_PROBE] for row in rows if row[_KIND] in ANSWERS}
+    for row in rows:
+        if row[_KIND] == Kind.SYN and row[_WAY] == IN and row[_WHERE] != Where.STACK and row[_PROBE] not in answered:
+            one = seen(agent, row, "", b"", 0.0)
+            if names.get(one.dst) == agent:
+                yield Question(one.src, one.dst)

@@ -141,10 +141,26 @@ def swallowed_at_target(o: Observation) -> Verdict | None:
     if o.at(Place.B_STACK) != Sight.NOT_SEEN or route is None or facts.refuses(route):
         return None  # who swallowed it can't be told: a host without a way back takes no SYN either
     who = facts.host(o)
+    if route.agent not in o.steady or facts.lost_route(o):
+        return _firewall_or_no_way_back(o, who)
     sentence = f"The SYN reached {who} and no answer left it: the host's own firewall drops it."
     step = f"On {who}: the INPUT chain (`nft list ruleset`), and `ss -ltn` for a queue that is full."
     culprit = Culprit("rule", who, f"{who} takes the SYN in and lets nothing out")
     return facts.say(o, DROP, LIKELY, sentence, Cause.T4, culprit, step, _evidence(o))
+
+
+def _firewall_or_no_way_back(o: Observation, who: str) -> Verdict:
+    """The way back is there now; a host that had none while the probe was under way takes no SYN either, and it may
+    have been put right since (inet_csk_route_req, net/ipv4; OutNoRoutes counts other packets, too)."""
+    asker, moved = facts.asked_from(o), facts.lost_route(o)
+    why = "OutNoRoutes moved meanwhile" if moved else "it was asked only after the probe"
+    sentence = (
+        f"The SYN reached {who} and no answer left it: the host's own firewall drops it, or it had no route back to"
+        f" {asker} just then. It has one now, and {why}."
+    )
+    step = f"The next probe tells. On {who}: the INPUT chain (`nft list ruleset`), and `ip monitor route`."
+    told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, None, step, _evidence(o))
+    return msgspec.structs.replace(told, missing=(*o.missing, f"{who}'s route back while the probe was under way"))
 
 
 def _named_by_counters(o: Observation) -> Verdict | None:

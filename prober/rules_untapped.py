@@ -63,6 +63,8 @@ def took_none(o: Observation) -> Verdict | None:
         return None  # without its way back, or where an ICMP error ended a socket, either direction fits
     if route.type == "local" or _elsewhere(o, route) or o.counters.get("TcpExtIPReversePathFilter"):
         return None  # the way back is wrong: the SYN may have been dropped for it, or its answer may have gone astray
+    if facts.lost_route(o):
+        return None  # it may have had no way back just then, and have been given one before it was asked
     out = o.at(Place.A_NIC_OUT) == Sight.SEEN
     if not out:
         return None

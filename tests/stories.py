@@ -95,7 +95,7 @@ def story(
     source: str = "firewall", responders: tuple[str, ...] = ("node1",), through: tuple[str, ...] = (),
     counters: dict[str, int] | None = None, names: dict[str, str] = NAMES, subnet: str = "firewall 10.19.0.0/24",
     inner: str = "", home: str = "", untapped: tuple[str, ...] = (), answering: tuple[str, ...] = (),
-    held: float | None = None,
+    held: float | None = None, steady: tuple[str, ...] = ("node1", "app"),
 ) -> Observation:  # fmt: skip
     """The observation of firewall → ingress that this story makes; `deaf` agents were not capturing throughout, and
     `untapped` ones read their half-open sockets only."""
@@ -111,6 +111,7 @@ def story(
         places(asked, source, responders, seen, seen_by, bool(inside), 1.0, beside), seen,
         pod=inside, subnet=subnet, through=through, routes=routes, counters=counters or {}, usual=usual,
         names=names, missing=missing, inner=inner, home=home, untapped=untapped, answering=answering, held=held,
+        steady=steady,
     )  # fmt: skip
 
 

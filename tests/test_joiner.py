@@ -275,6 +275,34 @@ def test_no_half_open_socket_says_that_its_tcp_took_none():
     assert (verdict.label, verdict.confidence) == (Label.INGRESS_DROP, Confidence.INFERRED)
 
 
+def test_a_way_back_that_is_mended_between_the_probe_and_the_question_is_not_taken_for_what_it_was():
+    """node1 had no route back to the firewall until the probe's end: it swallowed the SYN for that."""
+
+    def swallowed(mended_at: float) -> str:
+        at, clock = 10.0, [0.0]
+        rows = [to_node1(row) for row in (saw(Kind.SYN, OUT, at), ended(State.TIMED_OUT, at, at + 1.0))]
+
+        def table(asked: Question) -> Route:
+            gone = Route("node1", asked.dst, asked.src, asked.iif, type="", error="ENETUNREACH")
+            return _answer(asked) if asked.port or clock[0] >= mended_at else gone
+
+        node1 = Agent("node1", [(at, to_node1(saw(Kind.SYN, IN, at)))], route=table)
+        write = node1._written
+
+        def written(now, questions):
+            clock[0] = now
+            return write(now, questions)
+
+        node1._written = written
+        agents = [Agent("firewall", [(at, rows[0]), (at + 1.0, rows[1])], targets=["node1"]), node1]
+        verdict = classify(play(agents)[-1])
+        return f"{verdict.label} {verdict.cause}"
+
+    assert swallowed(mended_at=0.0) == "ingress-drop T4"
+    assert swallowed(mended_at=11.1) == "unknown None"
+    assert swallowed(mended_at=99.0) == "return-path-loss R2"
+
+
 def test_a_stranger_on_the_port_may_be_the_probe_behind_a_nat():
     stranger = HalfOpen("192.0.2.1", 1024, NODE1, PORT, TAKEN.seen_ns)
     made = play(without_a_tap([stranger]))[-1]

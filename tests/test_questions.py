@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from prober.questions import questions
+from prober.probe import Kind
+from prober.questions import early, questions
 from prober.report import Question
+from prober.segment import IN, OUT
+from prober.sighting import Where
+from tests.fleet import saw
 from tests.stories import FIREWALL, NAMES, NODE1, NODE19, POD, THERE, story
 
 
@@ -44,3 +48,11 @@ def test_witnesses_and_the_node_of_a_prober_in_a_pod_are_asked_for_theirs():
     assert ("node19", Question(FIREWALL, POD, "eth0")) in caught
     home = list(questions(story("caller >> SYN", source="caller", src=NODE19, home="node2")))
     assert ("node2", Question(POD)) in home
+
+
+def test_a_host_whose_syn_waits_for_its_answer_is_asked_at_once():
+    came = saw(Kind.SYN, IN, 10.0).tolist()
+    assert list(early("app", came, {POD: "app"})) == [Question(FIREWALL, POD)]
+    assert not list(early("app", came + saw(Kind.SYN_ACK, OUT, 10.0).tolist(), {POD: "app"})), "it was answered"
+    assert not list(early("node1", came, {POD: "app"})), "it passes it on"
+    assert not list(early("app", saw(Kind.SYN, IN, 10.0, Where.STACK).tolist(), {POD: "app"})), "its TCP took it"

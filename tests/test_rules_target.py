@@ -103,6 +103,17 @@ def test_a_host_that_swallows_the_syn():
     assert said(story(HOST + "\nnode1/stack << SYN", dst=NODE1)) == "return-path-loss likely"
 
 
+def test_a_host_whose_way_back_is_known_only_from_after_the_probe_is_not_said_to_filter():
+    """The heal of a missing route, between the probe and the question."""
+    verdict = classify(story(HOST, dst=NODE1, routes=(RIGHT,), steady=()))
+    assert verdict.label == Label.UNKNOWN
+    assert "firewall" in verdict.sentence and "no route back" in verdict.sentence
+    assert verdict.missing == ("node1's route back while the probe was under way",)
+    moved = story(HOST, dst=NODE1, routes=(RIGHT,), counters={"IpOutNoRoutes": 1})
+    assert said(moved) == "unknown ambiguous"
+    assert said(story(IN_POD, routes=(BACK,), **INSIDE, steady=())) == "unknown ambiguous"
+
+
 def test_a_taken_syn_whose_answer_finds_no_next_hop():
     dead = Route("node1", FIREWALL, NODE1, "", "0.0.0.0/0", "10.224.0.1", "eth0", neighbour="FAILED")
     verdict = classify(story(HOST + "\nnode1/stack << SYN", dst=NODE1, routes=(dead,)))

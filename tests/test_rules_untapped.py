@@ -50,10 +50,18 @@ def test_a_full_queue_and_a_missing_route_are_named():
         ((), {}),
         ((HERE,), {"TcpExtListenDrops": 1}),
         ((HERE,), {"TcpExtIPReversePathFilter": 1}),
+        ((HERE,), {"IpOutNoRoutes": 1}),
         ((WRONG,), {}),
         ((Route("node1", FIREWALL, NODE1, "", f"{FIREWALL}/32", dev="lo", type="local"),), {}),
     ],
-    ids=["no route told", "an error ended a socket", "rp_filter", "a wrong way back", "its own address"],
+    ids=[
+        "no route told",
+        "an error ended a socket",
+        "rp_filter",
+        "no route meanwhile",
+        "a wrong way back",
+        "its own address",
+    ],
 )
 def test_where_either_direction_fits_none_is_named(routes: tuple[Route, ...], counters: dict[str, int]):
     assert said(untapped(SENT, *routes, **counters)) == "unknown ambiguous"

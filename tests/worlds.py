@@ -16,7 +16,7 @@ DEATHS = {
     "wrong node in": "ingress-drop", "node": "ingress-drop", "inside": "ingress-drop return-path-loss",
     "kept": "return-path-misroute return-path-loss", "no route": "return-path-loss",
     "elsewhere": "return-path-misroute return-path-loss", "routers fault": "return-path-misroute return-path-loss",
-    "way back": "return-path-loss", "told back": "return-path-loss",
+    "way back": "return-path-loss", "told back": "return-path-loss", "healed": "return-path-loss",
 }  # fmt: skip
 """Where a handshake dies, and what may be said of it then (besides *unknown*)."""
 
@@ -47,7 +47,10 @@ class World:
             state = State.TIMED_OUT  # answers are heard by the tap
         routes = tuple(one for one in self._routes() if self.answers and one.agent not in self.deaf)
         target = POD if self.pod else NODE1
-        return story("\n".join(lines), state, deaf=self.deaf, routes=routes, usual=self._usual(), dst=target)
+        steady = () if self.death == "healed" else ("node1",)
+        return story(
+            "\n".join(lines), state, deaf=self.deaf, routes=routes, usual=self._usual(), dst=target, steady=steady
+        )
 
     def _usual(self) -> Usual | None:
         carried = ("node2",) if self.router else ()
@@ -88,14 +91,14 @@ class World:
         into = (
             ["node1/pod << SYN ttl 61"] if self.pod else ["node1/stack << SYN ttl 62"] if self.death == "kept" else []
         )
-        if self.death == "inside" or (self.death == "no route" and not self.pod):
-            return into
+        if self.death == "inside" or (self.death in ("no route", "healed") and not self.pod):
+            return into  # "healed": the route is back by the time it is asked for
         what = "RST" if self.death == "closed" else "SYN-ACK"
         out = ["node1/pod >> SYN-ACK ttl 64"] if self.pod else []
         return [*into, *(line.replace("SYN-ACK", what) for line in out + self._way_back())]
 
     def _way_back(self) -> list[str]:
-        if self.death in ("kept", "no route"):
+        if self.death in ("kept", "no route", "healed"):
             return []
         if self.death == "elsewhere":
             return ["node1 >> SYN-ACK ttl 63", "node19 << SYN-ACK ttl 63"]
