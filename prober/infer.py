@@ -24,6 +24,8 @@ from prober.segment import Network
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 SURE = (Confidence.PROVEN, Confidence.LIKELY)
+FAILED_OF_LATE = 2.0
+"""Seconds before a probe in which another cell's failure is of the same time."""
 
 
 class Neighbour(NamedTuple):

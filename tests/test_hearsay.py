@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from prober.hearsay import completed, is_told
+from prober.hearsay import MOST, Tried, completed, is_silent, is_source, is_told
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 SILENT = Verdict(
@@ -31,15 +31,40 @@ def test_what_was_told_seconds_before_names_the_cause_and_says_of_what_it_was_to
     [
         [],
         [(9.0, SILENT)],
-        [(10.5, TOLD)],
+        [(20.5, TOLD)],
+        [(10.5, PASSED), (11.0, TOLD)],
         [(-0.5, TOLD)],
         [(9.0, PASSED), (8.0, TOLD)],
         [(9.0, msgspec.structs.replace(TOLD, label=Label.RETURN_PATH_LOSS, cause=Cause.R2))],
     ],
-    ids=["nothing before", "silence before", "told later", "told too long ago", "a pass between", "another label"],
+    ids=[
+        "nothing before",
+        "silence before",
+        "told too late",
+        "a pass before it was told",
+        "told too long ago",
+        "a pass between",
+        "another label",
+    ],
 )
 def test_anything_else_leaves_it_as_it_is(before: list[tuple[float, Verdict]]) -> None:
     assert completed(SILENT, 10.0, before) == SILENT
+
+
+def test_what_is_told_of_the_next_probe_names_the_cause_of_the_one_before_it() -> None:
+    said = completed(SILENT, 10.0, [(9.0, SILENT), (10.5, SILENT), (11.5, TOLD)])
+    assert (said.label, said.cause, said.culprit) == (Label.INGRESS_DROP, Cause.F3, TOLD.culprit)
+    assert said.evidence[-1] == "told of a probe 1.5 s after"
+    assert is_silent(SILENT) and not is_silent(said)
+    assert is_source(TOLD) and not is_source(said), "it was told of another probe"
+
+
+def test_what_experiments_were_told_is_remembered_by_pair_and_not_for_ever() -> None:
+    tried = Tried()
+    for at in range(2 * MOST):
+        tried.add(("firewall", "ingress"), float(at), TOLD)
+    assert [at for at, _ in tried.of(("firewall", "ingress"))] == [float(at) for at in range(MOST, 2 * MOST)]
+    assert tried.of(("lb", "ingress")) == ()
 
 
 def test_hearsay_is_no_source_of_hearsay() -> None:

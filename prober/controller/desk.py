@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,12 +28,7 @@ from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
 
-TRIED = 16
-"""Handshakes of a pair's experiments that an ICMP error answered, of which is remembered what it said."""
 Judge = Callable[[Observation, float, float, "Day"], None]
-
-FAILED_OF_LATE = 2.0
-"""Seconds before a probe in which another cell's failure is of the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ class Desk:
         self.debounce = Debounce()
         self._pairs = {pair.key: pair for pair in self.pairs}
         self.bench = Bench(targets.policy)
-        self._tried: dict[tuple[str, str], deque[hearsay.Told]] = {}
+        self._tried = hearsay.Tried()
         self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
         self._blocks = tuple((agent.name, block) for agent in targets.agents for block in agent.pods)
 
@@ -193,8 +187,8 @@ class Desk:
         if experiment.is_one(observation.run):
             verdict = classify(observation)
             if hearsay.is_told(verdict):
-                key = (observation.source, observation.target)
-                self._tried.setdefault(key, deque(maxlen=TRIED)).append((observation.sent, verdict))
+                self._tried.add(key := (observation.source, observation.target), observation.sent, verdict)
+                self._name_the_silent(key)
             if result := self.bench.take(observation, verdict, now):
                 self._learn(result, now, wall, day)
             return
@@ -273,7 +267,7 @@ class Desk:
         silent, cell = infer.wanted(observation, verdict), self.matrix.cells.get(key)
         if cell and (silent or verdict.label != Label.UNKNOWN):
             lately = [(one.sent, one.verdict) for one in cell.recent if one.probe != observation.probe]
-            verdict = hearsay.completed(verdict, observation.sent, lately, self._tried.get(key, ()))
+            verdict = hearsay.completed(verdict, observation.sent, lately, self._tried.of(key))
         if silent:
             verdict = infer.infer(observation, verdict, self._around(observation))
         before = self._said(observation)
@@ -285,11 +279,19 @@ class Desk:
         if before is not None:
             verdict = revised(before, verdict)
         self._fold(observation, verdict)
+        if hearsay.is_source(verdict):
+            self._name_the_silent(key)
         judged = Judged(observation, verdict, now, wall, before is None)
         kept = self.evidence.get(key)
         if kept is None or (kept.observation.sent <= observation.sent and not is_spoilt(observation, verdict)):
             self.evidence[key] = judged
         return judged
+
+    def _name_the_silent(self, key: tuple[str, str]) -> None:
+        """An error was told of one probe of a pair: those of which nobody told are looked at once more."""
+        for one in self.matrix.cells[key].recent if key in self.matrix.cells else ():
+            if hearsay.is_silent(one.verdict):
+                self.joiner.judge_again(one.probe)
 
     def _around(self, o: Observation) -> infer.Context:
         """The cells that say something of this probe's time: passes sent after it or in the same run, failures of late.
@@ -300,7 +302,7 @@ class Desk:
         for matrix, since in ((self.matrix, o.sent), (self.runs.get(o.run), float("-inf"))):
             for cell in matrix.cells.values() if matrix else ():
                 newest = cell.recent[-1] if cell.recent else None
-                if newest and newest.sent >= (since if newest.verdict.label.passes else since - FAILED_OF_LATE):
+                if newest and newest.sent >= (since if newest.verdict.label.passes else since - infer.FAILED_OF_LATE):
                     cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
         return infer.Context(tuple(cells), self._zones, self._blocks, self._pairs.keys())
 

@@ -17,7 +17,7 @@ from prober.probe import Kind
 from prober.report import CONNECT, Report
 from prober.segment import IN, OUT
 from prober.settings import read_targets
-from prober.verdict import Confidence, Label, Verdict
+from prober.verdict import Cause, Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
 from tests.controller.reports import MS, Reporter
 from tests.stories import THERE, story
@@ -189,6 +189,26 @@ def test_an_error_that_a_handshake_of_the_experiment_met_names_the_cause_of_a_si
     report.runs = ["", "experiment-5.000-firewall"]
     desk.take(report, 5.0)
     assert judged(desk, 5.0, 1e9) == [label]
+
+
+def test_an_error_that_comes_for_the_next_probe_names_the_cause_of_the_silent_one_before(desk: Desk) -> None:
+    """The router's budget was spent on others when the first one died; the joiner is asked to look at it again."""
+    gateway = "10.224.0.1"
+    silent = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0, probe=6)
+    told = story(f"firewall >> SYN\nfirewall << ICMP 3/0 of SYN from {gateway}")
+    told = msgspec.structs.replace(told, sent=11.0, probe=8)
+    again: list[int] = []
+    desk.joiner.judge_again = again.append  # type: ignore[method-assign]
+    day = Day()
+    for o in (silent, told, silent, told):
+        desk._judge_one(o, 12.0, 1e9, day)
+    assert again == [6], "once: it is not silent any more, and no source itself"
+    assert [(one.verdict.cause, one.new) for one in day.judged] == [
+        (Cause.F1, True), (Cause.F3, True), (Cause.F3, False),
+    ]  # fmt: skip
+    assert gateway in str(day.judged[2].verdict.culprit)
+    assert day.judged[2].verdict.evidence[-1].startswith("revised: before more was seen it was ingress-drop F1")
+    assert desk.matrix.cells[PAIR].sent == 2
 
 
 def test_a_connect_that_was_not_heard_makes_its_cell_local_until_one_is(desk: Desk) -> None:
