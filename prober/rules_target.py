@@ -40,6 +40,8 @@ def held_by_the_node(o: Observation) -> Verdict | None:
         return None
     if o.at(Place.B_NIC_OUT) != Sight.NOT_SEEN and o.source not in o.responders:
         return None  # it may have answered for the pod
+    if o.counters.get("TcpExtIPReversePathFilter") and not facts.errors_to_prober(o):
+        return None  # rp_filter may have dropped it, for a way back that was mended before it was asked for
     node = facts.names(facts.nodes(o))
     cause, why = _held_because(o, node)
     at = "" if o.source in o.responders else "'s NIC"
@@ -141,7 +143,8 @@ def swallowed_at_target(o: Observation) -> Verdict | None:
     if o.at(Place.B_STACK) != Sight.NOT_SEEN or route is None or facts.refuses(route):
         return None  # who swallowed it can't be told: a host without a way back takes no SYN either
     who = facts.host(o)
-    if route.agent not in o.steady or facts.lost_route(o):
+    filtered = o.counters.get("TcpExtIPReversePathFilter")  # of a way back that was wrong just then
+    if route.agent not in o.steady or facts.lost_route(o) or filtered:
         return _firewall_or_no_way_back(o, who)
     sentence = f"The SYN reached {who} and no answer left it: the host's own firewall drops it."
     step = f"On {who}: the INPUT chain (`nft list ruleset`), and `ss -ltn` for a queue that is full."
@@ -152,8 +155,8 @@ def swallowed_at_target(o: Observation) -> Verdict | None:
 def _firewall_or_no_way_back(o: Observation, who: str) -> Verdict:
     """The way back is there now; a host that had none while the probe was under way takes no SYN either, and it may
     have been put right since (inet_csk_route_req, net/ipv4; OutNoRoutes counts other packets, too)."""
-    asker, moved = facts.asked_from(o), facts.lost_route(o)
-    why = "OutNoRoutes moved meanwhile" if moved else "it was asked only after the probe"
+    asker, moved = facts.asked_from(o), facts.lost_route(o) or o.counters.get("TcpExtIPReversePathFilter")
+    why = "OutNoRoutes or IPReversePathFilter moved meanwhile" if moved else "it was asked only after the probe"
     sentence = (
         f"The SYN reached {who} and no answer left it: the host's own firewall drops it, or it had no route back to"
         f" {asker} just then. It has one now, and {why}."

@@ -223,7 +223,7 @@ DECIDES: dict[Cause, str] = {
     Cause.T1: "the SYN is at the target, an RST leaves it, and nothing listens there as far as anybody says",
     Cause.T2: "an RST leaves the target though something listens there, or its node answers and no pod saw the SYN",
     Cause.T3: "no answer left the host, and ListenOverflows moved",
-    Cause.T4: "the SYN is at the target, its TCP did not take it, nothing left, and its route back is there",
+    Cause.T4: "the SYN is at the target, its TCP did not take it, nothing left, and its route back was there meanwhile",
     Cause.T5: "at the node's NIC and at no pod, whose own route is there; or the node's ICMP says that a rule rejects",
     Cause.T6: "at the NIC and no further, IPReversePathFilter moved, and the route back leaves by another interface",
     Cause.T7: "at the NIC and no further, and nf_conntrack_count has reached nf_conntrack_max",

@@ -34,6 +34,14 @@ def test_a_syn_that_never_gets_from_the_node_to_its_pod():
         assert said(story(text)) == f"ingress-drop {cause} likely"
 
 
+def test_a_node_whose_rp_filter_dropped_something_is_not_said_to_hold_the_syn_by_a_policy():
+    """Its way back may have been wrong, and mended before it was asked for."""
+    moved = {"TcpExtIPReversePathFilter": 1}
+    assert said(story(AT_NODE, counters=moved)) == "unknown ambiguous"
+    text = f"{AT_NODE}\nfirewall << ICMP 3/13 of SYN from {NODE1} after 3100"
+    assert said(story(text, counters=moved)) == "ingress-drop T5 likely"
+
+
 def test_a_node_that_sends_the_syn_back_out_has_no_such_pod():
     assert said(story(AT_NODE + "\nnode1 >> SYN ttl 61")) == "ingress-drop F7 likely"
 
@@ -109,8 +117,8 @@ def test_a_host_whose_way_back_is_known_only_from_after_the_probe_is_not_said_to
     assert verdict.label == Label.UNKNOWN
     assert "firewall" in verdict.sentence and "no route back" in verdict.sentence
     assert verdict.missing == ("node1's route back while the probe was under way",)
-    moved = story(HOST, dst=NODE1, routes=(RIGHT,), counters={"IpOutNoRoutes": 1})
-    assert said(moved) == "unknown ambiguous"
+    for counter in ("IpOutNoRoutes", "TcpExtIPReversePathFilter"):
+        assert said(story(HOST, dst=NODE1, routes=(RIGHT,), counters={counter: 1})) == "unknown ambiguous"
     assert said(story(IN_POD, routes=(BACK,), **INSIDE, steady=())) == "unknown ambiguous"
 
 
