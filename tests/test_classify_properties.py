@@ -64,10 +64,15 @@ def test_a_route_less_never_makes_it_surer(o, which):
     assert rank(fewer) <= rank(o), (classify(o), classify(fewer))
 
 
+AGAINST = ("IpOutNoRoutes", "Ip6OutNoRoutes", "TcpExtIPReversePathFilter")
+
+
 @given(observations())
 @MANY
 def test_no_counters_never_make_it_surer(o):
-    assert rank(msgspec.structs.replace(o, counters={})) <= rank(o)
+    """But for those by which a way back was missing: that they stood still is a fact as well."""
+    left = {name: moved for name, moved in o.counters.items() if name in AGAINST}
+    assert rank(msgspec.structs.replace(o, counters=left)) <= rank(o)
 
 
 @given(observations())
