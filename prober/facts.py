@@ -22,6 +22,8 @@ REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
 _NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EACCES")
 _NEIGHBOUR_MS = 300.0
 """An ICMP host unreachable at once is a route's; one that took longer is a neighbour that did not answer (3 s, ARP)."""
+_AT_ONCE_MS = 20.0
+"""So soon after the RST by which a prober gives up, an error quotes that; the SYN's own was over the router's limit."""
 
 
 class Error(StrEnum):
@@ -356,7 +358,9 @@ def _waited(o: Observation, error: Seen) -> float:
     """Milliseconds between the quoted packet and the error, on the clock of the agent that saw both."""
     kinds = (Kind.SYN,) if error.kind == Kind.ICMP_SYN else ANSWERS
     before = [s.after_ms for s in o.saw(*kinds, by=error.agent)]
-    return error.after_ms - min(before) if before else error.after_ms
+    resets = [s.after_ms for s in o.saw(Kind.RST, by=error.agent, way=OUT) if error.kind == Kind.ICMP_SYN]
+    quoted = [at for at in resets if 0.0 <= error.after_ms - at < _AT_ONCE_MS]
+    return error.after_ms - min(quoted or before or [0.0])
 
 
 def hop(o: Observation, address: str) -> str:

@@ -159,3 +159,13 @@ def test_where_a_syn_was_unwrapped_is_where_it_came_in():
     assert facts.entry(o) == "vxlan0"
     assert [one.outer_src for one in facts.wrapped_syns(o)] == ["10.224.0.5"]
     assert facts.usual_ends(o, "node1") is None
+
+
+@pytest.mark.parametrize(
+    ("after", "meaning"), [(0.2, Error.REFUSES), (1000.5, Error.REFUSES), (1300, Error.NO_HOST), (3050, Error.NO_HOST)]
+)
+def test_an_error_that_quotes_the_reset_of_a_probe_given_up_came_at_once(after: float, meaning: Error):
+    """A router's limit may let the error about the RST through and not the one about the SYN, a second before."""
+    sent = "firewall >> SYN after 0.1\nfirewall >> own RST after 1000"
+    o = story(f"{sent}\nfirewall << ICMP 3/1 of SYN from {LB} after {after}")
+    assert facts.meaning(o, o.saw(Kind.ICMP_SYN)[0]) == meaning
