@@ -258,7 +258,7 @@ RULES: dict[Reached, tuple[Rule, ...]] = {
         rules_target.met_another_socket,
         rules_return.kept_at_home, rules_return.held_for_the_way_back, rules_target.no_room_in_conntrack,
         rules_target.held_by_the_node, rules_target.lost_in_the_stack, rules_target.swallowed_at_target,
-        rules_forward.told_on_the_way_in, rules_untapped.took_it, rules_untapped.took_none,
+        rules_untapped.took_it, rules_forward.told_on_the_way_in, rules_untapped.took_none,
     ),
     Reached.NOWHERE: (
         never_on_the_wire, rules_forward.held_at_home, rules_forward.refused_by_a_router,
@@ -277,6 +277,17 @@ BEFORE: dict[tuple[str, str], str] = {
     ("held_for_the_way_back", "held_by_the_node"): "rp_filter is the symptom, the return route the cause (T6)",
     ("held_for_the_way_back", "swallowed_at_target"): "the same on a host",
     ("never_on_the_wire", "told_on_the_way_in"): "it died at the first place where it is missing; the error is A's own",
+    (
+        "kept_at_home",
+        "told_on_the_way_in",
+    ): "its own route is nearer than an error: whoever sent that did not have the SYN",
+    ("held_for_the_way_back", "told_on_the_way_in"): "the same for a SYN that rp_filter held",
+    ("lost_in_the_stack", "told_on_the_way_in"): "its TCP took the SYN: no error can speak for it",
+    (
+        "swallowed_at_target",
+        "told_on_the_way_in",
+    ): "what the host's own counters and routes name is nearer than an error",
+    ("took_it", "told_on_the_way_in"): "a half-open socket is there: its TCP took the SYN",
     ("never_on_the_wire", "never_arrived"): "what never left cannot arrive",
 }
 """Rules of one list that may speak together and blame different directions: which comes first, and why.

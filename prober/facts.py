@@ -80,7 +80,7 @@ def reached(o: Observation) -> Reached:
         return _ENDED[o.asked.state]
     if answered(o):
         return Reached.ANSWER
-    came = syn_arrived(o) or o.source in o.responders or o.saw(Kind.CHALLENGE)
+    came = syn_arrived(o) or o.source in o.responders or o.saw(Kind.CHALLENGE, Kind.ICMP_SYN_ACK)
     return Reached.SYN if came else Reached.NOWHERE
 
 
@@ -89,6 +89,11 @@ def answered(o: Observation) -> bool:
     if o.saw(Kind.SYN_ACK) or answer_left(o) is not None:
         return True
     return bool(o.saw(Kind.REFUSAL)) and not never_arrived(o)
+
+
+def answered_there(o: Observation) -> bool:
+    """True where the answer is the responder's own for certain. An RST is anybody's, if no SYN was seen to arrive."""
+    return bool(o.saw(Kind.SYN_ACK)) or answer_left(o) is not None or syn_arrived(o)
 
 
 def syn_arrived(o: Observation) -> bool:
@@ -116,7 +121,8 @@ def way_back(o: Observation) -> Route | None:
     """The responder's own route to whom it saw asking; of several responders, of the one that had to do with it."""
     own, left = nodes(o), answer_left(o)
     came = {one.agent for one in o.saw(Kind.SYN, way=IN)}
-    concerned = tuple(name for name in own if left and name == left.agent) or tuple(n for n in own if n in came) or own
+    concerned = tuple(name for name in own if left and name == left.agent) or tuple(n for n in own if n in came)
+    concerned = concerned or own[: len(own) == 1]
     return next((r for name in concerned if (r := o.route_of(name)) and name != o.source), None)
 
 
@@ -259,6 +265,11 @@ def passed_on(o: Observation, agent: str, *kinds: Kind) -> bool:
     return bool(o.saw(*kinds, by=agent, way=OUT, where=Where.NIC))
 
 
+def kept(o: Observation, agent: str, *kinds: Kind) -> bool:
+    """True where that agent captured throughout, and the packet left it by no NIC."""
+    return agent not in o.partial and not passed_on(o, agent, *kinds)
+
+
 def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
     """Packets in the hands of whoever is not on their way, the furthest (lowest TTL) last.
 
@@ -271,7 +282,7 @@ def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
 
 
 def _on_the_way(o: Observation, agent: str, kinds: tuple[Kind, ...]) -> bool:
-    carried = Kind.SYN not in kinds and syn_arrived(o) and bool(o.saw(Kind.SYN, by=agent))
+    carried = Kind.SYN not in kinds and (syn_arrived(o) or o.saw(Kind.SYN_ACK)) and bool(o.saw(Kind.SYN, by=agent))
     return regular(o, agent) or carried or (not irregular(o, agent) and passed_on(o, agent, *kinds))
 
 
@@ -283,11 +294,11 @@ def last_carrier(o: Observation, *kinds: Kind) -> str:
 
 def dead_end(o: Observation, stray: Seen) -> Route | None:
     """The stray's own route where it shows that the packet ends there: refused, or taken for a local one."""
-    fate = next((r for r in reversed(o.routes) if (r.agent, r.dst) == (stray.agent, stray.dst)), None)
-    if fate is None or is_default(fate):
+    told = fate(o, stray)
+    if told is None or is_default(told):
         return None
-    claimed = not fate.via and fate.dev != "" and (wider_than_home(o, fate) or _new_claim(o, stray, fate))
-    return fate if fate.type in (*REFUSING, "local") or claimed else None
+    claimed = not told.via and told.dev != "" and (wider_than_home(o, told) or _new_claim(o, stray, told))
+    return told if told.type in (*REFUSING, "local") or claimed else None
 
 
 def _new_claim(o: Observation, stray: Seen, fate: Route) -> bool:
@@ -303,14 +314,19 @@ def _attached(o: Observation, agent: str, fate: Route) -> bool:
     return any(name == agent and ipaddress.ip_address(address) in block for address, name in o.names.items())
 
 
+def fate(o: Observation, one: Seen) -> Route | None:
+    """Its holder's own route for the packet that it holds."""
+    return next((r for r in reversed(o.routes) if (r.agent, r.dst) == (one.agent, one.dst)), None)
+
+
 def onward(o: Observation, stray: Seen) -> Route | None:
     """The stray's own route where it shows an ordinary router: it would send the packet on by another interface than
     it came by, to a next hop or into a network of its own. Whatever stops the packet there is no wrong route."""
-    fate = next((r for r in reversed(o.routes) if (r.agent, r.dst) == (stray.agent, stray.dst)), None)
-    if fate is None or fate.error or fate.type != "unicast" or not fate.prefix:
+    told = fate(o, stray)
+    if told is None or told.error or told.type != "unicast" or not told.prefix:
         return None
-    by_another = fate.dev not in ("", stray.interface)
-    return fate if by_another and (fate.via or _attached(o, stray.agent, fate)) else None
+    by_another = told.dev not in ("", stray.interface)
+    return told if by_another and (told.via or _attached(o, stray.agent, told)) else None
 
 
 def meaning(o: Observation, one: Seen) -> Error:

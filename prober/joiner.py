@@ -310,6 +310,7 @@ class Joiner:
             routes=tuple(probe.routes.values()), usual=self.usual.get(key), names=self.names,
             counters=moved(self.vantages, counting, probe.sent, probe.done),
             missing=tuple(self._missing(probe, responders, watching, now)),
+            partial=tuple(sorted({one.agent for one in seen} - watching)),
             answering=self._peers.of(probe.target, probe.source, probe.sent),
             inner=inner, home=beside.home, untapped=untapped, held=self.leftovers.held(number, asked, probe.sent),
             steady=tuple(sorted(probe.steady)),

@@ -127,6 +127,7 @@ class Observation(msgspec.Struct, frozen=True):
     ``answering`` are the other sources that this target answered since, having answered before. ``held``: an earlier
     SYN of the same four-tuple, sent so many seconds before, was answered there, and nothing was seen to close it.
     ``steady`` are the agents whose route back was told before the probe's end, and the same after it.
+    ``partial`` agents saw some of this probe and did not capture throughout: what they did not see may have been there.
     """
 
     probe: int
@@ -152,6 +153,7 @@ class Observation(msgspec.Struct, frozen=True):
     answering: tuple[str, ...] = ()
     held: float | None = None
     steady: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
 
     def at(self, place: Place) -> Sight:
         """What is known of `place`."""
@@ -286,16 +288,23 @@ def _passed_unseen(asked: Asked, source: str, responders: tuple[str, ...], seen:
         yield Place.A_NIC_OUT
     answers = [one for one in seen if one.kind in (Kind.SYN_ACK, Kind.CHALLENGE)]
     if answers:
+        yield Place.B_STACK
+    if answers or any(one.kind == Kind.ICMP_SYN_ACK for one in seen):
         yield from (Place.B_NIC_IN, Place.B_POD_IN)
     if any(one.where != Where.POD or one.agent not in responders for one in answers):
         yield Place.B_POD_OUT
     there = [one for one in seen if one.agent in responders]
-    if any(one.kind == Kind.SYN and one.where == Where.POD for one in there):
+    if any(one.kind == Kind.SYN and one.where != Where.NIC for one in there):
         yield Place.B_NIC_IN
-    if any(one.kind == Kind.REFUSAL and one.way == OUT for one in there):
+    refusals = [one for one in there if one.kind == Kind.REFUSAL and one.way == OUT]
+    if refusals:
         yield Place.B_NIC_IN
-    came = any(one.kind == Kind.SYN and one.way == IN for one in there)
+    if any(one.where == Where.POD for one in refusals):
+        yield Place.B_POD_IN
+    came = bool(refusals) or any(one.kind == Kind.SYN and one.way == IN for one in there)
     refused = [one for one in seen if one.kind == Kind.REFUSAL and came]
+    if refused and not refusals:
+        yield from (Place.B_POD_IN, Place.B_STACK)
     if any(one.agent not in responders or (one.where, one.way) == (Where.NIC, IN) for one in answers + refused):
         yield Place.B_NIC_OUT
 

@@ -50,12 +50,12 @@ def refused_by_a_router(o: Observation) -> Verdict | None:
     """F3, F4: an agent on the way got the SYN, passed none on, and its own routing table refuses the target."""
     if facts.syn_arrived(o):
         return None
-    for one in o.witnesses(Kind.SYN):
-        route = o.route_of(one.agent)
-        refusal = facts.refuses(route) if route and route.dst == one.dst else None
+    for one in (one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK):
+        route = facts.fate(o, one)
+        refusal = facts.refuses(route) if route else None
         if route is None or refusal is None or facts.irregular(o, one.agent):
             continue
-        if facts.passed_on(o, one.agent, Kind.SYN):
+        if not facts.kept(o, one.agent, Kind.SYN):
             continue
         said = facts.describe(o, route)
         sentence = f"The SYN for {o.target} reached {one.agent}, which has no way to {one.dst}: {said}."
@@ -75,11 +75,13 @@ def astray_on_the_way_in(o: Observation) -> Verdict | None:
         return None
     route = o.route_of(o.source)
     hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
-    stray = next((one for one in strays if one.agent in hops), strays[-1])
+    watched = facts.never_arrived(o)
+    odd = [one for one in strays if facts.irregular(o, one.agent) or facts.dead_end(o, one)]  # others may be routers
+    odd = [one for one in odd if watched or facts.kept(o, one.agent, Kind.SYN)]  # another way in may well have arrived
+    if not odd:
+        return None
+    stray = next((one for one in odd if one.agent in hops), odd[-1])
     wrong = route if stray.agent in hops else facts.dead_end(o, stray)
-    watched, new = facts.never_arrived(o), facts.irregular(o, stray.agent)
-    if not (new or wrong) or (not watched and facts.passed_on(o, stray.agent, Kind.SYN)):
-        return None  # an ordinary router, as far as is known; or another way than usual, and it may well have arrived
     culprit = Culprit("node", stray.agent, f"caught the SYN for {stray.dst} on {stray.interface}")
     if wrong:
         culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {facts.describe(o, wrong)}")
@@ -98,6 +100,7 @@ def ended_on_the_way_in(o: Observation) -> Verdict | None:
     """F4 in silence: who always carried the SYN has it, and its own route now ends it there."""
     met = [one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK and facts.regular(o, one.agent)]
     ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
+    ends = [end for end in ends if facts.kept(o, end[0].agent, Kind.SYN)]
     if not ends or facts.syn_arrived(o):
         return None
     carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
@@ -115,13 +118,15 @@ def ended_on_the_way_in(o: Observation) -> Verdict | None:
 def told_on_the_way_in(o: Observation) -> Verdict | None:
     """F2, F3, F4, F6, F7, F9: an ICMP error that quotes the SYN, to the prober or to the load balancer for it."""
     errors = facts.errors_to_prober(o)
-    if not errors or facts.syn_arrived(o):
+    if not errors:
         return None
     one = errors[0]
     reason, who = facts.meaning(o, one), facts.hop(o, one.icmp_from)
     code = f"ICMP {one.icmp_type}/{one.icmp_code}"
     watched = facts.never_arrived(o)
     never = "never arrived" if watched else "was refused on its way, or at its end"
+    if facts.syn_arrived(o):
+        never = f"reached {facts.names(facts.nodes(o))} and was refused there, or further on"
     sentence = f"The SYN for {o.target} {never}: {who} answered {one.agent} with {code}, {reason}."
     step = f"Look at {who}: its route to {one.dst or o.asked.dst} and its filter."
     culprit = Culprit("hop", o.name(one.icmp_from) or one.icmp_from, f"{code}: {reason}")

@@ -108,11 +108,11 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     which neither a route nor a healthy past says that it is the wrong one may be an ordinary router: it says nothing.
     Nor is a router wrong that would send the answer on by another interface than it came by.
     """
-    strays = tuple(one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one))
-    if not strays:
-        return None
     route = facts.way_back(o)
     hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
+    strays = _off_the_way(o)
+    if not strays:
+        return None
     stray = next((one for one in strays if one.agent in hops), strays[-1])
     kept = facts.dead_end(o, stray)
     odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
@@ -134,8 +134,22 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     )  # fmt: skip
 
 
+def _off_the_way(o: Observation) -> list[Seen]:
+    """The strays that tell most: where one is known not to belong there, the others may be ordinary routers.
+
+    An RST that nobody knows for the responder's own tells of a way back only where the stray's own route ends it.
+    """
+    strays = [one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one)]
+    ended = [one for one in strays if facts.dead_end(o, one)]
+    if not facts.answered_there(o):
+        return ended
+    return [one for one in strays if facts.irregular(o, one.agent) or one in ended] or strays
+
+
 def _caught_confidence(o: Observation, stray: Seen, sent: Route | None, kept: Route | None) -> Confidence:
     """A next hop that nobody knows from a healthy past, and whose own route says nothing, may be an ordinary router."""
+    if not facts.answered_there(o):
+        return INFERRED
     new = facts.irregular(o, stray.agent)
     if not kept and not new:
         return LIKELY if o.at(Place.B_NIC_OUT) == Sight.SEEN else INFERRED

@@ -276,7 +276,7 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
 def _last_seen_on_its_way(o: Observation) -> Verdict | None:
     """Nobody watched the responder, but who answered must have had the SYN: its answer was met on the way back."""
     carrier = facts.last_carrier(o, *ANSWERS)
-    if not carrier or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
+    if not carrier or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN or not facts.answered_there(o):
         return None
     sentence = f"{o.target} answered: {carrier} saw the answer on its way, and it never arrived at {o.source}."
     step = f"Follow it from {carrier} to {o.subnet}; an agent at {o.target} would say which way it left."

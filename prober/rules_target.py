@@ -99,7 +99,7 @@ def met_another_socket(o: Observation) -> Verdict | None:
     net/ipv4/tcp_minisocks.c; tcp_oow_rate_limited, net/ipv4/tcp_input.c).
     """
     bare = o.saw(Kind.CHALLENGE)
-    if not bare and (o.held is None or not _swallowed(o)):
+    if not bare and (o.held is None or not _swallowed(o) or o.saw(Kind.ICMP_SYN, Kind.ICMP_SYN_ACK)):
         return None
     port, who, heard = o.asked.sport, facts.host(o) or o.target, [one for one in bare if one.agent == o.source]
     what = "answered with a bare ACK" if bare else "then says nothing, or a bare ACK that was not seen"
@@ -135,7 +135,7 @@ def swallowed_at_target(o: Observation) -> Verdict | None:
     if not _swallowed(o) or o.at(Place.B_STACK) == Sight.SEEN:
         return None
     if o.pod and not o.inner:
-        return _swallowed_by_pod(o)
+        return None if facts.errors_to_prober(o) and not o.answering else _swallowed_by_pod(o)
     known = _named_by_counters(o)
     if known:
         return known

@@ -43,7 +43,7 @@ COUNTERS = st.sampled_from(["TcpExtIPReversePathFilter", "TcpExtListenOverflows"
 STATES = st.sampled_from([s for s in State if s != State.SENT] + [State.TIMED_OUT] * 5)
 
 
-def _possible(lines: list[str], responders: tuple[str, ...]) -> list[str]:
+def _possible(lines: list[str], responders: tuple[str, ...], deaf: tuple[str, ...]) -> list[str]:
     """What can be seen together: see this file's head."""
     if "firewall" in responders:
         own = ("firewall/pod << SYN ", "firewall/pod >> SYN-ACK", "firewall/pod >> RST")
@@ -58,12 +58,14 @@ def _possible(lines: list[str], responders: tuple[str, ...]) -> list[str]:
     )
     lines = [line for line in lines if line.startswith(own) or not line.startswith("firewall")]
     lines = [line for line in lines if "/stack" not in line or "/stack << SYN " in line]
-    accepted = any((" SYN-ACK ttl" in line and "ICMP" not in line) or " bare ACK ttl" in line for line in lines)
-    if not accepted and not any("> RST" in line or "< RST" in line for line in lines):
+    accepted = any(" SYN-ACK " in line or " bare ACK ttl" in line for line in lines)
+    came = any(line.split("/")[0].split()[0] in responders and "<< SYN ttl" in line for line in lines)
+    if not accepted and not came and not any("> RST" in line or "< RST" in line for line in lines):
         return lines
-    passed = {line.split()[0] for line in lines if ">> SYN " in line} | {"firewall", *responders}
+    passed = {line.split()[0] for line in lines if ">> SYN " in line} | {"firewall", *responders, *deaf}
     stopped = [line for line in lines if "<< SYN " in line and line.split()[0].split("/")[0] not in passed]
-    told = ["of SYN from", "> RST", "< RST"] if accepted else ["of SYN from"]
+    answered = any("> RST" in line or "< RST" in line for line in lines)
+    told = ["of SYN from", "> RST", "< RST"] if accepted else ["of SYN from"] if answered else []
     return [line for line in lines if line not in stopped and not any(words in line for words in told)]
 
 
@@ -71,11 +73,15 @@ def _possible(lines: list[str], responders: tuple[str, ...]) -> list[str]:
 def observations(draw: st.DrawFn) -> Observation:
     """One probe of the firewall's, timed out more often than not."""
     responders = draw(st.sampled_from([("node1",), ("node1", "node2"), (), ("firewall",)]))
-    lines = _possible(draw(st.lists(SEGMENTS, max_size=10)), responders)
-    routes = draw(st.lists(ROUTES, max_size=3, unique_by=lambda route: (route.agent, route.dst)))
+    deaf = draw(SOME)
+    pod = draw(st.sampled_from([POD, ""]))
+    lines = _possible(draw(st.lists(SEGMENTS, max_size=10)), responders, deaf)
+    if not pod:  # a host's own answer comes out of no pod
+        lines = [line for line in lines if not line.startswith(("node1/pod >> ", "node2/pod >> "))]
+    routes = draw(st.lists(ROUTES, max_size=3, unique_by=lambda route: (route.agent, bool(pod) and route.dst == POD)))
     return story(
-        "\n".join(lines), draw(STATES), deaf=draw(SOME), routes=tuple(routes), usual=draw(USUALS),
+        "\n".join(lines), draw(STATES), deaf=deaf, routes=tuple(routes), usual=draw(USUALS),
         responders=responders, through=draw(st.sampled_from([(), ("lb",)])),
-        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=draw(st.sampled_from([POD, ""])),
+        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=pod,
         counters=draw(st.dictionaries(COUNTERS, st.just(1))), held=draw(st.sampled_from([None, None, 31.5])),
     )  # fmt: skip

@@ -112,6 +112,7 @@ def story(
         pod=inside, subnet=subnet, through=through, routes=routes, counters=counters or {}, usual=usual,
         names=names, missing=missing, inner=inner, home=home, untapped=untapped, answering=answering, held=held,
         steady=steady,
+        partial=deaf,
     )  # fmt: skip
 
 
@@ -130,4 +131,4 @@ def overlook(o: Observation, which: int) -> Observation:
     seen = o.seen[:which] + o.seen[which + 1 :]
     fresh = places(o.asked, o.source, o.responders, seen, frozenset(), bool(o.pod), 1.0)
     known = {p: Sight.NOT_WATCHED if o.at(p) == Sight.SEEN and fresh[p] != Sight.SEEN else o.at(p) for p in o.places}
-    return msgspec.structs.replace(o, seen=seen, places=known)
+    return msgspec.structs.replace(o, seen=seen, places=known, partial=(*o.partial, o.seen[which].agent))
