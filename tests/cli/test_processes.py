@@ -11,7 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
+from prober import logs
+from prober.agent import main
 from tests.cli.prober_command import Left, prober
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +41,21 @@ def test_an_agent_whose_token_file_is_missing_or_holds_more_leaves_with_4(run: R
     left = run("agent", "--name", "firewall", "--token-file", str(file))
     assert left.code == 4
     assert "holds the token alone" in left.err
+
+
+def test_a_command_takes_its_logging_with_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def began(*_: object) -> None:
+        logs.get_logger("x").warning("began")
+
+    before = structlog.get_config()
+    monkeypatch.setattr(main, "run", began)
+    left = run("agent", "--name", "firewall")
+    assert (left.code, '"event": "began"' in left.err) == (0, True)
+    assert structlog.get_config() == before
+    monkeypatch.setattr(main, "run", lambda *_: None)
+    run("agent", "--name", "firewall")  # says nothing, so that what it chose is not asked for
+    logs.get_logger("x").info("later")
+    assert structlog.get_config() == before
 
 
 def test_an_agent_without_cap_net_raw_leaves_with_3_and_the_cure() -> None:
