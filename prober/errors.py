@@ -34,5 +34,11 @@ class StoreUnavailable(CannotMeasure):
     """The database does not answer or refused; what was not stored was not acknowledged, and can be sent again."""
 
 
+class Deposed(ProberError):
+    """Another controller has the lease now: what this one would write is that one's to write."""
+
+    exit_code = 3
+
+
 class StoreFull(StoreUnavailable):
     """The database has no room left; what it holds can still be read."""

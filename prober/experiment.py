@@ -35,7 +35,7 @@ def is_one(run: str) -> bool:
 
 @dataclass(slots=True)
 class Experiment:
-    """Many flows of one cell. ``handed`` is the report (epoch, sequence) in whose answer the task went out.
+    """Many flows of one cell. ``handed``: the task is on its way to the agent.
 
     ``before`` is what an earlier burst, which could not decide, has seen of the same source ports. ``copied``: answers
     are being repeated; ``copies`` is what became of them.
@@ -45,7 +45,7 @@ class Experiment:
     task: Task
     deadline: float
     before: tuple[Judged, ...] = ()
-    handed: tuple[int, int] | None = None
+    handed: bool = False
     judged: dict[int, Judged] = field(default_factory=dict)
     looked: int = 1
     quarters: int = 0

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.fleet import postgres, soak
+from bench.fleet import postgres, replicas, soak
 
 STORES = ("sqlite", "postgresql")
 
@@ -21,12 +21,17 @@ def main() -> int:
     asked.add_argument("--store", choices=STORES, action="append", help="all when left out")
     asked.add_argument("--victim", choices=sorted(soak.VICTIMS), action="append", help="all when left out")
     asked.add_argument("--seed", type=int, default=int(time.time()), help="of the moments; it is printed")
+    asked.add_argument("--controllers", type=int, help="so many on one PostgreSQL, killed in turns, instead")
+    asked.add_argument("--kill-every", type=float, default=20.0, help="seconds between two kills of them")
+    asked.add_argument("--minutes", type=float, default=10.0, help="for which they are killed")
     given = asked.parse_args()
-    stores = given.store or STORES
+    stores = ["postgresql"] if given.controllers else given.store or STORES
     print(f"seed {given.seed}", file=sys.stderr)
     if "postgresql" in stores and not postgres.SERVERS:
         print("no PostgreSQL server here: apt-get install -y postgresql-15", file=sys.stderr)
         return 3
+    if given.controllers:
+        return several(given.controllers, given.kill_every, given.minutes, given.seed)
     trials = []
     with ExitStack() as stack:
         cluster = stack.enter_context(postgres.cluster()) if "postgresql" in stores else ""
@@ -39,6 +44,15 @@ def main() -> int:
     for one in trials:
         print(one.line())
     return 0 if all(one.ok for one in trials) else 1
+
+
+def several(controllers: int, kill_every: float, minutes: float, seed: int) -> int:
+    """As `main`, of several controllers on one PostgreSQL."""
+    with postgres.cluster() as cluster, tempfile.TemporaryDirectory(prefix="prober-soak-") as folder:
+        database = postgres.database(cluster)
+        one = replicas.run(Path(folder), database, controllers, kill_every, 60.0 * minutes, seed)
+    print(one.line())
+    return 0 if one.ok else 1
 
 
 if __name__ == "__main__":

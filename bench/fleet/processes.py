@@ -66,7 +66,7 @@ def controller(world: World) -> int:
         ))  # fmt: skip
 
     path = Path(world.socket.removeprefix("unix:"))
-    pid = forked(work, world.folder / "controller.log")
+    pid = forked(work, world.log)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX) as trial, contextlib.suppress(OSError):
@@ -76,7 +76,7 @@ def controller(world: World) -> int:
             if trial.recv(4096).startswith(b"HTTP/1.1 200"):
                 return pid
         if os.waitpid(pid, os.WNOHANG)[0]:
-            raise RuntimeError(f"the controller ended; {world.folder / 'controller.log'} says why")
+            raise RuntimeError(f"the controller ended; {world.log} says why")
         time.sleep(0.005)
     kill(pid)
     raise RuntimeError("the controller did not start")

@@ -23,17 +23,20 @@ RETRIES = 64
 """Reports without an answer that an agent keeps; it asks for nothing more until they are taken."""
 
 
-def report(agent: str, number: int, epoch: int, sequence: int, serial: int, wrong_ns: int = 0) -> Report:
-    """One answered probe, sent 20 ms ago, by a clock that is off by so much."""
+def report(
+    agent: str, number: int, epoch: int, sequence: int, serial: int, wrong_ns: int = 0, run: str = ""
+) -> Report:  # fmt: skip
+    """One answered probe, of this run where there is one, sent 20 ms ago, by a clock that is off by so much."""
     now = time.time_ns() + wrong_ns
     row = np.zeros(1, OUTCOME)
     row["probe"], row["state"] = probe.identity(number, serial), State.ANSWERED
     row["src_hi"], row["src_lo"] = segment.pair("10.1.0.1")
     row["dst_hi"], row["dst_lo"] = segment.pair("10.2.0.1")
+    row["run"] = bool(run)
     row["sport"], row["dport"], row["rtt_ns"] = 61440, 80, 1_000_000
     row["sent_ns"], row["done_ns"] = now - 20_000_000, now - 19_000_000
     return Report(
-        agent, epoch, sequence, now, now - 250_000_000, now - 2_000_000, targets=[TARGET], runs=[""],
+        agent, epoch, sequence, now, now - 250_000_000, now - 2_000_000, targets=[TARGET], runs=["", run],
         outcomes=row.tobytes(),
     )  # fmt: skip
 
@@ -51,6 +54,8 @@ class Simulated:
     wrong_ns: int = 0
     waiting: list[Report] = field(default_factory=list)
     taken: list[Report] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
 
     async def live(self, http: httpx.AsyncClient, oracle: Oracle, until: float = float("inf")) -> None:
         """Posts until the controller is gone, or `until` (monotonic seconds)."""
@@ -60,15 +65,32 @@ class Simulated:
             except (httpx.HTTPError, OSError):
                 return
 
-    def _next(self) -> Report:
+    async def roam(self, clients: list[httpx.AsyncClient], oracle: Oracle, until: float, pause: float) -> None:
+        """Posts to any of the controllers until `until`; to another one where one is gone. All it was asked is told."""
+        http = self.chance.choice(clients)
+        while time.monotonic() < until or self.waiting or self.asked:
+            try:
+                await self._post(http, self._next(time.monotonic() >= until), oracle)
+            except (httpx.HTTPError, OSError):
+                http = self.chance.choice(clients)
+            await asyncio.sleep(pause)
+
+    def _next(self, ending: bool = False) -> Report:
         """Mostly a new one; now and then one that was taken already, or an older one that was not."""
+        if self.asked:
+            return self._new(self.asked.pop(0))
+        if ending and self.waiting:
+            return self.waiting[0]
         dice = self.chance.random()
         if self.taken and dice < 0.1:
             return self.chance.choice(self.taken)
         if self.waiting and (dice < 0.5 or len(self.waiting) >= RETRIES):
             return self.chance.choice(self.waiting)
+        return self._new()
+
+    def _new(self, run: str = "") -> Report:
         self.sequence += 1
-        made = report(self.name, self.number, self.epoch, self.sequence, self.sequence, self.wrong_ns)
+        made = report(self.name, self.number, self.epoch, self.sequence, self.sequence, self.wrong_ns, run)
         self.waiting.append(made)
         return made
 
@@ -81,7 +103,10 @@ class Simulated:
             oracle.refused[answer.status_code] = oracle.refused.get(answer.status_code, 0) + 1
             await asyncio.sleep(0.01)
             return
-        assert decode_orders(answer.content).acknowledged == one.sequence
+        orders = decode_orders(answer.content)
+        assert orders.acknowledged == one.sequence
+        self.asked += [task.run for task in orders.once if task.run not in self.heard]
+        self.heard |= {task.run for task in orders.once}
         oracle.acknowledged.add(name(one))
         if one in self.waiting:
             self.waiting.remove(one)

@@ -19,6 +19,7 @@ from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import Simulated, fleet
 from bench.fleet.world import World, make
 from prober.controller import keeper
+from prober.controller.holding import LASTS
 from prober.store.engine import open_store
 
 AGENTS = 6
@@ -54,7 +55,7 @@ def run(folder: Path, database: str, victim: str, kills: int, seed: int) -> Tria
     chance = random.Random(seed)  # noqa: S311  # moments, not secrets
     VICTIMS[victim](world, kept, kills, chance, seed)
     last = processes.controller(world)
-    time.sleep(SETTLE)
+    time.sleep(SETTLE if database.startswith("sqlite") else SETTLE + LASTS)  # the lease may be a killed one's
     processes.end(last)
     store = open_store(database)
     try:

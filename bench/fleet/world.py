@@ -23,10 +23,15 @@ class World:
     database: str
     document: Path
     tokens: dict[str, str]
+    name: str = "controller"
 
     @property
     def socket(self) -> str:
-        return f"unix:{self.folder / 'controller.sock'}"
+        return f"unix:{self.folder / self.name}.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
 
     def targets(self) -> Targets:
         return read_targets(self.document)
@@ -43,7 +48,7 @@ def document(agents: int) -> str:
         "targets": [{"name": TARGET, "zone": "pods", "address": "10.2.0.1", "port": 80}],
         "probes": [{"from": "fleet", "to": TARGET, "every": "10s", "timeout": "1s", "flows": 1}],
         "objectives": [{"name": OBJECTIVE, "from": "fleet", "to": TARGET, "availability": "99.9%", "window": "30d"}],
-        "policy": {"allow": [{"network": "10.2.0.0/16", "ports": [80]}]},
+        "policy": {"allow": [{"network": "10.2.0.0/16", "ports": [80]}], "runs_per_hour": 10_000},
     })  # fmt: skip
 
 

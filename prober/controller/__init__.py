@@ -3,8 +3,12 @@
 app        the processes' FastAPI application and its life
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
 intake     reports in: group commit first, then acknowledged, then joined
-rounds     a plan for each agent; on-demand runs
+tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
+rounds     a plan for each agent; what a run is
+runs       the runs on demand: any controller starts one, every one shows it, one ends it
+errands    what agents are to do once, handed out by any controller
 behind     the queue of writes that follow the desk
+holding    whether this controller has the lease; record is what its holder keeps
 keeper     what outlives the process: verdicts, flips, objectives' minutes, written behind the desk
 access     tokens and roles
 guard      what every request must be; documents and openapi say what answers look like

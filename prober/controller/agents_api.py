@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
 from prober.controller.doors import caller, centre_of
+from prober.controller.errands import Errand
 from prober.controller.intake import LIMIT
 from prober.errors import Refused
 from prober.report import LANE, PLAN, encode
@@ -37,7 +38,9 @@ async def report(request: Request) -> Response:
     with centre.intake.admitted(identity.agent, told_size(request, LIMIT), live):
         body = await read_body(request, LIMIT)
         taken = await centre.intake.take(body, identity.agent, number, int(centre.wall() * 1e9))
-    return Response(encode(centre.orders(taken, request.headers.get(PLAN, ""))), media_type="application/msgpack")
+        work = await centre.errands.fetch(*taken) if taken.report.live else Errand()
+    orders = centre.orders(taken.report, work, request.headers.get(PLAN, ""))
+    return Response(encode(orders), media_type="application/msgpack")
 
 
 def told_size(request: Request, limit: int) -> int:

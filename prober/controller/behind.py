@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from prober.errors import StoreUnavailable
+from prober.errors import Deposed, StoreUnavailable
 
 MOST = 20_000
 """Writes that may wait while the store is away; then the oldest go, and are counted."""
@@ -16,7 +16,7 @@ AGAIN_AFTER = 1.0
 """Seconds before a refused write is tried again."""
 
 _log = structlog.get_logger("prober.controller")
-Write = Callable[[], None]
+Write = Callable[[], object]
 
 
 class Behind:
@@ -65,6 +65,8 @@ class Behind:
                 _log.error("what was judged waits for the store", why=str(error))
             self.trouble = str(error)
             return False
+        except Deposed:
+            _log.info("what follows is another controller's to keep")
         except Exception:  # noqa: BLE001  # the queue must go on, whatever one write stumbled over
             _log.exception("a write failed and is let go")
             self.lost += 1

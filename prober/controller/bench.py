@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prober import experiment
+from prober.controller.errands import Errand
 from prober.controller.sweeps import REPEATED, Sweeps
 from prober.declared import Policy
 from prober.experiment import Experiment
@@ -14,7 +15,7 @@ from prober.flows import SIDES, Finding, Losses, Shape, Side
 from prober.observation import Observation
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import EXPERIMENT, Report, Task
+from prober.report import EXPERIMENT, Task
 from prober.segment import IN
 from prober.sighting import Where
 from prober.verdict import Verdict
@@ -102,13 +103,14 @@ class Bench:
             pair.source, Task(pair.target, str(pair.address), pair.port, 0.0, 1, pair.timeout, run=run)
         )  # fmt: skip
 
-    def tasks(self, report: Report) -> list[Task]:
-        """What this agent is to do, handed out once: again only where the same report comes again."""
-        named = (report.epoch, report.sequence)
-        mine = [one for one in self.open.values() if one.pair.source == report.agent]
-        for one in mine:
-            one.handed = one.handed or named
-        return [one.task for one in mine if one.handed == named]
+    def parts(self) -> dict[str, Errand]:
+        """What each agent is to do, said once."""
+        parts = self.sweeps.parts()
+        for one in self.open.values():
+            if not one.handed:
+                one.handed = True
+                parts.setdefault(one.pair.source, Errand()).once.append(one.task)
+        return parts
 
     def trying(self, key: tuple[str, str]) -> list[str]:
         """The names of the experiments of this cell that are under way."""

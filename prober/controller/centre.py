@@ -6,11 +6,11 @@ Everything that a route may want is a method here; routes only read requests and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
-import secrets
+import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -24,13 +24,17 @@ from prober.controller import access, keeper
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.epochs import Epochs
-from prober.controller.intake import Busy, Intake
-from prober.controller.rounds import Plans, Run, new_run, run_tasks
-from prober.errors import ProberError, Refused
+from prober.controller.errands import Errand, Errands
+from prober.controller.intake import Intake
+from prober.controller.record import Record
+from prober.controller.rounds import Plans
+from prober.controller.runs import Runs
+from prober.controller.tail import Tail
+from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.flows import Side
-from prober.joiner import HOLD
 from prober.report import Held, Orders, Report
 from prober.settings import Settings
+from prober.store import notices
 from prober.store.engine import Store
 from prober.surfaces import findings
 from prober.surfaces.spans import Spans
@@ -38,13 +42,10 @@ from prober.targets import Targets
 
 TURN = 0.1
 """Seconds between two looks at what can be judged."""
-PRUNE_EVERY = 60.0
-SAVE_EVERY = 5.0
-"""Seconds of the objectives' counts that are written at a time."""
 STALLED = 5.0
 """Seconds without a turn after which the judge is said to have stopped."""
-KEEP_RUNS = 200
-KEEP_KEYS = 1000
+LOOK_EVERY = 0.5
+"""Seconds between two looks at what other controllers did, unless one says that there is something."""
 
 _log = structlog.get_logger("prober.controller")
 
@@ -55,14 +56,16 @@ class Centre:
     def __init__(self, settings: Settings, store: Store, targets: Targets, read: Callable[[], Targets]) -> None:
         self.settings, self.store, self.read = settings, store, read
         self.desk = Desk(targets)
-        self.intake = Intake(functools.partial(keeper.write, store), self._taken)
+        self.tail = Tail(store, self._taken, self.now)
+        self.intake = Intake(self.tail.write, self.tail.own)
+        self.behind, self.errands = Behind(), Errands(store)
+        self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document)
         self.epochs = Epochs()
         self.held: dict[str, Held] = {}
         self.gaps_total: dict[str, int] = {}
         self.spans = Spans(settings.otlp_endpoint, __version__)
-        self.runs: dict[str, Run] = {}
-        self.keyed: dict[tuple[str, str], tuple[str, str]] = {}
-        self.behind = Behind()
+        self.asked = Runs(store, self.desk, self.behind, self.errands, self.now, self.wall)
+        self.runs = self.asked.known
         self.numbers: dict[str, int] = {}
         self.keys = keeper.keys(store)
         self.changed, self.ending = asyncio.Event(), False
@@ -70,12 +73,9 @@ class Centre:
         self.reload_error = ""
         self.notes: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._starting = asyncio.Lock()
-        self._started: deque[float] = deque()
-        self._pruned = self._saved = self._turned = self.now()
+        self._told, self._ended = asyncio.Event(), threading.Event()
+        self._turned = self.now()
         self._plans = Plans()
-        self._shown: dict[tuple[str, str], str] = {}
-        self._shown_at = float("-inf")
 
     # -- clocks ---------------------------------------------------------------------------------------------
 
@@ -95,11 +95,53 @@ class Centre:
     # -- life -----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        day = keeper.rejoin(self.store, self.desk, self.now(), self.wall())
+        """What is known is read from the log; who has the lease goes on from there, who has not follows."""
+        self.desk.bench.paused = True
+        day, place, ahead = keeper.rejoin(self.store, self.desk, self.now(), self.asked.adopt())
+        self.tail.begin(place, ahead)
         self._keep(day)
-        self._save()  # what was counted again need not be counted again by the next one, however soon it starts
-        works = (self.intake.run(), self.behind.run(), self._judge_for_ever())
+        await self.record.holding.seek()
+        works = (
+            self.intake.run(), self.behind.run(), self.tail.run(), self.record.holding.run(),
+            self._judge_for_ever(), self._look_for_ever(),
+        )  # fmt: skip
         self._tasks = [asyncio.create_task(work) for work in works]
+        words = (self.store, self._hearing(asyncio.get_running_loop()), self._ended)
+        threading.Thread(target=notices.listen, args=words, name="notices", daemon=True).start()
+
+    def _hearing(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
+        """For the thread that listens."""
+
+        def heard(word: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._heard, word)
+
+        return heard
+
+    def _heard(self, word: str) -> None:
+        """Another controller says that there is something new."""
+        if word in ("reports", notices.ALL):
+            self.tail.wake()
+        if word in ("lease", notices.ALL):
+            self.record.holding.wake()
+        if word != "reports":
+            self._told.set()
+
+    async def _look_for_ever(self) -> None:
+        """What other controllers started, ended, asked agents to do and counted."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
+            self._told.clear()
+            with contextlib.suppress(StoreUnavailable):  # whoever writes says so
+                await self._look()
+
+    async def _look(self) -> None:
+        if await self.asked.look():
+            self._wake()
+        await self.errands.look()
+        if not self.record.held:
+            await self.record.follow()
 
     def end(self) -> None:
         """The process is about to end: streams end, so that nobody waits for them."""
@@ -110,9 +152,9 @@ class Centre:
         self.end()
         for task in self._tasks:
             task.cancel()
+        self._ended.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._save()
-        await self.behind.flush()
+        await self.record.end()
         self.spans.close()
 
     async def _judge_for_ever(self) -> None:
@@ -128,14 +170,21 @@ class Centre:
     def _turn(self) -> None:
         day = self.desk.judge(self.now(), self.wall())
         self._turned = self.now()
-        self._close_runs()
+        if self.record.held:
+            self._go_on(day)
         self._keep(day)
-        for judged in day.judged:
-            self._trace(judged)
         if day.judged:
             self._wake()
-        if self.now() - self._saved > SAVE_EVERY:
-            self._save()
+
+    def _go_on(self, day: Day) -> None:
+        """What the holder of the lease does beside judging."""
+        if self.asked.close(self.record.holding.store, self.run_document):
+            self._wake()
+        if parts := self.desk.bench.parts():
+            self.behind.add(functools.partial(self.errands.add, self.record.holding.store, parts))
+        for judged in day.judged:
+            self._trace(judged)
+        self.record.save_now_and_then()
 
     def trouble(self) -> str | None:
         """Why this process does not do its work now, or None: judging has stopped, or the store takes nothing."""
@@ -154,32 +203,12 @@ class Centre:
     def _keep(self, day: Day) -> None:
         for fault in day.faults:
             _log.error("a probe could not be judged", why=fault)
-        if day.judged or day.flips:
-            self.behind.add(functools.partial(keeper.keep, self.store, day))
+        self.record.keep(day)
 
-    def _save(self) -> None:
-        """The objectives' counts, and now and then what is too old goes."""
-        self._saved = self.now()
-        counts = self.desk.counts
-        rows = counts.settle(now_ns := int(self.wall() * 1e9), self.intake.oldest_ns(now_ns + 1))
-        self.behind.add(functools.partial(keeper.save_minutes, self.store, rows, counts.until_ns))
-        self._remember()
-        if self._saved - self._pruned > PRUNE_EVERY:
-            self._pruned = self._saved
-            for ledger in (self.desk.ledger, counts.settled):
-                ledger.forget(self.wall())
-            self.behind.add(functools.partial(keeper.prune, self.store, self.wall(), self.desk.targets))
-
-    def _remember(self) -> None:
-        """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""
-        document = self.matrix_document()
-        labels = {(cell["source"], cell["target"]): cell["label"] for cell in document["cells"]}
-        if labels != self._shown or self.now() - self._shown_at >= keeper.SNAPSHOT_EVERY:
-            self._shown, self._shown_at = labels, self.now()
-            self.behind.add(functools.partial(keeper.keep_snapshot, self.store, self.wall(), document))
-
-    def _taken(self, report: Report, received_ns: int = 0) -> None:
-        if left_out := self.desk.take(report, self.now(), received_ns or int(self.wall() * 1e9)):
+    def _taken(self, report: Report, received: float, place: int, mine: bool) -> None:
+        if not mine:
+            self.desk.joiner.questions(report.agent)  # the controller that answers it has asked them
+        if left_out := self.desk.take(report, received, place):
             _log.warning("part of a report means nothing here", agent=report.agent, why=left_out)
         for note in report.notes:
             self.notes[report.agent] = note
@@ -205,21 +234,19 @@ class Centre:
             self.numbers[agent] = keeper.number(self.store, agent, zone)
         return self.numbers[agent]
 
-    def orders(self, report: Report, holds: str = "") -> Orders:
-        """What this agent is to do next; a report that waited long brings none. `holds`: its plan's version."""
+    def orders(self, report: Report, work: Errand, holds: str = "") -> Orders:
+        """What this agent is to do next, `work` beside its plan; a report that waited long brings none.
+
+        `holds`: the version of the plan that the agent goes by.
+        """
         agent = report.agent
         if not report.live:
             return Orders(acknowledged=report.sequence, report_every=0.25)
-        named = (report.epoch, report.sequence)
-        once = [task for run in self.runs.values() for task in run_tasks(run, agent, named)]
-        bench = self.desk.bench
-        once += bench.tasks(report) + bench.sweeps.tasks(report)
         plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys)
         return Orders(
             acknowledged=report.sequence, report_every=0.25, plan=None if plan.version == holds else plan,
             plan_version=plan.version,
-            questions=self.desk.joiner.questions(agent), once=once,
-            echoes=bench.sweeps.echoes(agent),
+            questions=self.desk.joiner.questions(agent), once=work.once, echoes=work.echoes,
         )  # fmt: skip
 
     def agents(self) -> list[dict[str, Any]]:
@@ -247,33 +274,7 @@ class Centre:
         self, key: str | None, sources: list[str], targets: list[str], flows: int | None, asked_by: str
     ) -> str:
         """The same; a `key` that this caller used before starts nothing and gives the run that it started."""
-        request = {"from": sources, "to": targets, "flows": flows}
-        async with self._starting:
-            known = self.keyed.get((asked_by, key)) if key else None
-            if known is not None and known[1] != str(request):
-                raise Refused("this Idempotency-Key was used for another run; take a new key for each run")
-            run_id = known[0] if known else await self._start(request, asked_by)
-            if key:
-                self.keyed[asked_by, key] = (run_id, str(request))
-                while len(self.keyed) > KEEP_KEYS:
-                    del self.keyed[next(iter(self.keyed))]
-        return run_id
-
-    async def _start(self, request: dict[str, Any], asked_by: str) -> str:
-        most = self.desk.targets.policy.runs_per_hour
-        while self._started and self.now() - self._started[0] >= 3600:
-            self._started.popleft()
-        if len(self._started) >= most:
-            raise Busy(f"{most} runs within the hour, as many as policy.runs_per_hour allows; wait, or raise it")
-        run_id = secrets.token_hex(8)
-        words = (request["from"], request["to"], request["flows"])
-        run = new_run(run_id, self.desk.targets, *words, asked_by, self.now(), self.wall())
-        await asyncio.to_thread(keeper.new_run, self.store, run, request)
-        await asyncio.to_thread(keeper.audit, self.store, self.wall(), asked_by, "run", f"{run_id} {request}")
-        self._started.append(self.now())
-        self.runs[run_id] = run
-        self.desk.runs[run_id] = run.matrix
-        return run_id
+        return await self.asked.start(key, {"from": sources, "to": targets, "flows": flows}, asked_by)
 
     def run_document(self, run_id: str) -> dict[str, Any]:
         """A run as the API shows it. Raises KeyError."""
@@ -286,32 +287,7 @@ class Centre:
 
     def cancel_run(self, run_id: str, who: str) -> None:
         """Ends a run that is under way; what was judged stays."""
-        run = self.runs.get(run_id)
-        if run is not None and run.state == "running":
-            self._end(run, "cancelled")
-            self.behind.add(functools.partial(keeper.audit, self.store, self.wall(), who, "cancel run", run_id))
-
-    def _close_runs(self) -> None:
-        """Runs end once all is judged; what comes late still revises them for as long as a probe is held."""
-        for run_id in [one for one in self.desk.runs if self._is_settled(self.runs.get(one))]:
-            del self.desk.runs[run_id]
-            if (run := self.runs.get(run_id)) is not None and run.state == "finished":
-                self.behind.add(functools.partial(keeper.end_run, self.store, run, self.run_document(run.id)))
-        for run in [run for run in self.runs.values() if run.state == "running" and run.over(self.now())]:
-            self._end(run, "finished")
-
-    def _is_settled(self, run: Run | None) -> bool:
-        ended = run.finished_wall if run else 0.0
-        return run is None or (
-            run.state == "cancelled" or (run.state == "finished" and self.wall() - (ended or 0.0) > HOLD)
-        )
-
-    def _end(self, run: Run, state: str) -> None:
-        run.state, run.finished_wall = state, self.wall()
-        self.behind.add(functools.partial(keeper.end_run, self.store, run, self.run_document(run.id)))
-        for old in list(self.runs)[:-KEEP_RUNS]:
-            if self.runs[old].state != "running":
-                del self.runs[old]
+        self.asked.cancel(run_id, who, self.run_document)
         self._wake()
 
     # -- what is shown --------------------------------------------------------------------------------------
@@ -393,6 +369,7 @@ class Centre:
             _log.error("targets.yaml is not taken; the last good one stays", why=str(error))
             raise
         self.desk.adopt(targets)
+        self.desk.bench.paused = not self.record.held
         self.reload_ok, self.reloaded, self.reload_error = True, self.wall(), ""
         _log.info("targets.yaml is taken", digest=targets.digest)
 

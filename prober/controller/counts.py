@@ -62,6 +62,23 @@ class Counts:
         touched, self._touched = self._touched, set()
         return [row for row in self.settled.rows(min(touched)) if row[1] in touched] if touched else []
 
+    def passed(self, until_ns: int, now_ns: int) -> None:
+        """Another controller keeps the counts, and has all up to `until_ns` in them."""
+        self._unsettled = [one for one in self._unsettled if one[0] > until_ns]
+        self._received = {one: at for one, at in self._received.items() if at > now_ns - FORGOTTEN_NS}
+
+    def take_over(self, rows: Iterable[Row], until_ns: int) -> Ledger:
+        """From now on this controller keeps them: `rows` are in the store, up to `until_ns`. All counts as of now."""
+        self.settled, self.until_ns = Ledger(self.settled.objectives.values()), until_ns
+        self.settled.load(row for row in rows if row[0] in self.settled.objectives)
+        self._unsettled = [one for one in self._unsettled if one[0] > until_ns]
+        self._received = {one: at if at > until_ns else COUNTED for one, at in self._received.items()}
+        everything = Ledger(self.settled.objectives.values())
+        everything.load(self.settled.rows())
+        for _, objective, asked_at, good in self._unsettled:
+            everything.count(objective, asked_at, good, 1)
+        return everything
+
     def adopt(self, objectives: Iterable[Objective]) -> None:
         """Another document: objectives that are still declared keep their counts."""
         rows, self.settled = self.settled.rows(), Ledger(objectives)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -40,13 +40,13 @@ MOST_OF_ONE = 4
 _log = structlog.get_logger("prober.controller")
 
 Row = tuple[str, int, int, int, bytes]
-"""Agent, epoch, sequence, received (Unix nanoseconds), body."""
+"""Agent, epoch, sequence, received (0: by the database's clock, when it is written), body."""
 
 
 class Write(Protocol):
-    """Puts rows and the gaps they tell into the store in one transaction, and says which rows were new."""
+    """Puts rows and the gaps they tell into the store in one transaction: each row's place, 0 where it was there."""
 
-    def __call__(self, rows: Sequence[Row], gaps: Sequence[Gap]) -> list[bool]: ...
+    def __call__(self, rows: Sequence[Row], gaps: Sequence[Gap]) -> Sequence[int]: ...
 
 
 @dataclass(slots=True)
@@ -55,7 +55,15 @@ class Waiting:
 
     report: Report
     row: Row
+    received_ns: int
     done: asyncio.Future[bool]
+
+
+class Stored(NamedTuple):
+    """A report that is on disk; ``new`` is false where it had been there before."""
+
+    report: Report
+    new: bool
 
 
 class Busy(ProberError):
@@ -69,7 +77,7 @@ class NoReport(Refused):
 
 
 class Intake:
-    """`write` runs in a thread; `taken` hears of each report that is new and on disk, and when it was received."""
+    """`write` runs in a thread; `taken` hears of each report that is new and on disk, and of its place in the log."""
 
     def __init__(self, write: Write, taken: Callable[[Report, int], None]) -> None:
         self.write, self.taken = write, taken
@@ -77,7 +85,6 @@ class Intake:
         self.behind: deque[Waiting] = deque()
         self.faults = self.refused = 0
         self._filled = asyncio.Event()
-        self._committing: list[Waiting] = []
         self._in_hand = 0
         self._open: dict[str, int] = {}
 
@@ -99,19 +106,18 @@ class Intake:
             if not self._open[agent]:
                 del self._open[agent]
 
-    async def take(self, body: bytes, agent: str, number: int, received_ns: int) -> Report:
+    async def take(self, body: bytes, agent: str, number: int, received_ns: int) -> Stored:
         """Returns when the report is on disk. Raises `NoReport`, `Busy`, and what the store says no with."""
         report = read(body, agent, number)
-        row = (agent, report.epoch, report.sequence, received_ns, body)
-        waiting = Waiting(report, row, asyncio.get_running_loop().create_future())
+        row = (agent, report.epoch, report.sequence, 0, body)
+        waiting = Waiting(report, row, received_ns, asyncio.get_running_loop().create_future())
         lane, most = (self.live, WAITING) if report.live else (self.behind, BEHIND)
         if len(lane) >= most:
             self.refused += 1
             raise Busy("too many reports are waiting; try again in a second")
         lane.append(waiting)
         self._filled.set()
-        await waiting.done
-        return report
+        return Stored(report, await waiting.done)
 
     async def run(self) -> None:
         """The one writer, for ever."""
@@ -119,14 +125,7 @@ class Intake:
             await self._filled.wait()
             self._filled.clear()
             while batch := self._next():
-                self._committing = batch
                 await self._commit(batch)
-                self._committing = []
-
-    def oldest_ns(self, none: int) -> int:
-        """When the oldest report that is not written and joined yet was received; `none` where there is none."""
-        waiting = (*self.live, *self.behind, *self._committing)
-        return min((one.row[3] for one in waiting), default=none)
 
     def _next(self) -> list[Waiting]:
         batch = list(self.live)
@@ -138,21 +137,21 @@ class Intake:
     async def _commit(self, batch: list[Waiting]) -> None:
         """One transaction for all; whatever goes wrong, nobody waits for ever and the next batch is taken."""
         rows = [waiting.row for waiting in batch]
-        gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.row[3])]
+        gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
         try:
-            new = await asyncio.to_thread(self.write, rows, gaps)
+            places = await asyncio.to_thread(self.write, rows, gaps)
         except Exception as error:  # noqa: BLE001  # each waiting agent hears of it and tries again
             for waiting in batch:
                 _settle(waiting, _as_trouble(error))
             return
-        for waiting, fresh in zip(batch, new, strict=True):
-            if fresh:
-                self._join(waiting.report, waiting.row[3])
-            _settle(waiting, None)
+        for waiting, place in zip(batch, places, strict=True):
+            if place:
+                self._join(waiting.report, place)
+            _settle(waiting, place > 0)
 
-    def _join(self, report: Report, received_ns: int) -> None:
+    def _join(self, report: Report, place: int) -> None:
         try:
-            self.taken(report, received_ns)
+            self.taken(report, place)
         except Exception:  # noqa: BLE001  # it is on disk and acknowledged; the others go on
             self.faults += 1
             _log.exception("a report is kept and could not be joined", agent=report.agent, sequence=report.sequence)
@@ -175,13 +174,14 @@ def _as_trouble(error: Exception) -> ProberError:
     return StoreUnavailable(f"the report could not be written ({type(error).__name__}); it can be sent again")
 
 
-def _settle(waiting: Waiting, error: ProberError | None) -> None:
+def _settle(waiting: Waiting, came: bool | ProberError) -> None:
+    """`came`: whether the report is new, or why it is not on disk."""
     if waiting.done.done():
         return  # the agent hung up meanwhile; its report is written all the same
-    if error is None:
-        waiting.done.set_result(True)
+    if isinstance(came, ProberError):
+        waiting.done.set_exception(came)
     else:
-        waiting.done.set_exception(error)
+        waiting.done.set_result(came)
 
 
 def read(body: bytes, agent: str, number: int) -> Report:

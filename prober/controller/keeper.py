@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ from typing import Any
 import msgspec
 
 from prober.controller.desk import Day, Desk, Judged
-from prober.controller.intake import Row
 from prober.controller.rounds import Run
 from prober.joiner import HOLD
 from prober.report import decode_report
@@ -18,6 +18,7 @@ from prober.slo import Row as MinuteRow
 from prober.store import audit as audits
 from prober.store import fleet, flips, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
+from prober.store.errands import Errand
 from prober.targets import Targets
 from prober.verdict import Confidence, Label
 
@@ -35,11 +36,6 @@ GAPS_SHOWN = 10
 """Gaps of an agent that are shown, the newest."""
 MINUTES_KEPT = 3 * 86_400.0
 """Seconds for which an objective's minutes are kept at least: the longest window of the burn rates."""
-
-
-def write(store: Store, rows: Sequence[Row], gaps: Sequence[reports.Gap] = ()) -> list[bool]:
-    """Reports, and the gaps that they tell, in one transaction: which of them were new."""
-    return reports.take_many(store, rows, gaps)
 
 
 def told_gaps(store: Store, agent: str) -> list[dict[str, Any]]:
@@ -67,27 +63,45 @@ def _longest(targets: Targets) -> float:
     return max([MINUTES_KEPT, *(one.window for one in targets.objectives)])
 
 
-def rejoin(store: Store, desk: Desk, now: float, wall: float) -> Day:
+def rejoin(store: Store, desk: Desk, now: float, since: float | None = None) -> tuple[Day, int, float]:
     """Judge the last reports again as they came, so that what was acknowledged is judged and counted once.
 
-    The objectives' minutes are read as they were written, with the moment up to which reports are in them; what was
-    received later is counted now. What comes back are the failures among what is judged again; `keep` leaves out
-    those that the ended controller kept.
+    The objectives' minutes are read as they were written, with the place up to which reports are in them; what was
+    received later is counted now. Reports are read from `since` on (the database's Unix seconds), where that is
+    earlier. What comes back: the failures among what is judged again (`keep` leaves out those that were kept), the
+    last place in the log, and by how much `now` is ahead of the database's clock.
     """
-    written = minutes.objective_minutes(store, int(wall - _longest(desk.targets)))
+    written, until_ns = counted(store, desk.targets)
+    desk.ledger = desk.counts.take_over(written, until_ns)
+    with store.read() as connection:
+        wall = store.now_ns(connection) / 1e9
+    last = reports.last(store)
+    from_ns = min(until_ns, int((wall if since is None else since) * 1e9)) - int(REJOIN * 1e9)
+    rows = [row for row in reports.recent_reports(store, from_ns) if row.body]
+    desk.bench.paused = True
+    day = _judged_again(desk, rows, now, wall)
+    desk.debounce.told.update(flips.told(store))
+    place = max(last, rows[-1].received_ns if rows else 0)
+    return Day([one for one in day.judged if is_failure(one)], [], day.faults), place, now - wall
+
+
+def counted(store: Store, targets: Targets) -> tuple[list[minutes.ObjectiveMinute], int]:
+    """The objectives' minutes, and the place up to which reports are in them."""
+    written = minutes.objective_minutes(store, int(time.time() - _longest(targets)))
     until_ns = minutes.counted_until(store)
     if until_ns is None:  # written by a prober that kept no such moment: its last minute was written to its end
         until_ns = max(((row.minute + 60) * 1_000_000_000 for row in written), default=0)
-    known = [row for row in written if row.objective in desk.ledger.objectives]
-    desk.ledger.load(known)
-    desk.counts.settled.load(known)
-    desk.counts.until_ns = until_ns
-    rows = [row for row in reports.recent_reports(store, until_ns - int(REJOIN * 1e9)) if row.body]
-    desk.bench.paused = True
-    day = _judged_again(desk, rows, now, wall)
-    desk.bench.paused = False
-    desk.debounce.told.update(flips.told(store))
-    return Day([one for one in day.judged if _is_failure(one)], [], day.faults)
+    return written, until_ns
+
+
+def counted_until(store: Store) -> int:
+    """That place alone."""
+    return minutes.counted_until(store) or 0
+
+
+def told_last(store: Store) -> dict[tuple[str, str], str]:
+    """The label of each cell that people were told last."""
+    return flips.told(store)
 
 
 def _judged_again(desk: Desk, rows: Sequence[reports.Row], now: float, wall: float) -> Day:
@@ -118,14 +132,14 @@ def _merge(day: Day, more: Day) -> None:
     day.faults += more.faults
 
 
-def _is_failure(judged: Judged) -> bool:
+def is_failure(judged: Judged) -> bool:
     """Whether a verdict is kept with its evidence; so is the one that revises a failure."""
     return not judged.verdict.label.passes or judged.verdict.revision > 0
 
 
 def keep(store: Store, day: Day) -> None:
     """The turn's failures with their evidence, and the flips. What an earlier controller kept is left out."""
-    if rows := [_kept(one) for one in day.judged if _is_failure(one)]:
+    if rows := [_kept(one) for one in day.judged if is_failure(one)]:
         known = verdicts.known(store, rows)
         verdicts.keep_verdicts(store, [row for row in rows if verdicts.identity(row) not in known])
     if day.flips:
@@ -219,16 +233,37 @@ def changes(store: Store, before: int | None, limit: int) -> dict[str, Any]:
     return {"flips": shown, "cursor": rows[-1][0] if len(rows) == limit else None}
 
 
-def new_run(store: Store, run: Run, request: dict[str, Any]) -> None:
-    """A run that has just begun."""
-    runs.create_run(store, runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), request=request))
+def new_run(store: Store, run: Run, request: dict[str, Any], parts: Sequence[Errand]) -> bool:
+    """A run that begins now, with what its agents are to do; False where it had begun before."""
+    made = runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), request=request)
+    return runs.create_run(store, made, parts)
 
 
-def end_run(store: Store, run: Run, document: dict[str, Any]) -> None:
-    """A run that is over, with what came of it."""
+def end_run(store: Store, run: Run, document: dict[str, Any]) -> bool:
+    """A run that is over, with what came of it; False where somebody ended it before."""
+    return runs.close_run(store, _ended(run, document))
+
+
+def revise_run(store: Store, run: Run, document: dict[str, Any]) -> bool:
+    """What came late of a run that is over."""
+    return runs.revise_run(store, _ended(run, document))
+
+
+def _ended(run: Run, document: dict[str, Any]) -> runs.Run:
     ended = int((run.finished_wall or run.created_wall) * 1e9)
     body = msgspec.msgpack.encode(document)
-    runs.update_run(store, runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), ended, {}, body))
+    return runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), ended, {}, body)
+
+
+def runs_of_late(store: Store) -> int:
+    """How many runs were started within the hour, at any controller."""
+    return runs.count_runs(store, 3600.0)
+
+
+def asked(store: Store, run_id: str) -> dict[str, Any] | None:
+    """What was asked for with this run; None where there is none."""
+    found = runs.get_run(store, run_id)
+    return found.request if found else None
 
 
 def listed_runs(store: Store, before: int | None, limit: int, running: Container[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ set of one-off tasks handed out with the next orders; its probes carry the run's
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ FETCH_WITHIN = 3.0
 class Run:
     """One matrix run. ``state`` is running, finished or cancelled; times in monotonic seconds.
 
-    ``handed``: the agents that fetched their part, and with which report (epoch, sequence).
+    ``fetched``: the agents that fetched their part, once that has been looked at.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Run:
     deadline: float
     state: str = "running"
     finished_wall: float | None = None
-    handed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    fetched: set[str] | None = None
 
     def judged(self) -> int:
         """Probes judged so far."""
@@ -53,7 +53,9 @@ class Run:
         """Whether nothing more is to come: all is judged, or what living agents fetched is, or time is up."""
         if now >= self.deadline:
             return True
-        coming = self.pairs if now < self.created + FETCH_WITHIN else [p for p in self.pairs if p.source in self.handed]
+        coming = self.pairs
+        if now >= self.created + FETCH_WITHIN and self.fetched is not None:
+            coming = tuple(pair for pair in self.pairs if pair.source in self.fetched)
         return self.judged() >= sum(pair.flows * pair.attempts for pair in coming)
 
     def document(self, now: float, at: str) -> dict[str, Any]:
@@ -79,12 +81,12 @@ def new_run(
     return Run(run_id, asked_by, pairs, flows or 1, now, wall, matrix, now + longest + RUN_PATIENCE)
 
 
-def run_tasks(run: Run, agent: str, report: tuple[int, int]) -> list[Task]:
-    """An agent's part of a run, handed out once: again only where the same report (epoch, sequence) comes again,
-    for then the agent never read the answer to it."""
-    if run.state != "running" or run.handed.setdefault(agent, report) != report:
-        return []
-    return [_task(pair, run.id) for pair in run.pairs if pair.source == agent]
+def run_parts(run: Run) -> dict[str, list[Task]]:
+    """What each agent is to do for a run."""
+    parts: dict[str, list[Task]] = {}
+    for pair in run.pairs:
+        parts.setdefault(pair.source, []).append(_task(pair, run.id))
+    return parts
 
 
 def _task(pair: Pair, run: str = "") -> Task:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from prober.controller.errands import Errand, copied
 from prober.copies import FULL, Copies
 from prober.flows import Side
 from prober.observation import Observation, Seen
 from prober.plan import Pair
 from prober.probe import Kind
-from prober.report import EXPERIMENT, MOST_COPIED, Echo, Report, Task
+from prober.report import EXPERIMENT, MOST_COPIED, Echo, Task
 from prober.segment import IN
 from prober.trace import LONGEST, Trace
 from prober.vantage import Vantage
@@ -90,7 +91,7 @@ class Sweeps:
 
     open: list[Sweep] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
-    _tasks: list[tuple[str, Task, tuple[int, int] | None]] = field(default_factory=list)
+    _tasks: list[tuple[str, Task]] = field(default_factory=list)
     _echoes: list[tuple[str, Echo]] = field(default_factory=list)
 
     def there(self, pair: Pair, port: int, now: float) -> None:
@@ -109,7 +110,7 @@ class Sweeps:
 
     def ask(self, agent: str, task: Task) -> None:
         """One more thing for an agent to do, once."""
-        self._tasks.append((agent, task, None))
+        self._tasks.append((agent, task))
 
     def back(self, key: tuple[str, str], responder: str, probe: int, now: float) -> None:
         """Sweep the way back from the responder, with copies of its answer to this probe."""
@@ -131,22 +132,20 @@ class Sweeps:
         swept = [f"sweep of the {one.side}" for one in self.open if one.key == key]
         return swept + ["repeated answers"] * any(one.key == key for one in self.repeats)
 
-    def tasks(self, report: Report) -> list[Task]:
-        """An agent's SYNs, handed out once: again only where the same report comes again."""
-        named = (report.epoch, report.sequence)
-        self._tasks = [(a, t, given or (named if a == report.agent else None)) for a, t, given in self._tasks]
-        self._tasks = [one for one in self._tasks if one[0] != report.agent or one[2] == named]
-        return [task for agent, task, _ in self._tasks if agent == report.agent]
-
-    def echoes(self, agent: str) -> list[Echo]:
-        """The answers that this agent is to copy, as many as it takes in one order; handed out once."""
-        mine: list[Echo] = []
-        for one in [one for one in self._echoes if one[0] == agent]:
-            if sum(len(echo.ttls) for echo in (*mine, one[1])) > MOST_COPIED:
-                break
-            mine.append(one[1])
-            self._echoes.remove(one)
-        return mine
+    def parts(self) -> dict[str, Errand]:
+        """What each agent is to send and to copy, said once; no more copies at a time than an agent takes."""
+        parts: dict[str, Errand] = {}
+        for agent, task in self._tasks:
+            parts.setdefault(agent, Errand()).once.append(task)
+        later = []
+        for agent, echo in self._echoes:
+            part = parts.setdefault(agent, Errand())
+            if copied(part) + len(echo.ttls) > MOST_COPIED:
+                later.append((agent, echo))
+            else:
+                part.echoes.append(echo)
+        self._tasks, self._echoes = [], later
+        return {agent: part for agent, part in parts.items() if part.once or part.echoes}
 
     def take(self, o: Observation) -> None:
         """A judged SYN of a sweep."""

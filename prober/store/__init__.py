@@ -8,6 +8,10 @@ verdicts  what was said of each probe, with its evidence
 minutes   counts a pair and an objective, by the minute
 flips     changes worth telling
 runs      on-demand matrix runs
+errands   what agents are to do once
+findings  what experiments found
+lease     which of several controllers keeps what follows from the reports
+notices   how they wake each other
 fleet     the fleet's keys and the agents' numbers
 tokens    who may call; secrets are kept hashed
 audit     who did what; also the signatures that were already used

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 
-from prober.errors import ConfigInvalid, StoreFull, StoreUnavailable
+from prober.errors import ConfigInvalid, Deposed, StoreFull, StoreUnavailable
+from prober.store.tables import lease
 
 DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -31,15 +33,27 @@ BUSY_SECONDS = 10
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
 
+CHANNEL = "prober"
+"""Where controllers on one PostgreSQL tell each other that there is something new."""
+IDLE = "-c idle_in_transaction_session_timeout=10000"
+"""A process that was stopped in the middle of a transaction must not keep the others from the lease (ms)."""
+
 FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 """PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
 
 
 class Store:
-    """One database. `begin` is the only way to write, `read` the only way to read."""
+    """One database. `begin` is the only way to write, `read` the only way to read.
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
-        self.engine, self.name = engine, name
+    With a ``fence`` (a lease's token) nothing is written once another holder has the lease: see `fenced`.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str, fence: int | None = None) -> None:
+        self.engine, self.name, self.fence = engine, name, fence
+
+    def fenced(self, token: int) -> Store:
+        """The same database for the holder of a lease: each transaction that writes looks whether it still is."""
+        return Store(self.engine, self.name, token)
 
     @property
     def on_sqlite(self) -> bool:
@@ -49,10 +63,19 @@ class Store:
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction that writes: committed when the block ends, rolled back when it raises.
 
-        Raises StoreUnavailable, or StoreFull, for everything the database says no to.
+        Raises StoreUnavailable, or StoreFull, for everything the database says no to; Deposed behind a fence that
+        has fallen.
         """
         with self._connected(writes=True) as connection, connection.begin():
+            if self.fence is not None:
+                self._check(connection, self.fence)
             yield connection
+
+    def _check(self, connection: sa.Connection, fence: int) -> None:
+        """Nobody takes the lease between this and the commit: whoever would waits for the row."""
+        mine = sa.select(lease.c.token).where(lease.c.token == fence).with_for_update(read=True)
+        if connection.execute(mine).one_or_none() is None:
+            raise Deposed("another controller keeps what follows from the reports now")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -91,6 +114,18 @@ class Store:
         """
         if not self.on_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"prober.{what.name}"))))
+
+    def now_ns(self, connection: sa.Connection) -> int:
+        """The database's clock, in Unix nanoseconds: one for all controllers. SQLite has this machine's."""
+        if self.on_sqlite:
+            return time.time_ns()
+        asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
+        return int(connection.exec_driver_sql(asked).scalar_one())
+
+    def tell(self, connection: sa.Connection, what: str) -> None:
+        """With the commit every controller that listens hears this word; see `prober.store.notices`."""
+        if not self.on_sqlite:
+            connection.execute(sa.select(sa.func.pg_notify(CHANNEL, what)))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -156,7 +191,8 @@ def shown(url: str) -> str:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args={"connect_timeout": 5})
+        told = {"connect_timeout": 5, "options": IDLE}
+        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
     except ModuleNotFoundError as error:
         raise ConfigInvalid("PostgreSQL needs psycopg: install it with pip install 'prober[postgres]'") from error
 

@@ -10,9 +10,6 @@ import sqlalchemy as sa
 from prober.store import tables
 from prober.store.engine import Store
 
-COUNTED = "counted_until"
-"""The key of that moment among the fleet's values."""
-
 
 class Minute(NamedTuple):
     """One pair's minute: probes sent, answered, failed; ``rtt_sum_us`` of the answered ones, in microseconds."""
@@ -62,13 +59,13 @@ def put_objective_minutes(store: Store, rows: Iterable[tuple[str, int, int, int]
     with store.begin() as connection:
         _upsert(store, connection, table, [ObjectiveMinute(*row)._asdict() for row in rows], add=False)
         if until_ns is not None:
-            mark = store.insert(tables.fleet).values(key=COUNTED, value=str(until_ns).encode())
+            mark = store.insert(tables.fleet).values(key=tables.COUNTED, value=str(until_ns).encode())
             connection.execute(mark.on_conflict_do_update(index_elements=["key"], set_={"value": mark.excluded.value}))
 
 
 def counted_until(store: Store) -> int | None:
     """The moment up to which reports are in the objectives' minutes; None where none was ever kept."""
-    asked = sa.select(tables.fleet.c.value).where(tables.fleet.c.key == COUNTED)
+    asked = sa.select(tables.fleet.c.value).where(tables.fleet.c.key == tables.COUNTED)
     with store.read() as connection:
         found: bytes | None = connection.execute(asked).scalar_one_or_none()
     return None if found is None else int(found)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from prober.errors import Refused
 from prober.store.engine import Store
-from prober.store.tables import gaps, reports, watermarks
+from prober.store.tables import COUNTED, fleet, gaps, reports, watermarks
 
 LARGEST = 2**63 - 1
 """Both databases count in signed 64 bits."""
@@ -34,6 +34,14 @@ class Row(NamedTuple):
     sequence: int
     received_ns: int
     body: bytes
+
+
+class Taken(NamedTuple):
+    """What became of a batch: each row's place in the log (its ``received_ns``), 0 for one that had been taken
+    before; ``before`` is the last place before them, 0 where the log was empty."""
+
+    places: list[int]
+    before: int
 
 
 class Gap(NamedTuple):
@@ -61,8 +69,17 @@ def take_many(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], to
     Per row: True when it is new; a gap that is told again is kept as wide as it was ever told. Raises Refused for a
     number that fits no column, StoreUnavailable, StoreFull.
     """
+    return [place > 0 for place in append(store, rows, told).places]
+
+
+def append(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], told: Sequence[Gap] = ()) -> Taken:
+    """The same, and where in the log each row came to stand.
+
+    Places grow with every commit, whoever writes: a reader that goes on after the last place it saw misses nothing.
+    They are times of the database's clock, for rows that say 0 where they were received; two rows are never at one.
+    """
     if not rows:
-        return []
+        return Taken([], 0)
     for agent, epoch, sequence, _, _ in rows:
         if not (0 <= epoch <= LARGEST and 0 < sequence <= LARGEST):
             raise Refused(f"report {epoch}/{sequence} of {agent}: epoch is 0 to 2**63-1, sequence 1 to 2**63-1")
@@ -70,9 +87,37 @@ def take_many(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], to
         store.alone(connection, reports)
         marks = _marks(connection, sorted({(agent, epoch) for agent, epoch, *_ in rows}))
         later = [Row(*row) for row in rows if row[2] > marks.get((row[0], row[1]), 0)]
-        fresh = _insert(store, connection, later)
+        fresh = _fresh(connection, later)
+        before = _last(connection)
+        placed = _placed(fresh, before, store.now_ns(connection))
+        if placed:
+            store.put(connection, reports, placed)
+            store.tell(connection, "reports")
         _keep_gaps(store, connection, told)
-    return [_first(row[:3], fresh) for row in rows]
+    places = {(row.agent, row.epoch, row.sequence): row.received_ns for row in placed}
+    return Taken([places.pop(row[:3], 0) for row in rows], before)  # the same twice in a batch is new the first time
+
+
+def _last(connection: sa.Connection) -> int:
+    """The last place; where all that was there is forgotten, the last that was counted."""
+    last = connection.execute(sa.select(sa.func.max(reports.c.received_ns))).scalar_one()
+    if last is None:
+        last = connection.execute(sa.select(fleet.c.value).where(fleet.c.key == COUNTED)).scalar_one_or_none()
+    return int(last or 0)
+
+
+def last(store: Store) -> int:
+    """The last place in the log."""
+    with store.read() as connection:
+        return _last(connection)
+
+
+def _placed(rows: Iterable[Row], before: int, now_ns: int) -> list[Row]:
+    placed = []
+    for row in rows:
+        before = max(before + 1, row.received_ns or now_ns)
+        placed.append(row._replace(received_ns=before))
+    return placed
 
 
 def _parts(rows: Sequence[Some]) -> Iterator[Sequence[Some]]:
@@ -88,17 +133,17 @@ def _marks(connection: sa.Connection, epochs: Sequence[tuple[str, int]]) -> dict
     return found
 
 
-def _insert(store: Store, connection: sa.Connection, rows: Sequence[Row]) -> set[tuple[str, int, int]]:
-    """The names of those that were not there yet. Nobody else writes reports meanwhile: see `Store.alone`."""
-    fresh = {(row.agent, row.epoch, row.sequence): row for row in reversed(rows)}  # of one that came twice, the first
+def _fresh(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+    """Those that are not there yet, in order. Nobody else writes reports meanwhile: see `Store.alone`."""
+    fresh: dict[tuple[str, int, int], Row] = {}
+    for row in rows:
+        fresh.setdefault((row.agent, row.epoch, row.sequence), row)  # of one that came twice, the first
     for some in _parts(list(fresh)):
         named = sa.tuple_(*reports.primary_key.columns).in_(some)
         asked = sa.select(*reports.primary_key.columns).where(named)
         for agent, epoch, sequence in connection.execute(asked):
             del fresh[agent, epoch, sequence]
-    if fresh:
-        store.put(connection, reports, list(fresh.values()))
-    return set(fresh)
+    return list(fresh.values())
 
 
 def _keep_gaps(store: Store, connection: sa.Connection, told: Sequence[Gap]) -> None:
@@ -132,14 +177,6 @@ def prune_gaps(store: Store, before_ns: int) -> int:
         return connection.execute(sa.delete(gaps).where(old)).rowcount
 
 
-def _first(name: tuple[str, int, int], fresh: set[tuple[str, int, int]]) -> bool:
-    """True once for each fresh name: the same report twice in one batch is new only the first time."""
-    if name not in fresh:
-        return False
-    fresh.remove(name)
-    return True
-
-
 def recent_reports(store: Store, since_ns: int) -> Iterator[Row]:
     """The reports received at or after `since_ns`, in the order they were received."""
     asked = sa.select(reports).where(reports.c.received_ns >= since_ns)
@@ -147,6 +184,13 @@ def recent_reports(store: Store, since_ns: int) -> Iterator[Row]:
     with store.read() as connection:
         for row in connection.execution_options(yield_per=AT_ONCE).execute(ordered):
             yield Row(*row)
+
+
+def after(store: Store, place: int, limit: int) -> list[Row]:
+    """The reports that stand behind `place` in the log, in order, those forgotten left out."""
+    mine = sa.select(reports).where(reports.c.received_ns > place, reports.c.body != b"")
+    with store.read() as connection:
+        return [Row(*row) for row in connection.execute(mine.order_by(reports.c.received_ns).limit(limit))]
 
 
 def prune(store: Store, before_ns: int) -> int:

@@ -167,6 +167,42 @@ runs = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("agent", String(253), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("made_ns", BigInteger, nullable=False, index=True),
+    Column("epoch", BigInteger),
+    Column("sequence", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "agent", "epoch", "sequence"),
+    Index(None, "run"),
+    sqlite_autoincrement=True,
+)
+"""What an agent is to do once. ``epoch`` and ``sequence`` are of the report in whose answer it was handed out."""
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("source", String(253), primary_key=True),
+    Column("target", String(253), primary_key=True),
+    Column("at_ns", BigInteger, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What experiments have found of a cell (msgpack)."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    Column("holder", String(253), nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+)
+"""Who keeps what follows from the reports. ``token`` grows with each new holder; the clock is the database's."""
+
 fleet = Table(
     "fleet",
     metadata,
@@ -175,6 +211,9 @@ fleet = Table(
 )
 """Secrets the agents share: ``current`` and ``previous`` (16 bytes each), ``rotated_at`` and ``counted_until`` (ASCII
 nanoseconds)."""
+
+COUNTED = "counted_until"
+"""The key of the place in the log up to which reports are in the objectives' minutes."""
 
 slack_seen = Table(
     "slack_seen",

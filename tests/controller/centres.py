@@ -67,9 +67,9 @@ def verdict(source: str, target: str, label: str, **given: Any) -> Verdict:
 
 
 @contextmanager
-def controller(folder: Path, targets: Path = TARGETS, **settings: Any) -> Iterator[Controller]:
+def controller(folder: Path, targets: Path = TARGETS, database: str = "", **settings: Any) -> Iterator[Controller]:
     """A controller until the end of the block; its own thread runs the loop."""
-    url = f"sqlite:///{folder / 'prober.sqlite'}"
+    url = database or f"sqlite:///{folder / 'prober.sqlite'}"
     upgrade(url)
     store = open_store(url)
     given = load(database=url, targets=targets, **settings)

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from prober.controller import access, centre
+from prober.controller import access, record
 from prober.flip import Flip
 from prober.report import decode_orders, encode
-from prober.store import flips
+from prober.store import flips, runs
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
 
@@ -97,7 +97,7 @@ def test_the_matrix_is_sent_again_only_where_a_verdict_changed(running: Controll
 
 
 def test_the_matrix_is_shown_as_it_was(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(centre, "SAVE_EVERY", 0.1)
+    monkeypatch.setattr(record, "SAVE_EVERY", 0.1)
 
     def then(at: str) -> httpx.Response:
         return running.client.get("/api/v1/matrix", params={"at": at, "source": "firewall", "target": "ingress"})
@@ -177,13 +177,6 @@ def test_the_same_idempotency_key_starts_nothing_new(running: Controller) -> Non
     assert len({one.headers["location"] for one in answers}) == 1
     other = running.client.post(RUNS, json={"from": ["lb"], "to": ["ingress"]}, headers=key)
     assert "another run" in problem(other, 422)
-
-
-def test_idempotency_keys_are_forgotten_the_oldest_first(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prober.controller.centre.KEEP_KEYS", 2)
-    for number in range(4):
-        running.client.post(RUNS, json={"from": ["lb"], "to": ["pod2"]}, headers={"Idempotency-Key": f"n{number}"})
-    assert [key for _, key in running.centre.keyed] == ["n2", "n3"]
 
 
 def test_a_run_is_cancelled_once_and_stays_so(running: Controller) -> None:
@@ -311,7 +304,8 @@ def test_roles_hold(running: Controller) -> None:
 
 def test_runs_an_hour_are_capped_by_policy(tmp_path: Path) -> None:
     with controller(tmp_path) as one:
-        one.centre._started.extend([one.centre.now()] * one.centre.desk.targets.policy.runs_per_hour)
+        for number in range(one.centre.desk.targets.policy.runs_per_hour):
+            runs.create_run(one.centre.store, runs.Run(f"r{number}", "finished", "me", time.time_ns()))
         answer = one.client.post(RUNS, json={"from": ["vm"]})
         assert "policy.runs_per_hour" in problem(answer, 429)
         assert answer.headers["retry-after"]

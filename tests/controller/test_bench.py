@@ -10,6 +10,7 @@ import pytest
 
 from prober.controller import bench
 from prober.controller.bench import Bench
+from prober.controller.errands import Errand
 from prober.declared import Policy
 from prober.handshake import State
 from prober.plan import Pair
@@ -47,11 +48,11 @@ def test_a_failure_begins_one_experiment_and_its_agent_fetches_it_once() -> None
     assert one.consider(PAIR, 0.5, 5.0)
     assert not one.consider(PAIR, 0.5, 5.1)
     assert one.trying(PAIR.key) == ["many flows"]
-    assert one.tasks(report("node1")) == []
-    [task] = one.tasks(report())
+    parts = one.parts()
+    assert list(parts) == ["firewall"]
+    [task] = parts["firewall"].once
     assert (task.flows, task.attempts, task.target) == (32, 3, "ingress")
-    assert one.tasks(report()) == [task]  # the same report once more: its answer was lost
-    assert one.tasks(report(sequence=2)) == []
+    assert one.parts() == {}
 
 
 @pytest.mark.parametrize("one", [Bench(dataclasses.replace(POLICY, experiments=False)), Bench(POLICY, paused=True)])
@@ -74,7 +75,7 @@ def test_answers_are_repeated_once_as_soon_as_one_is_lost_after_the_first_round(
     one.consider(PAIR, 0.5, 5.0)
     play(one, LEG)
     assert one.trying(PAIR.key) == ["sweep of the way back", "repeated answers"]
-    asked = [echo for _ in range(3) for echo in one.sweeps.echoes("node1")]
+    asked = [echo for _ in range(3) for echo in one.parts().get("node1", Errand()).echoes]
     copies = [echo for echo in asked if len(set(echo.ttls)) == 1]
     assert (len(copies), {len(echo.ttls) for echo in copies}) == (24, {4})
 
@@ -161,8 +162,9 @@ def test_the_prober_is_dialled_from_the_targets_side_once_and_its_answer_is_a_re
     one = Bench(POLICY)
     back = Pair("node1", "firewall", 10.0, 1, 1.0, 1, ipaddress.ip_address("10.19.0.4"), 7007)
     one.call_back(PAIR.key, back, 5.0)
-    assert one.sweeps.tasks(report()) == []
-    [task] = one.sweeps.tasks(report("node1"))
+    parts = one.parts()
+    assert list(parts) == ["node1"]
+    [task] = parts["node1"].once
     o = msgspec.structs.replace(story(HOST, dst=NODE1), source="node1", target="firewall", run=task.run)
     result = one.take(o, LOST, 6.0)
     assert result is not None

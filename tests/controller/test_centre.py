@@ -11,10 +11,12 @@ import pytest
 
 from prober import segment
 from prober.controller import keeper
+from prober.controller.centre import Centre
 from prober.controller.desk import Day
 from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.probe import Kind
+from prober.report import Report
 from prober.segment import IN, OUT
 from prober.store import minutes, runs
 from prober.store.engine import Store
@@ -27,6 +29,11 @@ from tests.controller.reports import Reporter
 def running(tmp_path: Path) -> Iterator[Controller]:
     with controller(tmp_path) as one:
         yield one
+
+
+def taken(centre: Centre, report: Report) -> None:
+    """A report, as if it had just been written."""
+    centre.tail.take(report, time.time_ns(), time.monotonic())
 
 
 def until(true: Callable[[], Any], seconds: float = 8.0) -> None:
@@ -48,7 +55,7 @@ def test_a_turn_that_fails_is_counted_and_judging_goes_on(running: Controller) -
 
     desk.judge = spoilt  # type: ignore[method-assign]
     until(lambda: failed)
-    running.centre._taken(Reporter("firewall").answered())
+    taken(running.centre, Reporter("firewall").answered())
     until(lambda: desk.matrix.cells["firewall", "ingress"].sent == 1)
     assert desk.faults == 1
     assert running.client.get("/readyz").json()["faults"] == 1
@@ -72,7 +79,7 @@ def test_judging_goes_on_while_the_store_is_away_and_nothing_is_lost(
         keep(store, day)
 
     monkeypatch.setattr("prober.controller.keeper.keep", kept)
-    centre._taken(Reporter("firewall").answered())
+    taken(centre, Reporter("firewall").answered())
     until(lambda: centre.desk.matrix.cells["firewall", "ingress"].sent == 1)
     until(lambda: centre.behind.trouble)
     assert running.client.get("/readyz").status_code == 503
@@ -85,13 +92,13 @@ def test_judging_goes_on_while_the_store_is_away_and_nothing_is_lost(
 def test_what_was_counted_is_written_while_it_runs_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prober.controller.centre.SAVE_EVERY", 0.1)
+    monkeypatch.setattr("prober.controller.record.SAVE_EVERY", 0.1)
     by = Reporter("firewall")
     with controller(tmp_path) as one:
-        one.centre._taken(by.answered())
+        taken(one.centre, by.answered())
         until(lambda: minutes.objective_minutes(one.centre.store))
-        monkeypatch.setattr("prober.controller.centre.SAVE_EVERY", 3600.0)
-        one.centre._taken(by.answered())
+        monkeypatch.setattr("prober.controller.record.SAVE_EVERY", 3600.0)
+        taken(one.centre, by.answered())
         until(lambda: one.centre.desk.matrix.cells["firewall", "ingress"].sent == 2)
     with controller(tmp_path) as one:
         standing = one.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
@@ -107,7 +114,7 @@ def test_a_run_that_ends_is_kept_as_it_ended(running: Controller) -> None:
 
 
 def test_many_runs_do_not_fill_the_memory(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prober.controller.centre.KEEP_RUNS", 3)
+    monkeypatch.setattr("prober.controller.runs.KEEP_RUNS", 3)
     for _ in range(8):
         location = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).headers["location"]
         running.client.delete(location)
@@ -117,7 +124,7 @@ def test_many_runs_do_not_fill_the_memory(running: Controller, monkeypatch: pyte
 
 
 def test_an_agents_note_is_shown_beside_its_name(running: Controller) -> None:
-    running.centre._taken(Reporter("firewall").report([], [], notes=["can't listen on port 7007"]))
+    taken(running.centre, Reporter("firewall").report([], [], notes=["can't listen on port 7007"]))
     told = {one["name"]: one for one in running.client.get("/api/v1/agents").json()["agents"]}
     assert told["firewall"]["note"] == "can't listen on port 7007"
     assert told["firewall"]["age_seconds"] < 5
@@ -127,7 +134,7 @@ def test_a_flip_reaches_the_store(running: Controller) -> None:
     by = Reporter("firewall")
     for _ in range(2):
         row = by.probes("ingress", time.time_ns() - 5_000_000, State.NOT_SENT, error=101)
-        running.centre._taken(by.report(["ingress"], [row]))
+        taken(running.centre, by.report(["ingress"], [row]))
         time.sleep(0.1)
     until(lambda: last_flips(running.centre.store))
     assert last_flips(running.centre.store)[0][1].after == "local"
@@ -139,17 +146,17 @@ def test_a_run_that_is_over_still_gains_what_comes_late_and_is_kept_so(
     def cell() -> dict[str, Any]:
         return dict(running.client.get(f"/api/v1/runs/{run_id}").json()["cells"][0])
 
-    monkeypatch.setattr("prober.controller.centre.HOLD", 1.5)
+    monkeypatch.setattr("prober.controller.runs.HOLD", 1.5)
     by, sent = Reporter("firewall"), time.time_ns() - 1_100_000_000
     run_id = running.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
     row = by.probes("ingress", sent, State.TIMED_OUT, run=1)
-    running.centre._taken(by.report(["ingress"], [row], [by.sees(row, Kind.SYN, OUT)], runs=["", run_id]))
+    taken(running.centre, by.report(["ingress"], [row], [by.sees(row, Kind.SYN, OUT)], runs=["", run_id]))
     until(lambda: running.client.get(f"/api/v1/runs/{run_id}").json()["state"] == "finished")
     assert cell()["label"] == "unknown"
     late = by.sees(row, Kind.ICMP_SYN, IN)
     late["icmp_type"], late["icmp_code"], late["time_ns"] = 3, 1, sent + 3_070_000_000
     late["icmp_hi"], late["icmp_lo"] = segment.pair("10.224.0.1")
-    running.centre._taken(by.report([], [], [late]))
+    taken(running.centre, by.report([], [], [late]))
     until(lambda: cell()["cause"] == "F6")
     assert running.client.get(f"/api/v1/runs/{run_id}").json()["judged"] == 1, "it is the same probe"
     evidence = running.client.get("/api/v1/paths/firewall/ingress").json()["verdict"]["evidence"]

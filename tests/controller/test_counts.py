@@ -79,3 +79,24 @@ def test_another_document_keeps_the_counts_of_what_is_still_declared(counts: Cou
     assert counts.settle(1_000, LATE) == [(NAME, 600, 2, 2)]
     counts.adopt([one for one in objectives if one.name != NAME])
     assert counts.settled.rows() == []
+
+
+def test_who_takes_over_counts_what_the_store_does_not_hold(counts: Counts) -> None:
+    for probe, place in ((1, 100), (2, 200), (3, 300), (4, 400)):
+        counts.told(False, [probe], place)
+    judged(counts, 1)
+    judged(counts, 3)
+    everything = counts.take_over([(NAME, 600, 5, 7), ("gone", 600, 1, 1)], 250)
+    assert everything.rows() == [(NAME, 600, 6, 8)]
+    assert counts.judged(False, 2) == COUNTED, "the one before has it"
+    judged(counts, 4)
+    assert counts.settle(1_000, LATE) == [(NAME, 600, 7, 9)]
+
+
+def test_who_follows_remembers_no_more_than_the_holder_has_not_counted(counts: Counts) -> None:
+    counts.told(False, [1, 2], 100)
+    judged(counts, 1)
+    counts.passed(100, 100)
+    judged(counts, 2)
+    counts.passed(50, 100 + FORGOTTEN_NS)
+    assert counts.take_over([], 0).rows() == [(NAME, 600, 1, 1)]

@@ -377,7 +377,7 @@ def test_what_could_not_be_written_is_not_acknowledged_and_the_writer_goes_on(er
 def test_a_report_that_cannot_be_joined_is_acknowledged_all_the_same_and_stops_no_other() -> None:
     by, taken = Reporter("firewall"), list[Report]()
     told = offered(Disk(), [by.answered(), by.answered()], taken, fail=True)
-    assert [one.sequence for one in told if isinstance(one, Report)] == [1, 2]
+    assert [one.report.sequence for one in told if isinstance(one, intake.Stored)] == [1, 2]
     assert [one.sequence for one in taken] == [2]
 
 

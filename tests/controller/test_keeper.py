@@ -17,7 +17,7 @@ from prober.flip import Flip
 from prober.handshake import State
 from prober.report import Report, encode
 from prober.settings import read_targets
-from prober.store import flips, minutes, verdicts
+from prober.store import flips, minutes, reports, verdicts
 from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 from tests.controller.centres import TARGETS
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def taken(store: Store, report: Report, ago: float) -> None:
     """A report that came `ago` seconds ago, from an agent that wrote it then."""
     report.clock_ns = time.time_ns() - int(ago * 1e9)
-    keeper.write(store, [(report.agent, report.epoch, report.sequence, report.clock_ns, encode(report))])
+    reports.append(store, [(report.agent, report.epoch, report.sequence, report.clock_ns, encode(report))])
 
 
 def probed(by: Reporter, ago: float, state: State = State.ANSWERED) -> Report:
@@ -52,7 +52,7 @@ def started(store: Store) -> Desk:
     """The desk of a controller that starts now, after what was pending has been judged."""
     desk = Desk(read_targets(TARGETS))
     wall, now = time.time(), 10_000.0
-    keeper.keep(store, keeper.rejoin(store, desk, now, wall))
+    keeper.keep(store, keeper.rejoin(store, desk, now)[0])
     for step in range(30):
         keeper.keep(store, desk.judge(now + step / 10, wall + step / 10))
     return desk
@@ -76,8 +76,8 @@ def test_a_start_after_a_kill_judges_what_was_acknowledged(store: Store) -> None
 def test_no_probe_is_counted_twice_whenever_the_controller_ended(store: Store, kept: int) -> None:
     by, before = Reporter("firewall"), Desk(read_targets(TARGETS))
     now, wall = 5_000.0, time.time()
-    reports = [(probed(by, ago), ago) for ago in (70.0, 65.0, 20.0, 10.0, 5.0, 4.0)]
-    for index, (report, ago) in enumerate(reports):
+    told = [(probed(by, ago), ago) for ago in (70.0, 65.0, 20.0, 10.0, 5.0, 4.0)]
+    for index, (report, ago) in enumerate(told):
         taken(store, report, ago)
         if index < kept:
             before.take(report, now - ago, report.clock_ns)
@@ -107,7 +107,7 @@ def test_a_report_that_comes_late_is_counted_once_though_its_minute_was_written(
     keeper.save_minutes(store, before.counts.settle(int((wall - 200) * 1e9), 2**62), before.counts.until_ns)
     late.clock_ns = time.time_ns() - 200_000_000_000
     received = time.time_ns() - 100_000_000_000
-    keeper.write(store, [("firewall", 1, late.sequence, received, encode(late))])
+    reports.append(store, [("firewall", 1, late.sequence, received, encode(late))])
     assert counts(started(store)) == (2, 2)
 
 
@@ -132,9 +132,9 @@ def test_flips_that_were_told_are_not_told_again_after_a_start(store: Store) -> 
 
 
 def test_a_report_that_cannot_be_read_any_more_does_not_keep_the_controller_from_starting(store: Store) -> None:
-    keeper.write(store, [("firewall", 1, 1, time.time_ns(), b"\xc1 not msgpack")])
+    reports.append(store, [("firewall", 1, 1, time.time_ns(), b"\xc1 not msgpack")])
     taken(store, probed(Reporter("firewall", epoch=2), 1.0), 1.0)
-    day = keeper.rejoin(store, desk := Desk(read_targets(TARGETS)), 100.0, time.time())
+    day, _, _ = keeper.rejoin(store, desk := Desk(read_targets(TARGETS)), 100.0)
     assert len(day.faults) == 1
     assert "report 1/1 of firewall" in day.faults[0]
     assert desk.joiner.pending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prober.controller.rounds import FETCH_WITHIN, new_run, plan_for, run_tasks
+from prober.controller.rounds import FETCH_WITHIN, new_run, plan_for, run_parts
 from prober.errors import Refused
 from prober.settings import read_targets
 from prober.targets import Targets
@@ -21,28 +21,20 @@ def run(declared: Targets, sources: list[str], names: list[str], flows: int | No
     return new_run("r1", declared, sources, names, flows, "me", 100.0, 1e9)
 
 
-def test_an_agent_gets_its_part_once_and_again_only_where_it_never_read_the_answer(declared: Targets) -> None:
-    one = run(declared, ["firewall"], ["ingress", "pod2"])
-    assert [task.target for task in run_tasks(one, "firewall", (1, 5))] == ["ingress", "pod2"]
-    assert len(run_tasks(one, "firewall", (1, 5))) == 2
-    assert run_tasks(one, "firewall", (1, 6)) == []
-    assert run_tasks(one, "lb", (1, 1)) == []
+def test_each_agent_gets_its_own_part(declared: Targets) -> None:
+    parts = run_parts(run(declared, ["firewall"], ["ingress", "pod2"]))
+    assert {agent: [task.target for task in tasks] for agent, tasks in parts.items()} == {
+        "firewall": ["ingress", "pod2"]
+    }
 
 
 def test_the_tasks_of_a_run_are_one_off_and_carry_its_name(declared: Targets) -> None:
-    task = run_tasks(run(declared, ["firewall"], ["ingress"], 3), "firewall", (1, 1))[0]
+    [task] = run_parts(run(declared, ["firewall"], ["ingress"], 3))["firewall"]
     assert (task.every, task.run, task.flows, task.address, task.port) == (0.0, "r1", 3, "10.4.76.34", 8080)
-
-
-def test_a_cancelled_run_hands_out_nothing(declared: Targets) -> None:
-    one = run(declared, ["firewall"], ["ingress"])
-    one.state = "cancelled"
-    assert run_tasks(one, "firewall", (1, 1)) == []
 
 
 def test_a_run_is_over_when_everything_is_judged(declared: Targets) -> None:
     one = run(declared, ["firewall"], ["ingress"])
-    run_tasks(one, "firewall", (1, 1))
     assert not one.over(100.1)
     one.matrix.take("firewall", "ingress", 1, 100.2, Verdict(Label.HEALTHY, Confidence.PROVEN, "fine"), 0.1)
     assert one.over(100.3)
@@ -51,8 +43,10 @@ def test_a_run_is_over_when_everything_is_judged(declared: Targets) -> None:
 def test_nobody_waits_long_for_agents_that_are_not_there(declared: Targets) -> None:
     one = run(declared, ["firewall", "lb"], ["ingress"])
     assert not one.over(100.0 + FETCH_WITHIN - 0.1)
+    assert not one.over(100.0 + FETCH_WITHIN), "nobody has looked yet who fetched"
+    one.fetched = set()
     assert one.over(100.0 + FETCH_WITHIN)
-    run_tasks(one, "lb", (1, 1))
+    one.fetched = {"lb"}
     assert not one.over(100.0 + FETCH_WITHIN), "the agent that fetched its part is waited for"
     assert one.over(one.deadline)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from prober import segment
 from prober.controller import sweeps
+from prober.controller.errands import Errand
 from prober.controller.sweeps import Sweeps
 from prober.flows import Shape, Side
 from prober.observation import Seen
@@ -51,20 +52,20 @@ def test_the_way_in_is_swept_with_one_source_port_and_every_ttl_and_handed_out_o
     one = Sweeps()
     one.there(PAIR, 61450, 5.0)
     one.there(PAIR, 61450, 5.0)
-    tasks = one.tasks(report())
+    parts = one.parts()
+    assert list(parts) == ["firewall"]
+    tasks = parts["firewall"].once
     assert [task.ttl for task in tasks] == list(range(1, LONGEST + 1))
     assert {tuple(task.ports) for task in tasks} == {(61450,)}
     assert len({task.run for task in tasks}) == LONGEST
-    assert one.tasks(report("node1")) == []
-    assert one.tasks(report()) == tasks
-    assert one.tasks(report(sequence=2)) == []
+    assert one.parts() == {}
     assert one.trying(KEY) == ["sweep of the way in"]
 
 
 def test_routers_that_say_the_ttl_ran_out_are_its_hops() -> None:
     one = Sweeps()
     one.there(PAIR, 61450, 5.0)
-    tasks = one.tasks(report())
+    tasks = one.parts()["firewall"].once
     for task, story_of_it in zip(
         tasks,
         ("firewall << ICMP 11/0 of SYN from 10.19.0.1", "firewall << ICMP 3/13 of SYN from 10.1.1.1", "node1 << SYN",
@@ -82,10 +83,11 @@ def test_routers_that_say_the_ttl_ran_out_are_its_hops() -> None:
 def test_the_way_back_is_swept_by_the_responder() -> None:
     one = Sweeps()
     one.back(KEY, "node1", 7, 5.0)
-    assert one.echoes("firewall") == []
-    [echo] = one.echoes("node1")
+    parts = one.parts()
+    assert list(parts) == ["node1"]
+    [echo] = parts["node1"].echoes
     assert (echo.probe, echo.ttls) == (7, list(range(1, LONGEST + 1)))
-    assert one.echoes("node1") == []
+    assert one.parts() == {}
     one.copies([copy(Kind.ICMP_ECHO, IN, "node1", 2), copy(Kind.ECHO, OUT, "node1", 2), copy(Kind.ECHO, IN, "lb", 3)])
     one.copies([copy(Kind.ICMP_ECHO, IN, "node1", 1, probe=8)])
     [[swept], _] = one.over(20.0, heard(60.0))
@@ -103,7 +105,7 @@ def test_copies_that_arrive_end_the_way_back() -> None:
 def test_repeated_answers_show_a_leg_where_the_kernels_own_answers_do_not() -> None:
     one, ports = Sweeps(), {100 + n: 20480 + n for n in range(16)}
     one.repeat(KEY, "node1", ports, 5.0)
-    assert len(one.echoes("node1")) == 16
+    assert len(one.parts()["node1"].echoes) == 16
     assert one.trying(KEY) == ["repeated answers"]
     for probe, port in ports.items():
         for number in range(sweeps.COPIES):
@@ -131,7 +133,7 @@ def test_no_more_copies_are_asked_in_one_order_than_an_agent_takes() -> None:
     one = Sweeps()
     for target in ("a", "b"):
         one.repeat(("firewall", target), "node1", {n: 20480 + n for n in range(sweeps.REPEATED)}, 5.0)
-    orders = [sum(len(echo.ttls) for echo in one.echoes("node1")) for _ in range(3)]
+    orders = [sum(len(echo.ttls) for echo in one.parts().get("node1", Errand()).echoes) for _ in range(3)]
     assert orders == [MOST_COPIED, 2 * sweeps.REPEATED * sweeps.COPIES - MOST_COPIED, 0]
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from prober.errors import Refused
 from prober.store import reports, schema
 from prober.store.engine import Store, open_store
-from prober.store.reports import Gap, prune, prune_gaps, recent_reports, take, take_many, told_gaps
+from prober.store.reports import Gap, after, append, last, prune, prune_gaps, recent_reports, take, take_many, told_gaps
 
 
 def names(store: Store) -> list[tuple[str, int, int]]:
@@ -53,9 +54,18 @@ def test_an_empty_batch_is_nothing(store: Store) -> None:
     assert take_many(store, []) == []
 
 
-def test_reports_come_back_in_the_order_they_were_received(store: Store) -> None:
-    take_many(store, [("lb", 1, 1, 300, b""), ("vm", 1, 1, 100, b""), ("lb", 1, 2, 200, b"")])
-    assert [row.received_ns for row in recent_reports(store, 200)] == [200, 300]
+def test_places_grow_with_every_commit_whatever_clocks_show(store: Store) -> None:
+    first = append(store, [("lb", 1, 1, 300, b"x"), ("vm", 1, 1, 100, b"x"), ("lb", 1, 1, 400, b"again")])
+    assert (first.places, first.before) == ([300, 301, 0], 0)
+    now = append(store, [("lb", 1, 2, 0, b"x"), ("vm", 1, 1, 0, b"again")])
+    assert now.before == 301
+    assert abs(now.places[0] - time.time_ns()) < 5e9, "0 is now"
+    assert now.places[1] == 0
+    late = append(store, [("lb", 1, 3, 200, b"x")])
+    assert late.places == [now.places[0] + 1]
+    assert [row.sequence for row in after(store, 300, 2)] == [1, 2]
+    assert [row.sequence for row in after(store, now.places[0], 9)] == [3]
+    assert last(store) == late.places[0]
 
 
 @pytest.mark.parametrize(("epoch", "sequence"), [(-1, 1), (2**63, 1), (1, 0), (1, 2**63), (1, 10**400)])

@@ -1,0 +1,113 @@
+"""What follows from the reports and is kept: by the holder of the lease alone, behind its fence.
+
+A controller without the lease judges the same reports; it remembers for a while what would have to be kept, and goes
+on from the store and from that when the lease becomes its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from prober.controller import keeper
+from prober.controller.behind import Behind
+from prober.controller.bench import Bench
+from prober.controller.desk import Day, Desk, Judged
+from prober.controller.holding import Holding
+from prober.controller.tail import Tail
+from prober.store.engine import Store
+
+PRUNE_EVERY = 60.0
+SAVE_EVERY = 5.0
+"""Seconds of the objectives' counts that are written at a time."""
+UNKEPT = 60.0
+"""Seconds for which a controller without the lease remembers failures: a holder keeps them within moments."""
+
+
+class Record:
+    """``holding`` says whether this controller keeps anything; `shown` is the matrix as the API shows it."""
+
+    def __init__(
+        self, store: Store, desk: Desk, behind: Behind, tail: Tail, wall: Callable[[], float],
+        shown: Callable[[], dict[str, Any]],
+    ) -> None:  # fmt: skip
+        self.desk, self.behind, self.tail, self.wall, self.shown = desk, behind, tail, wall, shown
+        self.holding = Holding(store, self._take_over, self._put_down)
+        self._unkept: deque[tuple[float, Judged]] = deque()
+        self._pruned = self._saved = tail.now()
+        self._labels: dict[tuple[str, str], str] = {}
+        self._labelled = float("-inf")
+
+    @property
+    def held(self) -> bool:
+        """Whether this controller has the lease."""
+        return self.holding.held
+
+    async def _take_over(self) -> None:
+        """This controller has the lease: it goes on from what the store holds and from what it judged beside it."""
+        store, desk = self.holding.store, self.desk
+        await self.tail.catch_up()
+        rows, until_ns = await asyncio.to_thread(keeper.counted, store, desk.targets)
+        told = await asyncio.to_thread(keeper.told_last, store)
+        desk.ledger = desk.counts.take_over(rows, until_ns)
+        desk.debounce.told.update(told)
+        self.behind.add(functools.partial(keeper.keep, store, Day([judged for _, judged in self._unkept])))
+        self._unkept.clear()
+        self.save()  # what was counted again need not be counted again by the next one, however soon it starts
+        desk.bench.paused = False
+
+    def _put_down(self) -> None:
+        """Another controller has the lease: what was being tried is that one's to try."""
+        self.desk.bench = Bench(self.desk.targets.policy, paused=True)
+
+    def keep(self, day: Day) -> None:
+        """The turn's failures and flips; who has not the lease remembers the failures for a while."""
+        if not self.held:
+            now = self.tail.now()
+            self._unkept.extend((now, judged) for judged in day.judged if keeper.is_failure(judged))
+            while self._unkept and now - self._unkept[0][0] > UNKEPT:
+                self._unkept.popleft()
+        elif day.judged or day.flips:
+            self.behind.add(functools.partial(keeper.keep, self.holding.store, day))
+
+    def save_now_and_then(self) -> None:
+        """For the holder, each turn."""
+        if self.tail.now() - self._saved > SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """The objectives' counts, and now and then what is too old goes."""
+        self._saved = self.tail.now()
+        counts, store = self.desk.counts, self.holding.store
+        rows = counts.settle(self.tail.clock_ns(), self.tail.place + 1)
+        self.behind.add(functools.partial(keeper.save_minutes, store, rows, counts.until_ns))
+        self._remember(store)
+        if self._saved - self._pruned > PRUNE_EVERY:
+            self._pruned = self._saved
+            for ledger in (self.desk.ledger, counts.settled):
+                ledger.forget(self.wall())
+            self.behind.add(functools.partial(keeper.prune, store, self.wall(), self.desk.targets))
+
+    def _remember(self, store: Store) -> None:
+        """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""
+        document = self.shown()
+        labels = {(cell["source"], cell["target"]): cell["label"] for cell in document["cells"]}
+        if labels != self._labels or self._saved - self._labelled >= keeper.SNAPSHOT_EVERY:
+            self._labels, self._labelled = labels, self._saved
+            self.behind.add(functools.partial(keeper.keep_snapshot, store, self.wall(), document))
+
+    async def follow(self) -> None:
+        """What the holder has counted need not be remembered here. Raises StoreUnavailable."""
+        until_ns = await asyncio.to_thread(keeper.counted_until, self.holding.plain)
+        if not self.held:
+            self.desk.counts.passed(min(until_ns, self.tail.place), self.tail.clock_ns())
+
+    async def end(self) -> None:
+        """The end of the process."""
+        if self.held:
+            self.save()
+        await self.behind.flush()
+        await self.holding.release()

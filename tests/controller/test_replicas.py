@@ -1,0 +1,117 @@
+"""Two controllers on one PostgreSQL: agents talk to either, one keeps what follows, another goes on when it dies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.fleet import postgres
+from prober.controller import access, keeper
+from prober.errors import Deposed, StoreUnavailable
+from prober.handshake import State
+from prober.report import Orders, Report, decode_orders, encode
+from prober.store import runs, verdicts
+from tests.controller.centres import Controller, controller
+from tests.controller.reports import Reporter
+
+PAIR = ("firewall", "ingress")
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[tuple[Controller, Controller]]:
+    if not postgres.SERVERS:
+        pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
+    with postgres.cluster("fsync=off") as cluster, ExitStack() as stack:
+        url = postgres.database(cluster)
+        one, other = (stack.enter_context(controller(tmp_path, database=url)) for _ in range(2))
+        yield one, other
+
+
+def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def post(to: Controller, token: str, report: Report) -> Orders:
+    answer = to.client.post("/agent/v1/reports", content=encode(report), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    return decode_orders(answer.content)
+
+
+def failed(by: Reporter, run: str = "") -> Report:
+    row = by.probes("ingress", time.time_ns() - 5_000_000, State.NOT_SENT, error=101, run=bool(run))
+    return by.report(["ingress"], [row], runs=["", run])
+
+
+def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]) -> None:
+    one, other = both
+    assert (one.centre.record.held, other.centre.record.held) == (True, False)
+    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    by = Reporter("firewall", one.centre.number("firewall"), 5)
+
+    # an agent reports to either; both show it
+    post(one, token, by.answered())
+    post(other, token, by.answered())
+    for each in both:
+        until(lambda each=each: each.client.get("/api/v1/paths/firewall/ingress").json()["cell"]["sent"] == 2)
+
+    # a run that one was asked for, with a key that the other knows, goes to the agent wherever it reports, once
+    asked = {"json": {"from": ["firewall"], "to": ["ingress"]}, "headers": {"Idempotency-Key": "k"}}
+    run = one.client.post("/api/v1/runs", **asked).json()["id"]
+    assert other.client.post("/api/v1/runs", **asked).json()["id"] == run
+    until(lambda: "firewall" in other.centre.errands.waiting)
+    report = by.answered()
+    assert [task.run for task in post(other, token, report).once] == [run]
+    assert [task.run for task in post(one, token, report).once] == [run], "its answer was lost"
+    assert post(one, token, by.answered()).once == []
+
+    mine = one.centre.runs[run]
+
+    # the holder hangs: its lease runs out, the other closes the run, and what the first still writes fails
+    def hangs(*_: Any) -> None:
+        raise StoreUnavailable("it hangs")
+
+    one.centre.record.holding.seek = hangs  # type: ignore[method-assign,assignment]
+    one.centre.tail.catch_up = hangs  # type: ignore[method-assign,assignment]
+    until(lambda: other.centre.record.held)
+    post(other, token, failed(by, run))
+    store = other.centre.store
+    until(lambda: (kept := runs.get_run(store, run)) and kept.state == "finished")
+    closed = runs.get_run(store, run)
+    assert other.client.get(f"/api/v1/runs/{run}").json()["judged"] == 1
+    with pytest.raises(Deposed):
+        keeper.revise_run(one.centre.record.holding.store, mine, {"judged": 7})
+    until(lambda: run not in one.centre.runs)
+    assert runs.get_run(store, run) == closed
+    assert one.client.get(f"/api/v1/runs/{run}").json()["judged"] == 1
+    assert [kept.verdict.label for kept in verdicts.run_verdicts(store, run)] == ["local"]
+
+
+def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
+    both: tuple[Controller, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = both
+    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    by = Reporter("firewall", one.centre.number("firewall"), 5)
+    monkeypatch.setattr(one.centre.record, "keep", lambda _: None)
+    monkeypatch.setattr(one.centre.record, "save", lambda: None)
+    for _ in range(3):
+        post(one, token, failed(by))
+    until(lambda: other.centre.desk.matrix.cells[PAIR].sent == 3)
+    assert verdicts.history(one.centre.store, *PAIR) == []
+
+    async def gone() -> None:
+        return None
+
+    one.centre.record.holding.seek = gone  # type: ignore[method-assign]
+    until(lambda: other.centre.record.held)
+    until(lambda: len(verdicts.history(other.centre.store, *PAIR)) == 3)
+    standing = other.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
+    assert (standing.good, standing.total) == (0, 0), "a SYN that was never sent counts not"
