@@ -100,6 +100,7 @@ class Centre:
         day, place, ahead = keeper.rejoin(self.store, self.desk, self.now(), self.asked.adopt())
         self.tail.begin(place, ahead)
         self._keep(day)
+        await self.record.learn()
         await self.record.holding.seek()
         works = (
             self.intake.run(), self.behind.run(), self.tail.run(), self.record.holding.run(),
@@ -184,6 +185,7 @@ class Centre:
             self.behind.add(functools.partial(self.errands.add, self.record.holding.store, parts))
         for judged in day.judged:
             self._trace(judged)
+        self.record.publish()
         self.record.save_now_and_then()
 
     def trouble(self) -> str | None:

@@ -59,7 +59,8 @@ class Day:
 class Desk:
     """The live state of one controller.
 
-    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged.
+    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; ``found``
+    the cells of which experiments have found something new, or of which it is let go.
     """
 
     def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
@@ -68,6 +69,7 @@ class Desk:
         self.evidence: dict[tuple[str, str], Judged] = {}
         self.judged_total: dict[str, int] = {}
         self.version, self.faults = 0, 0
+        self.found: set[tuple[str, str]] = set()
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
         self._said_of_past: dict[int, Verdict] = {}
         self._spoilt = dict[int, Verdict]()
@@ -219,6 +221,7 @@ class Desk:
             if cell := self.matrix.cells.get(sweep.key):
                 cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}
                 cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
+                self.found.add(sweep.key)
         for one in repeated:
             if cell := self.matrix.cells.get(one.key):
                 copies = one.copies.losses()
@@ -226,6 +229,7 @@ class Desk:
                 cell.tried = cell.tried | {"repeated answers": said}
                 self.bench.repeated(one.key, copies)
                 cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
+                self.found.add(one.key)
         self.version += bool(swept or repeated)
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
@@ -234,6 +238,7 @@ class Desk:
         if cell is None:
             return
         cell.tried = cell.tried | {result.name: result.sentence}
+        self.found.add(result.key)
         self.version += 1
         if result.finding is not None and result.last is not None:
             cell.finding = result.finding
@@ -354,8 +359,11 @@ class Desk:
         verdict = (cell := self.matrix.cells[key]).verdict(judged.at)
         if judged.new:
             self._try(judged.observation, judged.at, judged.wall, day)
+        before = cell.finding, cell.traces
         if cell.settled():
             self.bench.healed(key)
+        if (cell.finding, cell.traces) != before:
+            self.found.add(key)
         if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
             day.flips.append(flip)
 

@@ -16,7 +16,7 @@ from prober.joiner import HOLD
 from prober.report import decode_report
 from prober.slo import Row as MinuteRow
 from prober.store import audit as audits
-from prober.store import fleet, flips, minutes, reports, runs, snapshots, verdicts
+from prober.store import errands, findings, fleet, flips, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.store.errands import Errand
 from prober.targets import Targets
@@ -28,6 +28,8 @@ REJOIN_TURN = 0.25
 """Seconds between two looks at what can be judged while old reports are joined again."""
 REPORTS_KEPT, HEALTHY_KEPT, FAILED_KEPT = 900.0, 86_400.0, 30 * 86_400.0
 """Seconds for which raw reports, passing and failing verdicts are kept."""
+FINDINGS_KEPT = 3600.0
+"""Seconds for which what experiments found of a cell is kept: while it fails they are done again within a quarter."""
 SNAPSHOTS_KEPT = 86_400.0
 """Seconds for which the matrix as it was is kept."""
 SNAPSHOT_EVERY = 60.0
@@ -182,6 +184,8 @@ def prune(store: Store, wall: float, targets: Targets) -> None:
     """Let go of what is old; failures are kept longest."""
     minutes.prune_minutes(store, int(wall - _longest(targets)))
     reports.prune(store, int((wall - REPORTS_KEPT) * 1e9))
+    errands.prune(store, int((wall - REPORTS_KEPT) * 1e9))
+    findings.prune(store, int((wall - FINDINGS_KEPT) * 1e9))
     snapshots.prune_snapshots(store, int((wall - SNAPSHOTS_KEPT) * 1e9))
     reports.prune_gaps(store, int((wall - FAILED_KEPT) * 1e9))
     verdicts.prune_verdicts(

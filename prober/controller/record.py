@@ -12,19 +12,33 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from prober.controller import keeper
 from prober.controller.behind import Behind
 from prober.controller.bench import Bench
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.holding import Holding
 from prober.controller.tail import Tail
+from prober.flows import Finding, Side
+from prober.matrix import Cell
+from prober.store import findings
 from prober.store.engine import Store
+from prober.trace import Trace
 
 PRUNE_EVERY = 60.0
 SAVE_EVERY = 5.0
 """Seconds of the objectives' counts that are written at a time."""
 UNKEPT = 60.0
 """Seconds for which a controller without the lease remembers failures: a holder keeps them within moments."""
+
+
+class Found(msgspec.Struct):
+    """What experiments found of a cell; the times in it are the database's seconds."""
+
+    finding: Finding | None
+    tried: dict[str, str]
+    traces: dict[Side, Trace]
 
 
 class Record:
@@ -38,6 +52,7 @@ class Record:
         self.holding = Holding(store, self._take_over, self._put_down)
         self._unkept: deque[tuple[float, Judged]] = deque()
         self._pruned = self._saved = tail.now()
+        self._learned_ns = 0
         self._labels: dict[tuple[str, str], str] = {}
         self._labelled = float("-inf")
 
@@ -73,6 +88,31 @@ class Record:
         elif day.judged or day.flips:
             self.behind.add(functools.partial(keeper.keep, self.holding.store, day))
 
+    def publish(self) -> None:
+        """What experiments found, for the other controllers. For the holder, each turn."""
+        found, self.desk.found = self.desk.found, set()
+        cells = [(key, cell) for key in found if (cell := self.desk.matrix.cells.get(key))]
+        told = [(key, self._packed(cell)) for key, cell in cells]
+        if told:
+            self.behind.add(functools.partial(findings.keep, self.holding.store, told))
+
+    def _packed(self, cell: Cell) -> bytes:
+        finding = cell.finding and msgspec.structs.replace(cell.finding, upto=self.tail.there(cell.finding.upto))
+        return msgspec.msgpack.encode(Found(finding, cell.tried, cell.traces))
+
+    async def learn(self) -> None:
+        """What experiments of another controller found. Raises StoreUnavailable."""
+        since_ns = self._learned_ns or self.tail.clock_ns() - int(keeper.FINDINGS_KEPT * 1e9)
+        for key, at_ns, body in await asyncio.to_thread(findings.since, self.holding.plain, since_ns):
+            cell = self.desk.matrix.cells.get(key)
+            if cell is not None and at_ns >= self._learned_ns:
+                told = msgspec.msgpack.decode(body, type=Found)
+                cell.finding, cell.tried, cell.traces = told.finding, told.tried, told.traces
+                if told.finding:
+                    cell.finding = msgspec.structs.replace(told.finding, upto=self.tail.here(told.finding.upto))
+                self.desk.version += 1
+            self._learned_ns = max(self._learned_ns, at_ns + 1)
+
     def save_now_and_then(self) -> None:
         """For the holder, each turn."""
         if self.tail.now() - self._saved > SAVE_EVERY:
@@ -100,7 +140,8 @@ class Record:
             self.behind.add(functools.partial(keeper.keep_snapshot, store, self.wall(), document))
 
     async def follow(self) -> None:
-        """What the holder has counted need not be remembered here. Raises StoreUnavailable."""
+        """What the holder has counted need not be remembered here; what it found is shown. Raises StoreUnavailable."""
+        await self.learn()
         until_ns = await asyncio.to_thread(keeper.counted_until, self.holding.plain)
         if not self.held:
             self.desk.counts.passed(min(until_ns, self.tail.place), self.tail.clock_ns())

@@ -13,9 +13,11 @@ import pytest
 from bench.fleet import postgres
 from prober.controller import access, keeper
 from prober.errors import Deposed, StoreUnavailable
+from prober.flows import Finding, Losses, Shape, Side
 from prober.handshake import State
 from prober.report import Orders, Report, decode_orders, encode
 from prober.store import runs, verdicts
+from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
 
@@ -73,6 +75,19 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     assert post(one, token, by.answered()).once == []
 
     mine = one.centre.runs[run]
+
+    # what an experiment found is shown by both, as of the same probe
+    cell = one.centre.desk.matrix.cells[PAIR]
+    said = Verdict(Label.INTERMITTENT, Confidence.LIKELY, "a dead leg")
+    losses = (Losses(Side.BACK, {20480: (3, 3), 20481: (3, 0)}, Shape.LEG),)
+    cell.finding = Finding(said, losses, one.centre.now() + 60.0, 0.5)
+    cell.tried = {"many flows": "3 failed"}
+    one.centre.desk.found.add(PAIR)
+    shown = other.centre.desk.matrix.cells[PAIR]
+    until(lambda: shown.finding)
+    assert shown.finding is not None
+    assert abs(shown.finding.upto - cell.finding.upto) < 0.05
+    assert (shown.finding.losses, shown.tried, shown.verdict(other.centre.now())) == (losses, cell.tried, said)
 
     # the holder hangs: its lease runs out, the other closes the run, and what the first still writes fails
     def hangs(*_: Any) -> None:
