@@ -28,6 +28,10 @@ OTLP = ("PROBER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 Words = tuple[str, ...]
 """Several values; in the environment with commas between."""
 
+Span = float
+"""Seconds, written as 90s, 15m, 6h or 30d."""
+_SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
 
 class Secret:
     """A value that is shown nowhere."""
@@ -67,6 +71,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "hooks.slack.com",
     )
     otlp_endpoint: Annotated[str | None, Meta(description="OTLP/HTTP receiver of telemetry")] = None
+    keep_reports: Annotated[Span, Meta(ge=300.0, description="how long raw reports are kept: 90s, 15m, 6h, 30d")] = (
+        900.0
+    )
+    keep_passing: Annotated[Span, Meta(ge=300.0, description="how long verdicts of probes that passed are kept")] = (
+        86_400.0
+    )
+    keep_failing: Annotated[Span, Meta(ge=300.0, description="how long verdicts of failures, and gaps, are kept")] = (
+        30 * 86_400.0
+    )
+    keep_matrix: Annotated[Span, Meta(ge=300.0, description="how long the matrix as it was can be asked for")] = (
+        86_400.0
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
     ] = "info"
@@ -130,24 +146,36 @@ def load(**flags: Any) -> Settings:
 
 @cache
 def _types() -> dict[str, Any]:
-    """Each setting's type."""
-    return {name: kind for name, kind in get_type_hints(Settings).items() if not name.startswith("_")}
+    """Each setting's type, with the limits that it is annotated with."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: kind for name, kind in hints.items() if not name.startswith("_")}
 
 
 def _value(name: str, value: Any) -> Any:
     """A value as its setting's type, checked. ValueError says what is wrong with it, and shows no secret."""
-    kind = _types()[name]
+    limited = _types()[name]
+    kind = limited.__origin__
     if kind == Words and isinstance(value, str):
         value = tuple(word.strip() for word in value.split(",") if word.strip())
+    given = _seconds(value) if kind is Span else value
     try:
-        made = msgspec.convert(value, kind, strict=False, dec_hook=lambda wanted, told: wanted(told))
+        made = msgspec.convert(given, limited, strict=False, dec_hook=lambda wanted, told: wanted(told))
     except msgspec.ValidationError as error:
         seen = "the value" if Secret in get_args(kind) else shown(str(value))
-        raise ValueError(f"{seen} does not fit; {_wanted(kind, str(error))}") from None
+        raise ValueError(f"{seen} does not fit; {_wanted(limited, str(error))}") from None
     return _CHECKS[name](made) if name in _CHECKS and made is not None else made
 
 
-def _wanted(kind: Any, said: str) -> str:
+def _seconds(value: Any) -> Any:
+    """``15m`` -> 900.0; what has no unit is seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip()) if isinstance(value, str) else None
+    return float(found[1]) * _SPANS[found[2]] if found else value
+
+
+def _wanted(limited: Any, said: str) -> str:
+    kind = limited.__origin__
+    if kind is Span:
+        return f"write {_span(limited.__metadata__[0].ge)} or more, as 15m, 6h or 30d"
     if get_origin(kind) is Literal:
         *most, last = (f"'{one}'" for one in get_args(kind))
         return f"write {', '.join(most)} or {last}"
@@ -198,11 +226,19 @@ def effective(settings: Settings) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _span(seconds: Span) -> str:
+    """900.0 -> ``15m``."""
+    unit, length = next((u, n) for u, n in reversed(_SPANS.items()) if seconds >= n or u == "s")
+    return f"{seconds / length:g}{unit}"
+
+
 def _masked(value: Any) -> str:
     if isinstance(value, Secret):
         return repr(value)
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, float):
+        return _span(value)
     return "" if value is None else re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:********@", str(value))
 
 

@@ -97,6 +97,16 @@ def test_a_bad_setting_is_told_in_a_sentence_with_its_source(flags: dict[str, ob
     assert str(caught.value) == said
 
 
+def test_how_long_something_is_kept_is_written_with_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_KEEP_PASSING", "6h")
+    assert (load().keep_passing, load(keep_failing="90d").keep_failing, load().keep_reports) == (21_600, 7_776_000, 900)
+    assert came_from()["keep_passing"] == ("6h", "environment PROBER_KEEP_PASSING")
+    assert came_from()["keep_reports"] == ("15m", "default")
+    for bad in ("10s", "a while", "5y", "-1d"):
+        with pytest.raises(ConfigInvalid, match="--keep-reports: .* does not fit"):
+            load(keep_reports=bad)
+
+
 def test_every_bad_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBER_LOG_FORMAT", "xml")
     with pytest.raises(ConfigInvalid) as caught:

@@ -70,7 +70,7 @@ def _past(centre: Centre, at: datetime, source: list[str] | None, target: list[s
     try:
         return centre.past_matrix(at, source, target)
     except KeyError:
-        kept = f"what was shown is kept for {keeper.SNAPSHOTS_KEPT / 3600:.0f} hours while a controller runs"
+        kept = f"what was shown is kept for {centre.settings.keep_matrix / 3600:g} hours while a controller runs"
         raise HTTPException(404, f"nothing is known of the matrix at {at.isoformat()}; {kept}") from None
 
 

@@ -59,7 +59,10 @@ class Centre:
         self.tail = Tail(store, self._taken, self.now)
         self.intake = Intake(self.tail.write, self.tail.own)
         self.behind, self.errands = Behind(), Errands(store)
-        self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document)
+        kept = keeper.Retention(
+            settings.keep_reports, settings.keep_passing, settings.keep_failing, settings.keep_matrix
+        )
+        self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
         self.epochs = Epochs()
         self.held: dict[str, Held] = {}
         self.gaps_total: dict[str, int] = {}

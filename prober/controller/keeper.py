@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,12 +26,8 @@ REJOIN = 15.0
 """Seconds before the first report to be counted from which on reports are joined again: what they say belongs to it."""
 REJOIN_TURN = 0.25
 """Seconds between two looks at what can be judged while old reports are joined again."""
-REPORTS_KEPT, HEALTHY_KEPT, FAILED_KEPT = 900.0, 86_400.0, 30 * 86_400.0
-"""Seconds for which raw reports, passing and failing verdicts are kept."""
 FINDINGS_KEPT = 3600.0
 """Seconds for which what experiments found of a cell is kept: while it fails they are done again within a quarter."""
-SNAPSHOTS_KEPT = 86_400.0
-"""Seconds for which the matrix as it was is kept."""
 SNAPSHOT_EVERY = 60.0
 """Seconds between two of them at most; where a verdict changed, one is kept with the next counts already."""
 GAPS_SHOWN = 10
@@ -180,16 +176,25 @@ def past_matrix(store: Store, at: datetime) -> dict[str, Any] | None:
     return document
 
 
-def prune(store: Store, wall: float, targets: Targets) -> None:
+class Retention(NamedTuple):
+    """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept."""
+
+    reports: float
+    passing: float
+    failing: float
+    matrix: float
+
+
+def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
     """Let go of what is old; failures are kept longest."""
     minutes.prune_minutes(store, int(wall - _longest(targets)))
-    reports.prune(store, int((wall - REPORTS_KEPT) * 1e9))
-    errands.prune(store, int((wall - REPORTS_KEPT) * 1e9))
+    reports.prune(store, int((wall - kept.reports) * 1e9))
+    errands.prune(store, int((wall - kept.reports) * 1e9))
     findings.prune(store, int((wall - FINDINGS_KEPT) * 1e9))
-    snapshots.prune_snapshots(store, int((wall - SNAPSHOTS_KEPT) * 1e9))
-    reports.prune_gaps(store, int((wall - FAILED_KEPT) * 1e9))
+    snapshots.prune_snapshots(store, int((wall - kept.matrix) * 1e9))
+    reports.prune_gaps(store, int((wall - kept.failing) * 1e9))
     verdicts.prune_verdicts(
-        store, passing_before_ns=int((wall - HEALTHY_KEPT) * 1e9), failing_before_ns=int((wall - FAILED_KEPT) * 1e9)
+        store, passing_before_ns=int((wall - kept.passing) * 1e9), failing_before_ns=int((wall - kept.failing) * 1e9)
     )
 
 

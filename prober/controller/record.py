@@ -46,9 +46,9 @@ class Record:
 
     def __init__(
         self, store: Store, desk: Desk, behind: Behind, tail: Tail, wall: Callable[[], float],
-        shown: Callable[[], dict[str, Any]],
+        shown: Callable[[], dict[str, Any]], kept: keeper.Retention,
     ) -> None:  # fmt: skip
-        self.desk, self.behind, self.tail, self.wall, self.shown = desk, behind, tail, wall, shown
+        self.desk, self.behind, self.tail, self.wall, self.shown, self.kept = desk, behind, tail, wall, shown, kept
         self.holding = Holding(store, self._take_over, self._put_down)
         self._unkept: deque[tuple[float, Judged]] = deque()
         self._pruned = self._saved = tail.now()
@@ -129,7 +129,7 @@ class Record:
             self._pruned = self._saved
             for ledger in (self.desk.ledger, counts.settled):
                 ledger.forget(self.wall())
-            self.behind.add(functools.partial(keeper.prune, store, self.wall(), self.desk.targets))
+            self.behind.add(functools.partial(keeper.prune, store, self.wall(), self.desk.targets, self.kept))
 
     def _remember(self, store: Store) -> None:
         """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""

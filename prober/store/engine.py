@@ -31,6 +31,9 @@ DRIVERS = {
 BUSY_SECONDS = 10
 """How long a SQLite writer waits for the one before it."""
 
+FORGET = 2000
+"""Rows that one transaction deletes at most."""
+
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
 
 CHANNEL = "prober"
@@ -114,6 +117,18 @@ class Store:
         """
         if not self.on_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"prober.{what.name}"))))
+
+    def forget(self, table: sa.Table, old: sa.ColumnElement[bool]) -> int:
+        """Deletes the rows that are `old`, a part in a transaction, so that nobody waits for many. How many went."""
+        keys, gone = list(table.primary_key.columns), 0
+        some = sa.delete(table).where(sa.tuple_(*keys).in_(sa.select(*keys).where(old).limit(FORGET)))
+        while True:
+            with self.begin() as connection:
+                self.alone(connection, table)
+                went = connection.execute(some).rowcount
+            gone += went
+            if went < FORGET:
+                return gone
 
     def now_ns(self, connection: sa.Connection) -> int:
         """The database's clock, in Unix nanoseconds: one for all controllers. SQLite has this machine's."""

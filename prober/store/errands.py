@@ -63,5 +63,4 @@ def fetched(store: Store, run: str) -> set[str]:
 
 def prune(store: Store, before_ns: int) -> int:
     """Forgets those made before. How many went."""
-    with store.begin() as connection:
-        return connection.execute(sa.delete(errands).where(errands.c.made_ns < before_ns)).rowcount
+    return store.forget(errands, errands.c.made_ns < before_ns)

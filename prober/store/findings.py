@@ -33,5 +33,4 @@ def since(store: Store, at_ns: int) -> list[tuple[Key, int, bytes]]:
 
 def prune(store: Store, before_ns: int) -> int:
     """Forgets those kept before. How many went."""
-    with store.begin() as connection:
-        return connection.execute(sa.delete(findings).where(findings.c.at_ns < before_ns)).rowcount
+    return store.forget(findings, findings.c.at_ns < before_ns)

@@ -81,11 +81,7 @@ def objective_minutes(store: Store, since: int = 0) -> list[ObjectiveMinute]:
 
 def prune_minutes(store: Store, before: int) -> int:
     """Forgets minutes that began before Unix second `before`; how many went."""
-    with store.begin() as connection:
-        return sum(
-            connection.execute(sa.delete(table).where(table.c.minute < before)).rowcount
-            for table in (tables.minutes, tables.objective_minutes)
-        )
+    return sum(store.forget(table, table.c.minute < before) for table in (tables.minutes, tables.objective_minutes))
 
 
 def _merge(store: Store, table: sa.Table, rows: Sequence[dict[str, object]], *, add: bool) -> None:

@@ -173,8 +173,7 @@ def prune_gaps(store: Store, before_ns: int) -> int:
         watermarks.c.agent == gaps.c.agent, watermarks.c.epoch == gaps.c.epoch
     )
     old = sa.and_(gaps.c.to_ns < before_ns, gaps.c.last <= reached.scalar_subquery())
-    with store.begin() as connection:
-        return connection.execute(sa.delete(gaps).where(old)).rowcount
+    return store.forget(gaps, old)
 
 
 def recent_reports(store: Store, since_ns: int) -> Iterator[Row]:
@@ -196,20 +195,25 @@ def after(store: Store, place: int, limit: int) -> list[Row]:
 def prune(store: Store, before_ns: int) -> int:
     """Forgets reports received before `before_ns` and returns how many; none of them can be taken again.
 
-    One behind a gap keeps its name and loses its body: the reports before it may still come.
+    One behind a gap keeps its name and loses its body: the reports before it may still come. Nobody who has a report
+    waits for more than a part of it.
     """
+    old = reports.c.received_ns < before_ns
+    epochs = sa.select(reports.c.agent, reports.c.epoch).where(old, reports.c.body != b"").distinct()
+    with store.read() as connection:
+        aged = connection.execute(epochs).all()
+    for agent, epoch in aged:
+        with store.begin() as connection:
+            store.alone(connection, reports)
+            _move_mark(store, connection, agent, epoch)
+    reached = sa.select(watermarks.c.sequence).where(
+        watermarks.c.agent == reports.c.agent, watermarks.c.epoch == reports.c.epoch
+    )
+    gone = store.forget(reports, sa.and_(old, reports.c.sequence <= reached.scalar_subquery()))
     with store.begin() as connection:
         store.alone(connection, reports)
-        old = reports.c.received_ns < before_ns
-        epochs = sa.select(reports.c.agent, reports.c.epoch).where(old, reports.c.body != b"").distinct()
-        for agent, epoch in connection.execute(epochs).all():
-            _move_mark(store, connection, agent, epoch)
-        reached = sa.select(watermarks.c.sequence).where(
-            watermarks.c.agent == reports.c.agent, watermarks.c.epoch == reports.c.epoch
-        )
-        gone = connection.execute(sa.delete(reports).where(old, reports.c.sequence <= reached.scalar_subquery()))
         emptied = sa.update(reports).where(old, reports.c.body != b"").values(body=b"")
-        return gone.rowcount + connection.execute(emptied).rowcount
+        return gone + connection.execute(emptied).rowcount
 
 
 def _move_mark(store: Store, connection: sa.Connection, agent: str, epoch: int) -> None:

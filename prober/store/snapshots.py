@@ -24,5 +24,4 @@ def snapshot_at(store: Store, at_ns: int) -> tuple[int, bytes] | None:
 
 def prune_snapshots(store: Store, before_ns: int) -> int:
     """Forgets those kept before. How many went."""
-    with store.begin() as connection:
-        return connection.execute(sa.delete(snapshots).where(snapshots.c.at_ns < before_ns)).rowcount
+    return store.forget(snapshots, snapshots.c.at_ns < before_ns)

@@ -137,5 +137,4 @@ def prune_verdicts(store: Store, *, passing_before_ns: int, failing_before_ns: i
     old = sa.or_(
         sa.and_(passing, verdicts.c.at_ns < passing_before_ns), sa.and_(~passing, verdicts.c.at_ns < failing_before_ns)
     )
-    with store.begin() as connection:
-        return connection.execute(sa.delete(verdicts).where(old)).rowcount
+    return store.forget(verdicts, old)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from prober.errors import CannotMeasure, ConfigInvalid, StoreFull, StoreUnavailable
-from prober.store import reports, schema, tables
+from prober.store import engine, reports, schema, tables
 from prober.store.engine import Store, connect, open_store, parse_url
 
 
@@ -137,3 +137,12 @@ def test_rows_are_put_all_or_none_and_a_clash_is_a_sentence(store: Store) -> Non
         assert [
             tuple(row) for row in connection.execute(sa.select(tables.reports).order_by(tables.reports.c.agent))
         ] == rows
+
+
+def test_what_is_old_goes_a_part_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "FORGET", 10)
+    reports.take_many(store, [("lb", epoch, 1, epoch, b"x") for epoch in range(1, 36)])
+    table = tables.reports
+    assert store.forget(table, table.c.received_ns <= 25) == 25
+    assert store.forget(table, table.c.received_ns <= 25) == 0
+    assert [row.epoch for row in reports.recent_reports(store, 0)] == list(range(26, 36))
