@@ -55,7 +55,8 @@ def run(folder: Path, database: str, victim: str, kills: int, seed: int) -> Tria
     chance = random.Random(seed)  # noqa: S311  # moments, not secrets
     VICTIMS[victim](world, kept, kills, chance, seed)
     last = processes.controller(world)
-    time.sleep(SETTLE if database.startswith("sqlite") else SETTLE + LASTS)  # the lease may be a killed one's
+    killed_holder = victim == "controller" and not database.startswith("sqlite")
+    time.sleep(SETTLE + LASTS if killed_holder else SETTLE)  # its lease runs out first
     processes.end(last)
     store = open_store(database)
     try:

@@ -19,7 +19,7 @@ from prober.errors import StoreUnavailable
 from prober.store import lease
 from prober.store.engine import Store
 
-LASTS = 3.0
+LASTS = 5.0
 """Seconds for which a lease holds unless it is renewed; so long nobody writes after its holder died."""
 RENEW = 1.0
 _LOST = 0

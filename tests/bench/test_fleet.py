@@ -79,3 +79,17 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
         "soak: postgresql agent: 3 kills, 0 lost, 0 doubled",
     ], done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
+def test_every_round_is_closed_once_whichever_of_two_controllers_is_killed() -> None:
+    words = [sys.executable, "-m", "bench.fleet", "--controllers", "2", "--kill-every", "3", "--minutes", "0.15"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    told = re.fullmatch(
+        r"replicas: 2 controllers, (\d+) kills, (\d+) holders: (\d+) of (\d+) rounds closed once, \d+ whole; "
+        r"\d+ reports, 0 lost, 0 doubled",
+        done.stdout.strip(),
+    )
+    assert told, done.stdout + done.stderr
+    assert int(told[1]) >= 2 and int(told[2]) >= 2
+    assert told[3] == told[4] != "0"
