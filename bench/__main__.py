@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import page, peers, steady
+from bench import page, peers, steady, stored
 from bench.field import Field
 from bench.figures import Figure, against, compare, turns
 from prober.lab import sealed
@@ -175,9 +175,15 @@ def starting(field: Field, rounds: int, _: bool) -> list[Figure]:
     return [against("start to first probe", "s", seconds, 0.6, more_is_better=False)]
 
 
+def storing(_: Field, rounds: int, quick: bool) -> list[Figure]:
+    """Reports into the store, against raw executemany and raw COPY of the same rows."""
+    return stored.storing(rounds, quick)
+
+
 WORKS: dict[str, Work] = {
     "sweep": sweeping, "smaller": smaller, "send": sending, "parse": parsing, "steady": steadily,
     "witness": witnessing, "rtt": round_trips, "start": starting,
+    "store": storing,
 }  # fmt: skip
 
 

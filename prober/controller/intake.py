@@ -37,6 +37,8 @@ AT_ONCE = 32
 MOST_OF_ONE = 4
 """Requests of one agent at a time; an agent has one."""
 
+_STATES, _KINDS = int(max(State)), int(max(Kind))
+
 _log = structlog.get_logger("prober.controller")
 
 Row = tuple[str, int, int, int, bytes]
@@ -200,18 +202,20 @@ def read(body: bytes, agent: str, number: int) -> Report:
         )
     checks = {
         "a sighting for each frame": not report.frames or len(report.frames) == len(sightings),
-        "known interface names": not len(sightings) or int(sightings["name"].max()) < len(report.interfaces),
-        "known target names": not len(outcomes) or int(outcomes["target"].max()) < len(report.targets),
-        "known run names": not len(outcomes) or int(outcomes["run"].max()) < max(1, len(report.runs)),
-        "its own probes' outcomes": bool((outcomes["probe"] >> SERIAL_BITS == number).all()),
-        "states that exist": not len(outcomes)
-        or bool(((outcomes["state"] >= 1) & (outcomes["state"] <= max(State))).all()),
-        "kinds that exist": not len(sightings)
-        or bool(((sightings["kind"] >= 1) & (sightings["kind"] <= max(Kind))).all()),
-        "places that exist": not len(sightings) or bool(((sightings["where"] >= 1) & (sightings["where"] <= 3)).all()),
         "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,
+        "not too many rows": max(len(sightings), len(outcomes)) <= MOST_ROWS,
     }
-    checks["not too many rows"] = max(len(sightings), len(outcomes)) <= MOST_ROWS
+    if len(outcomes):
+        state = outcomes["state"]
+        checks["known target names"] = int(outcomes["target"].max()) < len(report.targets)
+        checks["known run names"] = int(outcomes["run"].max()) < max(1, len(report.runs))
+        checks["its own probes' outcomes"] = bool((outcomes["probe"] >> SERIAL_BITS == number).all())
+        checks["states that exist"] = int(state.min()) >= 1 and int(state.max()) <= _STATES
+    if len(sightings):
+        kind, where = sightings["kind"], sightings["where"]
+        checks["known interface names"] = int(sightings["name"].max()) < len(report.interfaces)
+        checks["kinds that exist"] = int(kind.min()) >= 1 and int(kind.max()) <= _KINDS
+        checks["places that exist"] = int(where.min()) >= 1 and int(where.max()) <= 3
     times = (report.clock_ns, report.since_ns, report.until_ns)
     checks["times that fit"] = all(0 <= ns < 2**62 for ns in times) and 0 <= report.age_ns < 2**61
     checks["gaps that make sense"] = all(map(_is_gap, report.gaps))

@@ -8,8 +8,9 @@ one that was forgotten. A hole that the agent itself calls a gap is none: nothin
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,8 +23,6 @@ LARGEST = 2**63 - 1
 
 AT_ONCE = 500
 """Rows in one statement."""
-
-Some = TypeVar("Some")
 
 
 class Row(NamedTuple):
@@ -85,9 +84,7 @@ def append(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], told:
             raise Refused(f"report {epoch}/{sequence} of {agent}: epoch is 0 to 2**63-1, sequence 1 to 2**63-1")
     with store.begin() as connection:
         store.alone(connection, reports)
-        marks = _marks(connection, sorted({(agent, epoch) for agent, epoch, *_ in rows}))
-        later = [Row(*row) for row in rows if row[2] > marks.get((row[0], row[1]), 0)]
-        fresh = _fresh(connection, later)
+        fresh = _fresh(store, connection, rows)
         before = _last(connection)
         placed = _placed(fresh, before, store.now_ns(connection))
         if placed:
@@ -120,29 +117,37 @@ def _placed(rows: Iterable[Row], before: int, now_ns: int) -> list[Row]:
     return placed
 
 
-def _parts(rows: Sequence[Some]) -> Iterator[Sequence[Some]]:
-    return (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+def _mark(connection: sa.Connection, agent: str, epoch: int) -> int:
+    mine = sa.and_(watermarks.c.agent == agent, watermarks.c.epoch == epoch)
+    return connection.execute(sa.select(watermarks.c.sequence).where(mine)).scalar_one_or_none() or 0
 
 
-def _marks(connection: sa.Connection, epochs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    found: dict[tuple[str, int], int] = {}
-    for some in _parts(epochs):
-        named = sa.tuple_(watermarks.c.agent, watermarks.c.epoch).in_(some)
-        for agent, epoch, sequence in connection.execute(sa.select(watermarks).where(named)):
-            found[agent, epoch] = sequence
-    return found
+_THERE = """
+    SELECT n.agent, n.epoch, n.sequence FROM {names} WHERE EXISTS (
+        SELECT 1 FROM reports r WHERE r.agent = n.agent AND r.epoch = n.epoch AND r.sequence = n.sequence
+    ) OR EXISTS (
+        SELECT 1 FROM watermarks w WHERE w.agent = n.agent AND w.epoch = n.epoch AND w.sequence >= n.sequence
+    )"""
+"""Which of these names were taken before. One text however many they are: it is compiled and planned once."""
+_ON_POSTGRESQL = _THERE.format(names="unnest(%s::text[], %s::bigint[], %s::bigint[]) AS n(agent, epoch, sequence)")
+_ON_SQLITE = _THERE.format(
+    names="(SELECT value ->> 0 AS agent, value ->> 1 AS epoch, value ->> 2 AS sequence FROM json_each(?)) AS n"
+)
 
 
-def _fresh(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+def _fresh(
+    store: Store, connection: sa.Connection, rows: Sequence[tuple[str, int, int, int, bytes]]
+) -> list[Row]:  # fmt: skip
     """Those that are not there yet, in order. Nobody else writes reports meanwhile: see `Store.alone`."""
     fresh: dict[tuple[str, int, int], Row] = {}
     for row in rows:
-        fresh.setdefault((row.agent, row.epoch, row.sequence), row)  # of one that came twice, the first
-    for some in _parts(list(fresh)):
-        named = sa.tuple_(*reports.primary_key.columns).in_(some)
-        asked = sa.select(*reports.primary_key.columns).where(named)
-        for agent, epoch, sequence in connection.execute(asked):
-            del fresh[agent, epoch, sequence]
+        fresh.setdefault(row[:3], Row(*row))  # of one that came twice, the first
+    if store.on_sqlite:
+        there = connection.exec_driver_sql(_ON_SQLITE, (json.dumps(list(fresh)),))
+    else:
+        there = connection.exec_driver_sql(_ON_POSTGRESQL, tuple(map(list, zip(*fresh, strict=True))))
+    for agent, epoch, sequence in there:
+        del fresh[agent, epoch, sequence]
     return list(fresh.values())
 
 
@@ -218,7 +223,7 @@ def prune(store: Store, before_ns: int) -> int:
 
 def _move_mark(store: Store, connection: sa.Connection, agent: str, epoch: int) -> None:
     """The mark goes to the last report before the first hole above it; over what the agent calls a gap it goes on."""
-    mark = _marks(connection, [(agent, epoch)]).get((agent, epoch), 0)
+    mark = _mark(connection, agent, epoch)
     mine = sa.and_(reports.c.agent == agent, reports.c.epoch == epoch, reports.c.sequence > mark)
     asked = sa.select(reports.c.sequence).where(mine).order_by(reports.c.sequence)
     beyond = sa.and_(gaps.c.agent == agent, gaps.c.epoch == epoch, gaps.c.last > mark)
