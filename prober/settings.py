@@ -83,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_matrix: Annotated[Span, Meta(ge=300.0, description="how long the matrix as it was can be asked for")] = (
         86_400.0
     )
+    keep_minutes: Annotated[
+        Span, Meta(ge=3 * 86_400.0, description="how long objectives are counted by the minute, then by the hour")
+    ] = 3 * 86_400.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
     ] = "info"

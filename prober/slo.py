@@ -107,6 +107,14 @@ class _Series:
         high = bisect_right(self.minutes, last)
         return sum(self.good[low:high]), sum(self.total[low:high])
 
+    def roll(self, edge: int) -> None:
+        """Minutes before `edge` become their hours."""
+        at = bisect_left(self.minutes, edge)
+        old = list(zip(self.minutes[:at], self.good[:at], self.total[:at], strict=True))
+        self.forget(edge)
+        for minute, good, total in old:
+            self.add(minute - minute % 60, good, total)
+
     def forget(self, before: int) -> None:
         at = bisect_left(self.minutes, before)
         del self.minutes[:at], self.good[:at], self.total[:at]
@@ -118,13 +126,25 @@ class Ledger:
     def __init__(self, objectives: Iterable[Objective]) -> None:
         self.objectives = {one.name: one for one in objectives}
         self._series: dict[str, _Series] = {}
+        self._edge = 0
 
     def count(self, objective: str, at_seconds: float, good: int, total: int) -> None:
         """Add probes that were asked at `at_seconds`; ValueError unless 0 <= good <= total."""
         if not 0 <= good <= total:
             raise ValueError(f"{good} good of {total} for {objective}")
         if total:
-            self._series.setdefault(objective, _Series()).add(math.floor(at_seconds / 60), good, total)
+            self._series.setdefault(objective, _Series()).add(self.minute(at_seconds) // 60, good, total)
+
+    def minute(self, at_seconds: float) -> int:
+        """The minute, or the hour, in which something of that time is counted; as `rows` names it."""
+        minute = math.floor(at_seconds / 60)
+        return (minute if minute >= self._edge else minute - minute % 60) * 60
+
+    def roll(self, before: float) -> None:
+        """The minutes of the hours that ended before that become hours, and what is counted in them from now on."""
+        self._edge = max(self._edge, math.floor(before / 3600) * 60)
+        for series in self._series.values():
+            series.roll(self._edge)
 
     def attainment(self, objective: str, now: float) -> Attainment:
         """How `objective` stands at `now`, this minute included; KeyError for one that is not declared."""

@@ -155,3 +155,21 @@ def test_more_good_than_total_is_a_bug_of_the_caller() -> None:
         ledger().count("o", NOW, 2, 1)
     with pytest.raises(KeyError):
         ledger().attainment("nobody", NOW)
+
+
+def test_old_minutes_become_hours_and_what_comes_late_counts_in_its_hour() -> None:
+    book, hour = ledger(), NOW - NOW % 3600 - 5 * DAY
+    for minute in (0, 1, 59, 60, 61):
+        book.count("o", hour + minute * 60, 1, 2)
+    book.count("o", NOW, 3, 4)
+    before = book.attainment("o", NOW)
+    book.roll(hour + 3600 + 30)
+    assert book.rows() == [
+        ("o", int(hour), 3, 6), ("o", int(hour) + 3600, 1, 2), ("o", int(hour) + 3660, 1, 2), ("o", int(NOW), 3, 4),
+    ]  # fmt: skip
+    assert book.attainment("o", NOW) == before
+    book.count("o", hour + 90, 1, 1)
+    assert book.minute(hour + 90) == int(hour)
+    assert book.rows()[0] == ("o", int(hour), 4, 7)
+    book.roll(0.0)
+    assert book.minute(hour + 90) == int(hour), "an hour stays one"

@@ -60,7 +60,11 @@ class Centre:
         self.intake = Intake(self.tail.write, self.tail.own)
         self.behind, self.errands = Behind(), Errands(store)
         kept = keeper.Retention(
-            settings.keep_reports, settings.keep_passing, settings.keep_failing, settings.keep_matrix
+            settings.keep_reports,
+            settings.keep_passing,
+            settings.keep_failing,
+            settings.keep_matrix,
+            settings.keep_minutes,
         )
         self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
         self.epochs = Epochs()

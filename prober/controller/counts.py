@@ -57,7 +57,7 @@ class Counts:
                 later.append((received_ns, objective, asked_at, good))
             else:
                 self.settled.count(objective, asked_at, good, 1)
-                self._touched.add(int(asked_at // 60) * 60)
+                self._touched.add(self.settled.minute(asked_at))
         self._unsettled = later
         touched, self._touched = self._touched, set()
         return [row for row in self.settled.rows(min(touched)) if row[1] in touched] if touched else []

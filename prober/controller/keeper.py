@@ -177,16 +177,19 @@ def past_matrix(store: Store, at: datetime) -> dict[str, Any] | None:
 
 
 class Retention(NamedTuple):
-    """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept."""
+    """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept, and for which
+    objectives are counted by the minute; later by the hour, as long as their windows."""
 
     reports: float
     passing: float
     failing: float
     matrix: float
+    minutes: float
 
 
 def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
     """Let go of what is old; failures are kept longest."""
+    minutes.roll_objective_minutes(store, int(wall - kept.minutes))
     minutes.prune_minutes(store, int(wall - _longest(targets)))
     reports.prune(store, int((wall - kept.reports) * 1e9))
     errands.prune(store, int((wall - kept.reports) * 1e9))

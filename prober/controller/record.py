@@ -126,10 +126,11 @@ class Record:
         self.behind.add(functools.partial(keeper.save_minutes, store, rows, counts.until_ns))
         self._remember(store)
         if self._saved - self._pruned > PRUNE_EVERY:
-            self._pruned = self._saved
+            self._pruned, wall = self._saved, self.wall()
             for ledger in (self.desk.ledger, counts.settled):
-                ledger.forget(self.wall())
-            self.behind.add(functools.partial(keeper.prune, store, self.wall(), self.desk.targets, self.kept))
+                ledger.roll(wall - self.kept.minutes)
+                ledger.forget(wall)
+            self.behind.add(functools.partial(keeper.prune, store, wall, self.desk.targets, self.kept))
 
     def _remember(self, store: Store) -> None:
         """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""

@@ -79,6 +79,25 @@ def objective_minutes(store: Store, since: int = 0) -> list[ObjectiveMinute]:
         return [ObjectiveMinute(*row) for row in connection.execute(asked)]
 
 
+def roll_objective_minutes(store: Store, before: int) -> int:
+    """The objectives' minutes of the hours that ended before Unix second `before` become hours; how many went."""
+    table, edge = tables.objective_minutes, before - before % 3600
+    hour, old = table.c.minute - table.c.minute % 3600, table.c.minute < edge
+    fine = sa.and_(old, table.c.minute % 3600 != 0)
+    sums = sa.select(table.c.objective, hour, sa.func.sum(table.c.good), sa.func.sum(table.c.total)).where(old)
+    with store.read() as connection:
+        names = connection.execute(sa.select(table.c.objective).where(fine).distinct()).scalars().all()
+    gone = 0
+    for name in names:  # a transaction for each, so that nobody waits for many
+        mine = table.c.objective == name
+        with store.begin() as connection:
+            rows = connection.execute(sums.where(mine).group_by(table.c.objective, hour)).all()
+            whole = [ObjectiveMinute(row[0], int(row[1]), int(row[2]), int(row[3]))._asdict() for row in rows]
+            _upsert(store, connection, table, whole, add=False)
+            gone += connection.execute(sa.delete(table).where(mine, fine)).rowcount
+    return gone
+
+
 def prune_minutes(store: Store, before: int) -> int:
     """Forgets minutes that began before Unix second `before`; how many went."""
     return sum(store.forget(table, table.c.minute < before) for table in (tables.minutes, tables.objective_minutes))

@@ -100,3 +100,11 @@ def test_who_follows_remembers_no_more_than_the_holder_has_not_counted(counts: C
     judged(counts, 2)
     counts.passed(50, 100 + FORGOTTEN_NS)
     assert counts.take_over([], 0).rows() == [(NAME, 600, 1, 1)]
+
+
+def test_what_comes_late_is_stored_in_its_hour(counts: Counts) -> None:
+    counts.take_over([(NAME, 3600, 5, 7), (NAME, 3660, 1, 1)], 0)
+    counts.settled.roll(10_000)
+    counts.told(False, [1], 100)
+    judged(counts, 1, at=3725.0)
+    assert counts.settle(1_000, LATE) == [(NAME, 3600, 7, 9)]

@@ -13,6 +13,7 @@ from prober.store.minutes import (
     pair_minutes,
     prune_minutes,
     put_objective_minutes,
+    roll_objective_minutes,
 )
 
 
@@ -56,3 +57,16 @@ def test_old_minutes_go(store: Store) -> None:
     assert prune_minutes(store, before=120) == 2
     assert objective_minutes(store) == [("web", 120, 1, 1)]
     assert [row.minute for row in pair_minutes(store, "lb", "ingress", 0)] == [120]
+
+
+def test_old_minutes_of_objectives_become_hours_and_nothing_is_lost(store: Store) -> None:
+    rows = [("a", minute, 1, 2) for minute in (0, 60, 3540, 3600, 3660, 7200, 7260)] + [("b", 120, 5, 5)]
+    put_objective_minutes(store, rows)
+    for _ in range(2):
+        roll_objective_minutes(store, 7300)
+        assert [tuple(row) for row in objective_minutes(store)] == [
+            ("a", 0, 3, 6), ("a", 3600, 2, 4), ("a", 7200, 1, 2), ("a", 7260, 1, 2), ("b", 0, 5, 5),
+        ]  # fmt: skip
+    put_objective_minutes(store, [("a", 60, 7, 7)])
+    assert roll_objective_minutes(store, 7300) == 1
+    assert tuple(objective_minutes(store)[0]) == ("a", 0, 10, 13)
