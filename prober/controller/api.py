@@ -192,6 +192,8 @@ async def cancel(request: Request, run_id: str, who: Operator) -> Response:
 async def _run(request: Request, run_id: str) -> dict[str, Any]:
     centre = centre_of(request)
     try:
+        if run_id not in centre.runs:
+            await centre.asked.look()  # another controller may just have started it
         if run_id in centre.runs:
             return centre.run_document(run_id)
         return await asyncio.to_thread(centre.run_document, run_id)

@@ -178,6 +178,8 @@ class Centre:
     def _turn(self) -> None:
         day = self.desk.judge(self.now(), self.wall())
         self._turned = self.now()
+        if self.asked.close(self.record.holding.store if self.record.held else None, self.run_document):
+            self._wake()
         if self.record.held:
             self._go_on(day)
         self._keep(day)
@@ -186,8 +188,6 @@ class Centre:
 
     def _go_on(self, day: Day) -> None:
         """What the holder of the lease does beside judging."""
-        if self.asked.close(self.record.holding.store, self.run_document):
-            self._wake()
         if parts := self.desk.bench.parts():
             self.behind.add(functools.partial(self.errands.add, self.record.holding.store, parts))
         for judged in day.judged:

@@ -30,6 +30,8 @@ FINDINGS_KEPT = 3600.0
 """Seconds for which what experiments found of a cell is kept: while it fails they are done again within a quarter."""
 SNAPSHOT_EVERY = 60.0
 """Seconds between two of them at most; where a verdict changed, one is kept with the next counts already."""
+GOES_ON = 900.0
+"""Seconds after its start for which a run is gone on with by a controller that did not know it."""
 GAPS_SHOWN = 10
 """Gaps of an agent that are shown, the newest."""
 MINUTES_KEPT = 3 * 86_400.0
@@ -280,10 +282,11 @@ def asked(store: Store, run_id: str) -> dict[str, Any] | None:
 
 def listed_runs(store: Store, before: int | None, limit: int, running: Container[str]) -> dict[str, Any]:
     """The newest runs; ``cursor`` goes on from the last. One that nobody runs any more reads as cancelled."""
+    late_ns = time.time_ns() - int(GOES_ON * 1e9)
     rows = runs.list_runs(store, limit, before_ns=before)
     shown = [
         {
-            "id": run.id, "state": "cancelled" if run.state == "running" and run.id not in running else run.state,
+            "id": run.id, "state": _state(run, run.id in running or run.created_ns > late_ns),
             "asked_by": run.asked_by, "created": _stamp(run.created_ns),
             "finished": _stamp(run.finished_ns) if run.finished_ns else None,
             "from": run.request.get("from", []), "to": run.request.get("to", []), "flows": run.request.get("flows"),
@@ -291,6 +294,10 @@ def listed_runs(store: Store, before: int | None, limit: int, running: Container
         for run in rows
     ]  # fmt: skip
     return {"runs": shown, "cursor": rows[-1].created_ns if len(rows) == limit else None}
+
+
+def _state(run: runs.Run, under_way: bool) -> str:
+    return "cancelled" if run.state == "running" and not under_way else run.state
 
 
 def stored_run(store: Store, run_id: str) -> dict[str, Any]:

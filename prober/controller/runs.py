@@ -27,8 +27,6 @@ from prober.store import runs as stored
 from prober.store.engine import Store
 
 KEEP_RUNS = 200
-GOES_ON = 900.0
-"""Seconds after its start for which a run is gone on with by a controller that did not know it."""
 
 _log = structlog.get_logger("prober.controller")
 Request = dict[str, Any]
@@ -92,7 +90,7 @@ class Runs:
 
     def adopt(self) -> float | None:
         """Goes on with the runs under way that others started: when the first of them began (Unix seconds)."""
-        found = [one for one in stored.open_runs(self.store, GOES_ON) if one.id not in self.known]
+        found = [one for one in stored.open_runs(self.store, keeper.GOES_ON) if one.id not in self.known]
         for one in found:
             self._adopt(one.id, one.request, one.asked_by, one.created_ns / 1e9)
         return min((one.created_ns / 1e9 for one in found), default=None)
@@ -106,7 +104,7 @@ class Runs:
     async def look(self) -> bool:
         """What the other controllers started and ended; whether there was anything. Raises StoreUnavailable."""
         running = [run.id for run in self.known.values() if run.state == "running"]
-        found = await asyncio.to_thread(stored.open_runs, self.store, GOES_ON)
+        found = await asyncio.to_thread(stored.open_runs, self.store, keeper.GOES_ON)
         fresh = [one for one in found if one.id not in self.known]
         for one in fresh:
             self._adopt(one.id, one.request, one.asked_by, one.created_ns / 1e9)
@@ -126,15 +124,18 @@ class Runs:
             self._end(run, "cancelled", self.store, document)
             self.behind.add(functools.partial(keeper.audit, self.store, self.wall(), who, "cancel run", run_id))
 
-    def close(self, store: Store, document: Callable[[str], dict[str, Any]]) -> bool:
+    def close(self, store: Store | None, document: Callable[[str], dict[str, Any]]) -> bool:
         """Runs end once all is judged; what comes late still revises them for as long as a probe is held.
 
-        For the holder of the lease; `store` is behind its fence. Whether one ended.
+        `store` is behind the fence of the holder of the lease; None where this controller is not the one. Whether a
+        run ended.
         """
         for run_id in [one for one in self.desk.runs if self._is_settled(self.known.get(one))]:
             del self.desk.runs[run_id]
-            if (run := self.known.get(run_id)) is not None and run.state == "finished":
+            if (run := self.known.get(run_id)) is not None and run.state == "finished" and store is not None:
                 self.behind.add(functools.partial(keeper.revise_run, store, run, document(run.id)))
+        if store is None:
+            return False
         over = [run for run in self.known.values() if run.state == "running" and run.over(self.now())]
         for run in over:
             self._end(run, "finished", store, document)

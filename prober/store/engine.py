@@ -38,8 +38,8 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_tim
 
 CHANNEL = "prober"
 """Where controllers on one PostgreSQL tell each other that there is something new."""
-IDLE = "-c idle_in_transaction_session_timeout=10000"
-"""A process that was stopped in the middle of a transaction must not keep the others from the lease (ms)."""
+IDLE = "SET idle_in_transaction_session_timeout = '10s'"
+"""A process that was stopped in the middle of a transaction must not keep the others from the lease."""
 
 FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 """PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
@@ -206,10 +206,17 @@ def shown(url: str) -> str:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
-        told = {"connect_timeout": 5, "options": IDLE}
-        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
+        told = {"connect_timeout": 5}
+        engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
     except ModuleNotFoundError as error:
         raise ConfigInvalid("PostgreSQL needs psycopg: install it with pip install 'prober[postgres]'") from error
+    sa.event.listen(engine, "connect", _bound)
+    return engine
+
+
+def _bound(raw: Any, _record: object) -> None:
+    raw.execute(IDLE)
+    raw.commit()
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

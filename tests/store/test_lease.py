@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from threading import Event, Thread
 
 import pytest
@@ -14,9 +15,11 @@ from prober.store.flips import list_flips
 
 
 @pytest.fixture
-def several(postgresql_url: str) -> Store:
+def several(postgresql_url: str) -> Iterator[Store]:
     schema.upgrade(postgresql_url)
-    return open_store(postgresql_url)
+    store = open_store(postgresql_url)
+    yield store
+    store.close()
 
 
 def test_one_has_it_until_it_runs_out_by_the_databases_clock(several: Store) -> None:
