@@ -24,6 +24,7 @@ from bench.fleet import oracle, processes, soak
 from bench.fleet.oracle import Name, Oracle
 from bench.fleet.simulated import Simulated, fleet
 from bench.fleet.world import World, make
+from prober.controller.holding import LASTS, RENEW
 from prober.store import lease, runs
 from prober.store.engine import Store, open_store
 
@@ -91,11 +92,12 @@ def run(folder: Path, database: str, controllers: int, kill_every: float, second
     pids = [processes.controller(one) for one in worlds]
     until, told = time.monotonic() + seconds, folder / "told"
     posting = processes.forked(lambda: _post(worlds, agents, until, seed, told), folder / "fleet.log")
-    kills = 0
+    kills, killed = 0, 0.0
     while time.monotonic() + kill_every < until:
         time.sleep(kill_every)
         victim = kills % controllers
         processes.kill(pids[victim])
+        killed = time.monotonic()
         pids[victim] = processes.controller(worlds[victim])
         kills += 1
     if os.waitpid(posting, 0)[1]:
@@ -103,7 +105,7 @@ def run(folder: Path, database: str, controllers: int, kill_every: float, second
     said = msgspec.msgpack.decode(told.read_bytes(), type=Told)
     store = open_store(database)
     try:
-        _wait(store, said.rounds)
+        _wait(store, said.rounds, killed + LASTS + 2 * RENEW)
         for pid in pids:
             processes.end(pid)
         return _looked(store, said, controllers, kills)
@@ -111,12 +113,12 @@ def run(folder: Path, database: str, controllers: int, kill_every: float, second
         store.close()
 
 
-def _wait(store: Store, rounds: list[str]) -> None:
-    """Until all is closed and counted, and not for ever."""
+def _wait(store: Store, rounds: list[str], held: float) -> None:
+    """Until all is closed and counted, and not for ever; at `held` whoever was killed last has lost the lease."""
     deadline = time.monotonic() + SETTLE
     while time.monotonic() < deadline and len(runs.ended_runs(store, rounds)) < len(rounds):
         time.sleep(0.2)
-    time.sleep(soak.SETTLE)
+    time.sleep(max(soak.SETTLE, held - time.monotonic()))
 
 
 def _looked(store: Store, said: Told, controllers: int, kills: int) -> Trial:

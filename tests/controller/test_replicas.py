@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.fleet import postgres
-from prober.controller import access, keeper
+from prober.controller import access, holding, keeper
 from prober.errors import Deposed, StoreUnavailable
 from prober.flows import Finding, Losses, Shape, Side
 from prober.handshake import State
@@ -24,11 +24,21 @@ from tests.controller.reports import Reporter
 PAIR = ("firewall", "ingress")
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[tuple[Controller, Controller]]:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
     if not postgres.SERVERS:
         pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
-    with postgres.cluster("fsync=off") as cluster, ExitStack() as stack:
+    with postgres.cluster("fsync=off") as folder:
+        yield folder
+
+
+@pytest.fixture
+def both(
+    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Controller, Controller]]:  # fmt: skip
+    monkeypatch.setattr(holding, "LASTS", 1.0)
+    monkeypatch.setattr(holding, "RENEW", 0.2)
+    with ExitStack() as stack:
         url = postgres.database(cluster)
         one, other = (stack.enter_context(controller(tmp_path, database=url)) for _ in range(2))
         yield one, other
