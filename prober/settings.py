@@ -55,7 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: Annotated[Words, Meta(description="where the controller listens: HOST:PORT or unix:PATH")] = (
         "127.0.0.1:8080",
     )
-    controller: Annotated[str, Meta(description="the controller: http(s)://… or unix:PATH")] = "http://127.0.0.1:8080"
+    controller: Annotated[str, Meta(description="the controller: http(s)://… or unix:PATH; commas between several")] = (
+        "http://127.0.0.1:8080"
+    )
     name: Annotated[str | None, Meta(description="the agent's name in targets.yaml")] = None
     token: Annotated[Secret | None, Meta(description="what requests carry as Authorization: Bearer")] = None
     token_file: Annotated[Path | None, Meta(description="file that holds the token alone")] = None
@@ -194,13 +196,17 @@ def _listeners(value: Words) -> Words:
 
 
 def _url(value: str) -> str:
-    if re.fullmatch(r"https?://[^\s/]+(/\S*)?|unix:.+", value):
+    if re.fullmatch(r"https?://[^\s/,]+(/\S*)?|unix:.+", value):
         return value.rstrip("/")
     raise ValueError(f"{shown(value)} is not an address; write http://HOST:PORT")
 
 
+def _urls(value: str) -> str:
+    return ",".join(_url(word.strip()) for word in value.split(","))
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "listen": _listeners, "controller": _url, "public_url": _url, "otlp_endpoint": _url,
+    "listen": _listeners, "controller": _urls, "public_url": _url, "otlp_endpoint": _url,
 }  # fmt: skip
 
 

@@ -97,6 +97,12 @@ def test_a_bad_setting_is_told_in_a_sentence_with_its_source(flags: dict[str, ob
     assert str(caught.value) == said
 
 
+def test_several_controllers_stand_with_commas_between() -> None:
+    assert load(controller="http://a:1/ , unix:/run/b.sock").controller == "http://a:1,unix:/run/b.sock"
+    with pytest.raises(ConfigInvalid, match="--controller: .* is not an address"):
+        load(controller="http://a:1,b")
+
+
 def test_how_long_something_is_kept_is_written_with_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBER_KEEP_PASSING", "6h")
     assert (load().keep_passing, load(keep_failing="90d").keep_failing, load().keep_reports) == (21_600, 7_776_000, 900)

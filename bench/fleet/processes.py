@@ -16,7 +16,7 @@ from bench.fleet.simulated import report
 from bench.fleet.world import World
 from prober import settings
 from prober.agent.backlog import Backlog
-from prober.agent.uplink import Uplink, client
+from prober.agent.uplink import Uplink, clients
 from prober.controller.serve import serve
 
 PATIENCE = 30.0
@@ -90,7 +90,7 @@ def agent(world: World, name: str, number: int, epoch: int, told: int, every: fl
 
     def work() -> None:
         waiting = Backlog(name, epoch, world.folder / f"outbox-{name}")
-        uplink = Uplink(client(world.socket, world.tokens[name]), waiting, lambda _: None)
+        uplink = Uplink(clients(world.socket, world.tokens[name]), waiting, lambda _: None)
         uplink.start()
         for sequence in _counted(every):
             waiting.append(report(name, number, epoch, sequence, epoch * 10_000 + sequence))

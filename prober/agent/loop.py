@@ -33,7 +33,7 @@ from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
 from prober.agent.schedule import Schedule
 from prober.agent.takers import Table, Takers
-from prober.agent.uplink import Uplink, client
+from prober.agent.uplink import Uplink, clients
 from prober.errors import CannotMeasure
 from prober.host import counters, interfaces
 from prober.host.changes import Changes
@@ -103,7 +103,7 @@ class Agent:
         self.wake_out, self.wake_in = socket.socketpair()
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
-        self.uplink = Uplink(client(controller, token), self.backlog, self._heard)
+        self.uplink = Uplink(clients(controller, token), self.backlog, self._heard)
         self.takers, self.table, self.echoes = Takers(), Table(), Echoes()
         self.outbox.tap = self.able
         if not self.able:

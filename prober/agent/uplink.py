@@ -6,7 +6,8 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -46,17 +47,24 @@ def client(url: str, token: str, timeout: float = 5.0) -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
 
 
+def clients(urls: str, token: str) -> list[httpx.Client]:
+    """One for each address, with commas between them."""
+    return [client(url.strip(), token) for url in urls.split(",")]
+
+
 class Uplink:
     """Posts one report after the other: what tells of now first, the rest behind it.
 
     What can't be posted is tried again after a random wait, longer and longer up to `LONGEST_WAIT`: a fleet that lost
-    its controller does not come back in one moment. A wait that the controller asks for is kept to.
+    its controller does not come back in one moment. A wait that the controller asks for is kept to. Of several
+    controllers (`https`) it keeps to one for as long as that one answers.
     """
 
     def __init__(
-        self, http: httpx.Client, waiting: Backlog, heard: Callable[[Orders], None], chance: random.Random | None = None
-    ) -> None:
-        self.http, self.waiting, self.heard = http, waiting, heard
+        self, https: Iterable[httpx.Client], waiting: Backlog, heard: Callable[[Orders], None],
+        chance: random.Random | None = None,
+    ) -> None:  # fmt: skip
+        self.https, self.waiting, self.heard = deque(https), waiting, heard
         self.chance = chance or random.Random()  # noqa: S311  # it spreads waits, it hides nothing
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="uplink", daemon=True)
@@ -80,7 +88,8 @@ class Uplink:
         self.stop.set()
         self.waiting.ready.set()
         self.thread.join(timeout=2.0)
-        self.http.close()
+        for http in self.https:
+            http.close()
 
     def _run(self) -> None:
         while not self.stop.is_set():
@@ -101,8 +110,9 @@ class Uplink:
         """One try. The controller has it, or will never take it, or is asked again later."""
         headers = HEADERS | {LANE: lane(report)} | ({PLAN: self.holds} if self.holds else {})
         try:
-            answer = self.http.post(PATH, content=encode(report), headers=headers)
+            answer = self.https[0].post(PATH, content=encode(report), headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            self.https.rotate(-1)
             self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
             return
         if answer.status_code == 200:
@@ -128,6 +138,8 @@ class Uplink:
     def _put_off(self, entry: Entry, report: Report, answer: httpx.Response) -> None:
         """Not now: this report alone, everything that does not tell of now, or everything."""
         status, now = answer.status_code, time.monotonic()
+        if status >= 500:
+            self.https.rotate(-1)
         if status == 500:
             self.waiting.later(entry, now + STUMBLED)
         if status == 429 and not report.live:

@@ -28,8 +28,8 @@ class Controller:
         from prober.agent.uplink import client
 
         chosen = settings.load(controller=where)
-        self.where = chosen.controller
-        self.http = client(chosen.controller, chosen.bearer() or "", timeout=30.0)
+        self.where = chosen.controller.partition(",")[0]
+        self.http = client(self.where, chosen.bearer() or "", timeout=30.0)
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Raises `CannotMeasure` where nothing answers, `Refused` with the controller's own sentence."""

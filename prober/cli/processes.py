@@ -40,7 +40,7 @@ def controller(
 
 def agent(
     name: Annotated[str | None, typer.Option(help="this agent's name in targets.yaml")] = None,
-    controller: Annotated[str | None, typer.Option(help="http(s)://HOST:PORT or unix:PATH")] = None,
+    controller: Annotated[str | None, typer.Option(help="http(s)://HOST:PORT or unix:PATH; several: A,B")] = None,
     token_file: Annotated[Path | None, typer.Option(help="file that holds the agent's token alone")] = None,
     state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
 ) -> int:
