@@ -59,8 +59,8 @@ class Day:
 class Desk:
     """The live state of one controller.
 
-    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; ``found``
-    the cells of which experiments have found something new, or of which it is let go.
+    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; of the cells
+    ``found`` experiments have found something new.
     """
 
     def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
@@ -68,13 +68,10 @@ class Desk:
         self._told: dict[str, dict[tuple[str, str], dict[int, flows.Judged]]] = {}
         self.evidence: dict[tuple[str, str], Judged] = {}
         self.judged_total: dict[str, int] = {}
-        self.version, self.faults = 0, 0
-        self.found: set[tuple[str, str]] = set()
+        self.version, self.faults, self.found = 0, 0, set[tuple[str, str]]()
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
-        self._said_of_past: dict[int, Verdict] = {}
-        self._spoilt = dict[int, Verdict]()
-        self.ledger = ledger or Ledger(targets.objectives)
-        self.counts = Counts(targets.objectives)
+        self._said_of_past, self._spoilt = dict[int, Verdict](), dict[int, Verdict]()
+        self.ledger, self.counts = ledger or Ledger(targets.objectives), Counts(targets.objectives)
         self._load(targets)
 
     def _load(self, targets: Targets) -> None:
@@ -221,7 +218,6 @@ class Desk:
             if cell := self.matrix.cells.get(sweep.key):
                 cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}
                 cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
-                self.found.add(sweep.key)
         for one in repeated:
             if cell := self.matrix.cells.get(one.key):
                 copies = one.copies.losses()
@@ -229,13 +225,12 @@ class Desk:
                 cell.tried = cell.tried | {"repeated answers": said}
                 self.bench.repeated(one.key, copies)
                 cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
-                self.found.add(one.key)
+        self.found |= {sweep.key for sweep in swept} | {one.key for one in repeated}
         self.version += bool(swept or repeated)
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
         """What an experiment brought becomes what its cell says; it is no probe that counts."""
-        cell = self.matrix.cells.get(result.key)
-        if cell is None:
+        if (cell := self.matrix.cells.get(result.key)) is None:
             return
         cell.tried = cell.tried | {result.name: result.sentence}
         self.found.add(result.key)

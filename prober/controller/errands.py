@@ -7,11 +7,11 @@ whom something waits, so that nobody looks in vain.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from prober.report import Echo, Report, Task
+from prober.report import MOST_COPIED, Echo, Report, Task
 from prober.store import errands
 from prober.store.engine import Store
 
@@ -59,7 +59,19 @@ class Errands:
             return Errand()
         self.waiting.discard(report.agent)
         named = (report.agent, report.epoch, report.sequence)
-        found = await asyncio.to_thread(errands.fetch, self.store, *named)
+        found, more = await asyncio.to_thread(errands.fetch, self.store, *named, _room)
+        if more:
+            self.sent([report.agent])
         parts = [msgspec.msgpack.decode(body, type=Errand) for body in found]
         once = [task for part in parts for task in part.once]
         return Errand(once, [echo for part in parts for echo in part.echoes])
+
+
+def _room(bodies: Sequence[bytes]) -> int:
+    """How many of these go out at once: an agent takes so many copies in one order."""
+    copies = 0
+    for number, body in enumerate(bodies):
+        copies += copied(msgspec.msgpack.decode(body, type=Errand))
+        if number and copies > MOST_COPIED:
+            return number
+    return len(bodies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -44,14 +44,24 @@ def waiting(store: Store) -> set[str]:
         return set(connection.execute(asked).scalars())
 
 
-def fetch(store: Store, agent: str, epoch: int, sequence: int) -> list[bytes]:
-    """What waits for this agent goes out with the answer to this report; to the same report again, the same again."""
+def fetch(
+    store: Store, agent: str, epoch: int, sequence: int, room: Callable[[Sequence[bytes]], int] = len
+) -> tuple[list[bytes], bool]:
+    """What goes out to this agent with the answer to this report, and whether more waits.
+
+    Of what waits, the oldest first, `room` says how many go at once. To the same report again, the same again.
+    """
     with store.begin() as connection:
         fresh = errands.c.made_ns > store.now_ns(connection) - FETCHED_WITHIN_NS
-        mine = sa.update(errands).where(errands.c.agent == agent, errands.c.epoch.is_(None), fresh)
+        free = sa.and_(errands.c.agent == agent, errands.c.epoch.is_(None), fresh)
+        asked = sa.select(errands.c.id, errands.c.body).where(free).order_by(errands.c.id)
+        there = connection.execute(asked).all()
+        some = there[: room([row.body for row in there])]
+        mine = sa.update(errands).where(errands.c.id.in_([row.id for row in some]), errands.c.epoch.is_(None))
         connection.execute(mine.values(epoch=epoch, sequence=sequence))
         named = (errands.c.agent == agent, errands.c.epoch == epoch, errands.c.sequence == sequence)
-        return list(connection.execute(sa.select(errands.c.body).where(*named).order_by(errands.c.id)).scalars())
+        found = connection.execute(sa.select(errands.c.body).where(*named).order_by(errands.c.id)).scalars()
+        return list(found), len(there) > len(some)
 
 
 def fetched(store: Store, run: str) -> set[str]:

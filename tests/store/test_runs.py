@@ -43,7 +43,7 @@ def test_a_run_ends_once_and_what_comes_late_revises_its_end(store: Store) -> No
     assert close_run(store, ended)
     assert not close_run(store, msgspec.structs.replace(ended, state="cancelled", finished_ns=300, body=b""))
     assert get_run(store, "r1") == ended
-    assert errands.fetch(store, "firewall", 1, 1) == [], "nobody is sent for what is over"
+    assert errands.fetch(store, "firewall", 1, 1) == ([], False), "nobody is sent for what is over"
     assert revise_run(store, msgspec.structs.replace(ended, body=b"more"))
     assert get_run(store, "r1") == msgspec.structs.replace(ended, body=b"more")
     assert not close_run(store, msgspec.structs.replace(ASKED, id="r9"))
