@@ -30,6 +30,8 @@ Words = tuple[str, ...]
 
 Span = float
 """Seconds, written as 90s, 15m, 6h or 30d."""
+YEARS = 3650 * 86_400.0
+"""Seconds for which anything can be kept at most: ten years."""
 _SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -73,20 +75,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "hooks.slack.com",
     )
     otlp_endpoint: Annotated[str | None, Meta(description="OTLP/HTTP receiver of telemetry")] = None
-    keep_reports: Annotated[Span, Meta(ge=300.0, description="how long raw reports are kept: 90s, 15m, 6h, 30d")] = (
-        900.0
-    )
-    keep_passing: Annotated[Span, Meta(ge=300.0, description="how long verdicts of probes that passed are kept")] = (
-        86_400.0
-    )
-    keep_failing: Annotated[Span, Meta(ge=300.0, description="how long verdicts of failures, and gaps, are kept")] = (
-        30 * 86_400.0
-    )
-    keep_matrix: Annotated[Span, Meta(ge=300.0, description="how long the matrix as it was can be asked for")] = (
-        86_400.0
-    )
+    keep_reports: Annotated[
+        Span, Meta(ge=300.0, le=YEARS, description="how long raw reports are kept: 15m, 6h, 30d")
+    ] = 900.0
+    keep_passing: Annotated[
+        Span, Meta(ge=300.0, le=YEARS, description="how long verdicts of probes that passed are kept")
+    ] = 86_400.0
+    keep_failing: Annotated[
+        Span, Meta(ge=300.0, le=YEARS, description="how long verdicts of failures, and gaps, are kept")
+    ] = 30 * 86_400.0
+    keep_matrix: Annotated[
+        Span, Meta(ge=300.0, le=YEARS, description="how long the matrix as it was can be asked for")
+    ] = 86_400.0
     keep_minutes: Annotated[
-        Span, Meta(ge=3 * 86_400.0, description="how long objectives are counted by the minute, then by the hour")
+        Span,
+        Meta(ge=3 * 86_400.0, le=YEARS, description="how long objectives are counted by the minute, then by the hour"),
     ] = 3 * 86_400.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
@@ -180,7 +183,8 @@ def _seconds(value: Any) -> Any:
 def _wanted(limited: Any, said: str) -> str:
     kind = limited.__origin__
     if kind is Span:
-        return f"write {_span(limited.__metadata__[0].ge)} or more, as 15m, 6h or 30d"
+        least, most = limited.__metadata__[0].ge, limited.__metadata__[0].le
+        return f"write {_span(least)} to {_span(most)}, as 15m, 6h or 30d"
     if get_origin(kind) is Literal:
         *most, last = (f"'{one}'" for one in get_args(kind))
         return f"write {', '.join(most)} or {last}"

@@ -108,8 +108,8 @@ def test_how_long_something_is_kept_is_written_with_a_unit(monkeypatch: pytest.M
     assert (load().keep_passing, load(keep_failing="90d").keep_failing, load().keep_reports) == (21_600, 7_776_000, 900)
     assert came_from()["keep_passing"] == ("6h", "environment PROBER_KEEP_PASSING")
     assert came_from()["keep_reports"] == ("15m", "default")
-    for bad in ("10s", "a while", "5y", "-1d"):
-        with pytest.raises(ConfigInvalid, match="--keep-reports: .* does not fit"):
+    for bad in ("10s", "a while", "5y", "-1d", "inf", "9000d"):
+        with pytest.raises(ConfigInvalid, match="--keep-reports: .* does not fit; write 5m to 3650d, as"):
             load(keep_reports=bad)
 
 
