@@ -5,6 +5,7 @@ What prober says is read from its API; the expectation is looked at afterwards o
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -77,6 +78,7 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None
                 started, healthy = time.monotonic(), trial.healed
                 if not healthy:
                     break
+        shutil.rmtree(place)  # a private directory is a small tmpfs: a catalogue's databases would fill it
 
 
 def network(incident: Incident) -> tuple[str, str, tuple[str, ...], str]:

@@ -58,6 +58,7 @@ def test_two_labs_side_by_side_say_what_one_says(sealed_child: Sealed, tmp_path:
 
     trials = {one.scenario: one for one in sealed_child(live)}
     assert [one.misses for one in trials.values()] == [[]] * 4
+    assert list(tmp_path.rglob("*.sqlite*")) == [], "repeats would fill the private directory"
     seconds = trials["incident"].seconds_to_verdict
     assert seconds is not None and 0.3 < seconds < 8
     assert trials["healthy"].seconds_to_verdict is None
