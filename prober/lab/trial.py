@@ -76,7 +76,7 @@ def run(incidents: Sequence[Incident], folder: Path, say: Say, keep: Keep | None
                     keep(stage, trial, began_ns)
                 yield trial
                 started, healthy = time.monotonic(), trial.healed
-                if not healthy:
+                if not healthy or stage.incident.live:  # what was looked into would be taken for looked into anew
                     break
         shutil.rmtree(place)  # a private directory is a small tmpfs: a catalogue's databases would fill it
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from children import Sealed
 
 from prober.errors import CannotMeasure
 from prober.lab import catalogue, incident, trial
+from prober.lab.incident import Incident
 from prober.lab.trial import Trial
 
 
@@ -44,6 +45,30 @@ def test_a_lab_that_cannot_be_built_is_a_miss_of_each_incident_that_is_left(
     assert first == done
     assert [(one.scenario, one.ok) for one in others] == [("incident", False), ("filter", False)]
     assert others[0].misses == ["could not be measured: the lab's controller does not answer"]
+
+
+def test_what_is_watched_live_has_a_stage_of_its_own_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    built: list[str] = []
+
+    class Stage:
+        def __init__(self, told: Incident, _folder: Path) -> None:
+            self.incident = told
+            built.append(told.name)
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def await_judged(self) -> None:
+            return
+
+    monkeypatch.setattr(trial, "Stage", Stage)
+    monkeypatch.setattr(trial, "on", lambda stage, *_: Trial(stage.incident.name, True, 1.0, [], []))
+    done = trial.run([incident.load(name) for name in ("band", "band", "filter", "filter")], tmp_path, said)
+    assert [one.scenario for one in done] == ["band", "band", "filter", "filter"]
+    assert built == ["band", "band", "filter"]
 
 
 @pytest.mark.timeout(200)
