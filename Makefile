@@ -30,7 +30,7 @@ demo: setup  ## the incident on this machine's own kernel: break, see, heal; Ctr
 
 test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can't run here is counted in the last lines
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, two controllers killed in turns; half an hour
 	@$(BIN)/python -m bench.fleet --kills $(KILLS)
