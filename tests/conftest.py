@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 import structlog
+
+from bench.fleet import postgres
 
 STRICT = os.environ.get("PROBER_STRICT") == "1"
 
@@ -32,6 +34,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _strict(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The folder of a PostgreSQL server's Unix socket; it vanishes with the session. User postgres, no password."""
+    if not postgres.SERVERS:
+        pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
+    with postgres.cluster("fsync=off") as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -24,14 +24,6 @@ from tests.controller.reports import Reporter
 PAIR = ("firewall", "ingress")
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    if not postgres.SERVERS:
-        pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
-    with postgres.cluster("fsync=off") as folder:
-        yield folder
-
-
 @pytest.fixture
 def both(
     tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch

@@ -12,15 +12,6 @@ from prober.store import schema
 from prober.store.engine import Store, open_store
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    """The folder of a PostgreSQL server's Unix socket; it vanishes with the session. User postgres, no password."""
-    if not postgres.SERVERS:
-        pytest.skip("no PostgreSQL server: apt-get install postgresql-15")
-    with postgres.cluster("fsync=off") as folder:
-        yield folder
-
-
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """An SQLite database that does not exist yet."""
