@@ -7,6 +7,7 @@ meanwhile, and an agent never holds scapy. Where no process can be started, scap
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -28,12 +29,17 @@ class _Crafting:
     """One child at most, one answer, whichever thread asks."""
 
     def __init__(self) -> None:
+        self.packets: dict[Shape, bytes] = {}
+        self.leave()
+
+    def leave(self) -> None:
+        """After a fork: the parent's child is the parent's. Whoever read its pipe first would take all of it."""
         self.lock = threading.Lock()
         self.child: subprocess.Popen[str] | None = None
-        self.packets: dict[Shape, bytes] = {}
 
 
 _STATE = _Crafting()
+os.register_at_fork(after_in_child=_STATE.leave)
 
 
 def begin() -> None:
@@ -47,8 +53,8 @@ def packet(shape: Shape) -> bytes:
     with _STATE.lock:
         if not _STATE.packets:
             _begin()
-            _STATE.packets = _read(_STATE.child) or {one: craft(one) for one in SHAPES}
-            _STATE.child = None
+            child, _STATE.child = _STATE.child, None
+            _STATE.packets = _read(child) or {one: craft(one) for one in SHAPES}
         return _STATE.packets[shape]
 
 
@@ -68,7 +74,10 @@ def _read(child: subprocess.Popen[str] | None) -> dict[Shape, bytes]:
     written, _ = child.communicate()
     if child.returncode != 0:
         return {}
-    return {shape: bytes.fromhex(one) for shape, one in zip(SHAPES, json.loads(written), strict=True)}
+    try:
+        return {shape: bytes.fromhex(one) for shape, one in zip(SHAPES, json.loads(written), strict=True)}
+    except ValueError:  # cut short, or not written by the child
+        return {}
 
 
 def craft(shape: Shape) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from scapy.layers.inet import IP, TCP
@@ -16,7 +18,8 @@ from prober.wire.crafting import SHAPES, Shape
 @pytest.fixture
 def anew(monkeypatch):
     """As if nothing had been crafted yet."""
-    monkeypatch.setattr(crafting, "_STATE", crafting._Crafting())
+    monkeypatch.setattr(crafting._STATE, "packets", {})
+    monkeypatch.setattr(crafting._STATE, "child", None)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -52,3 +55,19 @@ def test_one_child_is_enough(anew, monkeypatch):
         assert crafting.packet(shape)
     crafting.begin()
     assert len(started) == 1
+
+
+def test_a_fork_takes_nothing_from_its_parent(anew):
+    crafting.begin()
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        forked = [pool.submit(crafting.packet, shape) for shape in SHAPES]
+    crafted = [crafting.craft(shape) for shape in SHAPES]
+    assert [crafting.packet(shape) for shape in SHAPES] == crafted
+    assert [one.result() for one in forked] == crafted
+
+
+@pytest.mark.parametrize("written", ["", "[", '["45"]', '["zz"]'])
+def test_a_child_whose_words_were_cut_counts_as_none(anew, monkeypatch, written):
+    popen = subprocess.Popen
+    monkeypatch.setattr(crafting.subprocess, "Popen", lambda words, **k: popen(["printf", written], **k))
+    assert crafting.packet(SHAPES[0]) == crafting.craft(SHAPES[0])
