@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import page, peers, steady, stored
+from bench import cells, page, peers, steady, stored
 from bench.field import Field
 from bench.figures import Figure, against, compare, turns
 from prober.lab import sealed
@@ -180,10 +180,15 @@ def storing(_: Field, rounds: int, quick: bool) -> list[Figure]:
     return stored.storing(rounds, quick)
 
 
+def asking(_: Field, rounds: int, quick: bool) -> list[Figure]:
+    """A matrix of a million cells, asked for; Prometheus with as many series."""
+    return cells.cells(rounds, quick)
+
+
 WORKS: dict[str, Work] = {
     "sweep": sweeping, "smaller": smaller, "send": sending, "parse": parsing, "steady": steadily,
     "witness": witnessing, "rtt": round_trips, "start": starting,
-    "store": storing,
+    "store": storing, "cells": asking,
 }  # fmt: skip
 
 

@@ -148,6 +148,16 @@ class Names:
         return tuple(found)
 
 
+class _Index:
+    """What is looked up for every probe. Where a name or an address stands twice the first one counts."""
+
+    def __init__(self, agents: tuple[Agent, ...], targets: tuple[Target, ...]) -> None:
+        self.agents = {one.name: one for one in reversed(agents)}
+        self.targets = {one.name: one for one in reversed(targets)}
+        self.stands_at = {address: one for one in reversed(agents) for address in one.addresses}
+        self.blocks = [(net, one) for one in agents for net in one.pods]
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The whole document. ``targets`` holds the agents' own listeners too."""
@@ -160,35 +170,31 @@ class Targets:
     policy: Policy
     pools: tuple[Pool, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    _index: _Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", _Index(self.agents, self.targets))
 
     def agent(self, name: str) -> Agent:
         """The agent of that name; KeyError when there is none."""
-        for agent in self.agents:
-            if agent.name == name:
-                return agent
-        raise KeyError(name)
+        return self._index.agents[name]
 
     def target(self, name: str) -> Target:
         """The target of that name; KeyError when there is none."""
-        for target in self.targets:
-            if target.name == name:
-                return target
-        raise KeyError(name)
+        return self._index.targets[name]
 
     def covering(self, address: Address) -> Agent | None:
         """The agent that stands where `address` is: its own, else the longest of the agents' pod blocks."""
-        for agent in self.agents:
-            if address in agent.addresses:
-                return agent
-        blocks = [(net.prefixlen, agent) for agent in self.agents for net in agent.pods if address in net]
+        if own := self._index.stands_at.get(address):
+            return own
+        blocks = [(net.prefixlen, agent) for net, agent in self._index.blocks if address in net]
         return max(blocks, key=lambda block: block[0])[1] if blocks else None
 
     def node_of(self, agent: Agent) -> Agent | None:
         """The agent of the node behind which `agent` runs in a pod, or None."""
         blocks = [
             (net.prefixlen, one)
-            for one in self.agents
-            for net in one.pods
+            for net, one in self._index.blocks
             if one is not agent and any(address in net for address in agent.addresses)
         ]
         return max(blocks, key=lambda block: block[0])[1] if blocks else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 Cell = tuple[str, str]
@@ -74,8 +74,17 @@ class Debounce:
             self.told[cell] = label
         return _flip(at, cell, before, label, detail)
 
-    def keep(self, cells: frozenset[Cell] | set[Cell]) -> None:
+    def keep(self, cells: Container[Cell]) -> None:
         """Forget every cell that is not in `cells`: it was taken out of the plan."""
-        for gone in (self.told.keys() | self._recent.keys()) - cells:
-            self.told.pop(gone, None)
-            self._recent.pop(gone, None)
+        for gone in [cell for cell in self.told.keys() | self._recent.keys() if cell not in cells]:
+            self.forget(gone)
+
+    def forget(self, cell: Cell) -> None:
+        self.told.pop(cell, None)
+        self._recent.pop(cell, None)
+
+    def rest(self, cell: Cell) -> None:
+        """The cell is well and not looked at any more: what was told of it stays, unless that is no news."""
+        self._recent.pop(cell, None)
+        if self.told.get(cell) in QUIET:
+            del self.told[cell]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,6 +149,16 @@ class Joiner:
             self._answer(report.agent, route, received)
         if report.halfopen:
             self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
+
+    def answered(self, source: str, targets: Iterable[str], sent: Iterable[float]) -> None:
+        """Probes that were answered and told briefly: they are no probes to join, but peers of those that are."""
+        for target, at in zip(targets, sent, strict=True):
+            self._peers.answered(target, source, at)
+
+    def rest(self, source: str, target: str) -> None:
+        """The cell is well and in a large matrix: how its handshakes went is not remembered for it."""
+        for key in [key for key in self.usual if key[:2] == (source, target)]:
+            del self.usual[key]
 
     def _challenged(self, row: Row, interface: str, frame: bytes, at: float) -> None:
         """A bare ACK is no part of the probe it names; the newest one of its four-tuple has met it."""

@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from prober import odds, spells
 from prober.flows import Finding, Side
+from prober.segment import Batch
 from prober.trace import Trace, enrich
 from prober.verdict import Confidence, Label, Verdict
 
@@ -77,6 +82,12 @@ class Cell:
         oldest = self.recent[-1].sent - REMEMBER
         while len(self.recent) > MOST or (len(self.recent) > LONGEST_WINDOW and self.recent[0].sent < oldest):
             del self.recent[0]
+
+    def carry(self, before: Cell) -> None:
+        """What is known of the same cell of a matrix before this one."""
+        self.recent, self.sent, self.answered = before.recent, before.sent, before.answered
+        self.finding, self.tried, self.deaf = before.finding, before.tried, before.deaf
+        self.traces = before.traces
 
     def window(self) -> list[Recent]:
         """The probes that are looked at together."""
@@ -176,16 +187,63 @@ class Cell:
 _RANK = [Confidence.AMBIGUOUS, Confidence.INFERRED, Confidence.LIKELY, Confidence.PROVEN]
 
 
+class Group(NamedTuple):
+    """Cells that stand alike: how many, their oldest age (None: never judged), and the cell of that age."""
+
+    number: int
+    age: float | None
+    cell: Cell
+
+
+class ZonePair(NamedTuple):
+    """The cells of two zones: how many by label, the oldest age (infinite: never judged), and their probes."""
+
+    source: str
+    target: str
+    labels: dict[Label, int]
+    age: float
+    sent: int
+    answered: int
+
+
+LABELS = list(Label)
+NOT_DECLARED = 255
+"""In the place of a label: nobody probes this pair."""
+
+
+class Codes(NamedTuple):
+    """``codes[source, target]`` is the index in `LABELS` of a cell's label, or `NOT_DECLARED`."""
+
+    sources: list[str]
+    targets: list[str]
+    codes: Batch
+
+
 class Matrix:
-    """All cells. The pairs are declared when it is made; a pair nobody has judged yet is a stale cell, not absent."""
+    """All cells. The pairs are declared when it is made; a pair nobody has judged yet is a stale cell, not absent.
+
+    `prober.columns` is the same for a large fleet.
+    """
+
+    cells: Mapping[tuple[str, str], Cell]
 
     def __init__(self, pairs: Iterable[tuple[str, str, float]]) -> None:
         self.cells = {(source, target): Cell(source, target, every) for source, target, every in pairs}
 
+    def hold(self, key: tuple[str, str]) -> Cell | None:
+        """The cell, to be changed; None for a pair that is not declared."""
+        return self.cells.get(key)
+
     def take(self, source: str, target: str, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
         """Fold one verdict in; True where it was a new probe. A pair that is not declared any more is left out."""
-        cell = self.cells.get((source, target))
+        cell = self.hold((source, target))
         return cell.take(probe, sent, verdict, rtt_ms) if cell else False
+
+    def carry(self, old: Matrix) -> None:
+        """What is known of the cells that are still declared."""
+        for key, cell in self.cells.items():
+            if key in old.cells:
+                cell.carry(old.cells[key])
 
     def labels(self, now: float) -> dict[tuple[str, str], Label]:
         """Every cell's label."""
@@ -198,6 +256,43 @@ class Matrix:
             if (not wanted_sources or source in wanted_sources) and (not wanted_targets or target in wanted_targets):
                 yield cell
 
+    def near(self, sources: Container[str], targets: Container[str]) -> Iterator[Cell]:
+        """The cells of any of these sources or targets, and maybe others."""
+        return (cell for (source, target), cell in self.cells.items() if source in sources or target in targets)
+
+    def around(self, _source: str, _target: str) -> Iterator[Cell]:
+        """The cells that may say something of this one."""
+        yield from self.cells.values()
+
+    def asked(self, _source: str, _target: str) -> Collection[tuple[str, str]]:
+        """The declared pairs, at least those of this source or this target."""
+        return self.cells.keys()
+
+    def standing(self, now: float, sources: Collection[str] = (), targets: Collection[str] = ()) -> Iterator[Group]:
+        """The cells of these names (none given: all), those together that stand alike."""
+        return (Group(1, cell.age(now), cell) for cell in self.select(sources, targets))
+
+    def by_zones(self, zones: Mapping[str, str], now: float) -> list[ZonePair]:
+        """The cells of each pair of zones, counted: so that no failure is averaged away, by label."""
+        groups: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.cells.values():
+            groups.setdefault((zones.get(cell.source, ""), zones.get(cell.target, "")), []).append(cell)
+        return [_counted(*pair, cells, now) for pair, cells in groups.items()]
+
+    def shown(
+        self, now: float, at: str, sources: Collection[str] = (), targets: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The cells of these names (none given: all) as `document`; a large matrix lists not all that are healthy."""
+        return self.document(now, at, self.select(sources, targets))
+
+    def codes(self, now: float) -> Codes:
+        """Every cell's label as a number."""
+        sources, targets = (list(dict.fromkeys(key[side] for key in self.cells)) for side in (0, 1))
+        codes = np.full((len(sources), len(targets)), NOT_DECLARED, np.uint8)
+        for key, label in self.labels(now).items():
+            codes[sources.index(key[0]), targets.index(key[1])] = LABELS.index(label)
+        return Codes(sources, targets, codes)
+
     def document(self, now: float, at: str, cells: Iterable[Cell] | None = None) -> dict[str, Any]:
         """The matrix as the API shows it; ``at`` is the wall clock's time in RFC 3339."""
         shown = list(self.cells.values() if cells is None else cells)
@@ -207,3 +302,10 @@ class Matrix:
             "targets": list(dict.fromkeys(cell.target for cell in shown)),
             "cells": [cell.document(now) for cell in shown],
         }
+
+
+def _counted(source: str, target: str, cells: list[Cell], now: float) -> ZonePair:
+    labels = Counter(cell.verdict(now).label for cell in cells)
+    ages = [math.inf if (age := cell.age(now)) is None else age for cell in cells]
+    sent, answered = sum(cell.sent for cell in cells), sum(cell.answered for cell in cells)
+    return ZonePair(source, target, dict(labels), max(ages), sent, answered)

@@ -6,12 +6,15 @@ Pure: the same ``Targets`` gives the same pairs on the controller and on every a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from prober.declared import Objective, Target, Targets
+import numpy as np
+
+from prober.declared import Agent, Objective, Probe, Target, Targets
 from prober.errors import Refused
-from prober.segment import Address
+from prober.segment import Address, Batch
 
 PACKETS_A_FLOW = 3
 """SYN, SYN-ACK and the RST that closes it (RFC 9293, 3.5.1); a flow that fails costs fewer."""
@@ -57,9 +60,12 @@ def pairs(targets: Targets) -> tuple[Pair, ...]:
     Where two probes declare one pair, the more frequent stands, then the one with more flows. A target whose
     host name is not pinned has no address and so no pair: see `unresolved`.
     """
-    table = _askable(targets)
+    return _declared(targets, targets.probes, _askable(targets))
+
+
+def _declared(targets: Targets, probes: Iterable[Probe], table: Mapping[str, Target]) -> tuple[Pair, ...]:
     chosen: dict[tuple[str, str], Pair] = {}
-    for probe in targets.probes:
+    for probe in probes:
         shape = (probe.every, probe.flows, probe.timeout, probe.attempts)
         for source in probe.sources:
             own = targets.agent(source).addresses
@@ -76,7 +82,11 @@ def _keener(one: Pair, other: Pair) -> bool:
 
 def _askable(targets: Targets) -> dict[str, Target]:
     """The targets that have an address which policy permits."""
-    return {one.name: one for one in targets.targets if one.address and targets.policy.permits(one.address, one.port)}
+    return {one.name: one for one in targets.targets if _may_be_asked(targets, one)}
+
+
+def _may_be_asked(targets: Targets, target: Target) -> bool:
+    return target.address is not None and targets.policy.permits(target.address, target.port)
 
 
 def _pair(
@@ -89,7 +99,68 @@ def _pair(
 
 def tasks(targets: Targets, agent: str) -> tuple[Pair, ...]:
     """What one agent has to ask; none for a name that no probe has among its sources."""
-    return tuple(pair for pair in pairs(targets) if pair.source == agent)
+    mine = (replace(probe, sources=(agent,)) for probe in targets.probes if agent in probe.sources)
+    return _declared(targets, mine, _askable(targets))
+
+
+def pair(targets: Targets, source: str, target: str) -> Pair | None:
+    """The pair of these two, where probes declare it."""
+    shared = (one for one in targets.probes if source in one.sources and target in one.targets)
+    probes = [replace(one, sources=(source,), targets=(target,)) for one in shared]
+    if not probes:
+        return None
+    one = targets.target(target)
+    return next(iter(_declared(targets, probes, {target: one} if _may_be_asked(targets, one) else {})), None)
+
+
+def periods(targets: Targets) -> tuple[list[str], list[str], Batch]:
+    """Every declared pair at once: sources, targets, and ``every`` as float32, a row a source, a column a target.
+
+    Both sides are in the order of their zones, so that a pair of zones is a rectangle; a pair that nobody declares
+    has an infinite period.
+    """
+    table = _askable(targets)
+    asking = {source for probe in targets.probes for source in probe.sources}
+    asked = {name for probe in targets.probes for name in probe.targets if name in table}
+    sources = _by_zone(targets, [one for one in targets.agents if one.name in asking])
+    names = _by_zone(targets, [one for one in targets.targets if one.name in asked])
+    row, column = ({name: at for at, name in enumerate(side)} for side in (sources, names))
+    every = np.full((len(sources), len(names)), np.inf, np.float32)
+    for probe in targets.probes:
+        where = np.ix_([row[one] for one in probe.sources], [column[one] for one in probe.targets if one in column])
+        every[where] = np.minimum(every[where], probe.every)
+    at = {table[name].address: table[name].name for name in names}
+    for source in sources:
+        own = [at[address] for address in targets.agent(source).addresses if address in at]
+        every[row[source], [column[name] for name in (*own, source) if name in column]] = np.inf
+    return sources, names, every
+
+
+def _by_zone(targets: Targets, side: Sequence[Agent | Target]) -> list[str]:
+    order = {zone.name: at for at, zone in enumerate(targets.zones)}
+    return [one.name for one in sorted(side, key=lambda one: order[one.zone])]
+
+
+WHOLE_A_SECOND = 100.0
+"""Complete handshakes a second of which both ends tell everything; beyond that only one of so many."""
+
+
+def whole(targets: Targets) -> int:
+    """1 of so many complete handshakes is told with all its packets; 1: each one. Both ends know which:
+    those whose id it divides.
+
+    Of the others the prober says that they were answered, and when; of what is not complete everything is told.
+    """
+    rate = sum(_flows_a_second(probe) for probe in targets.probes)
+    return max(1, math.ceil(rate / WHOLE_A_SECOND)) if rate > EACH_UP_TO else 1
+
+
+EACH_UP_TO = 1000.0
+"""Handshakes a second of a fleet in which each one is told with all its packets."""
+
+
+def _flows_a_second(probe: Probe) -> float:
+    return len(probe.sources) * len(probe.targets) * probe.flows / probe.every
 
 
 def unresolved(targets: Targets) -> tuple[str, ...]:

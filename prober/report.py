@@ -223,6 +223,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     ``allow`` is the policy, ``[network, first port, last port]`` each: the agent refuses whatever is outside it.
     ``connects``: now and then a pair is dialled by the kernel's own connect(), too.
+    ``whole``: of complete handshakes only those whose id it divides are told with all their packets; 1: each one.
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
     """
 
@@ -237,6 +238,7 @@ class Plan(msgspec.Struct, frozen=True):
     syns_per_second: float = 1.0
     expires_after: float = 600.0
     connects: bool = False
+    whole: int = 1
 
 
 class Orders(msgspec.Struct):

@@ -62,6 +62,21 @@ def is_good(label: str, rtt_ms: float | None, latency_ms: float | None) -> bool:
     return latency_ms is None or (rtt_ms is not None and rtt_ms <= latency_ms)
 
 
+class Goals:
+    """Which objectives a pair counts for."""
+
+    def __init__(self, objectives: Iterable[Objective]) -> None:
+        self._all = [(one.name, frozenset(one.sources), frozenset(one.targets), one.latency_ms) for one in objectives]
+
+    def of(self, source: str, target: str) -> list[tuple[str, float | None]]:
+        """``(name, latency in ms or None)`` of each."""
+        return [(name, ms) for name, sources, targets, ms in self._all if source in sources and target in targets]
+
+    def of_source(self, source: str) -> list[tuple[str, frozenset[str], float | None]]:
+        """The same of all pairs of a source: ``(name, targets, latency)``."""
+        return [(name, targets, ms) for name, sources, targets, ms in self._all if source in sources]
+
+
 def percent(share: float | None) -> str:
     """A share as people read it, rounded down: 100 % stands only where nothing failed, ``no data`` for None."""
     if share is None:

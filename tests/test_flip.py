@@ -103,3 +103,17 @@ def test_two_matrices_differ_in_their_flips() -> None:
         ("bad", None, "local", 9.0),
     ]
     assert flips(after, after) == ()
+
+
+def test_of_a_cell_that_rests_only_news_is_remembered() -> None:
+    seen = Debounce()
+    for label in ("healthy", "healthy"):
+        seen.judge(1.0, "a", "x", label)
+    for label in ("target", "target"):
+        seen.judge(1.0, "b", "x", label)
+    seen.rest(("a", "x"))
+    seen.rest(("b", "x"))
+    assert seen.told == {("b", "x"): "target"}
+    assert seen.judge(2.0, "a", "x", "target") is None, "what came before its rest does not count"
+    flip = seen.judge(3.0, "a", "x", "target")
+    assert flip is not None and (flip.before, flip.after) == (None, "target")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prober.errors import Refused
-from prober.plan import Pair, cost, objective_pairs, offset, pairs, select, tasks, unresolved
+from prober.plan import Pair, cost, objective_pairs, offset, pair, pairs, periods, select, tasks, unresolved, whole
 from prober.targets import Policy, Targets, parse
 
 DEMO = (Path(__file__).parents[1] / "targets.yaml").read_text(encoding="utf-8")
@@ -144,3 +144,29 @@ def test_an_objective_counts_the_declared_pairs_between_its_names(demo: Targets)
     assert by_name["firewall-to-ingress"] == (("firewall", "ingress"),)
     assert by_name["private-through-lb"] == (("private", "ingress-via-lb"),)
     assert set(by_name["nodes-to-ingress"]) == {(one, "ingress") for one in ("node1", "node2", "node19", "vm")}
+
+
+def test_one_pair_and_all_of_them_at_once_are_the_same_as_the_list(demo: Targets) -> None:
+    listed = {one.key: one for one in pairs(demo)}
+    sources, names, every = periods(demo)
+    for row, source in enumerate(sources):
+        for column, target in enumerate(names):
+            found = listed.get((source, target))
+            assert pair(demo, source, target) == found
+            assert every[row, column] == (found.every if found else float("inf"))
+    assert (set(sources), set(names)) == ({key[0] for key in listed}, {key[1] for key in listed})
+    zones = [demo.names.agents[name] for name in sources]
+    assert [zone for at, zone in enumerate(zones) if at == 0 or zones[at - 1] != zone] == list(dict.fromkeys(zones))
+
+
+def test_outside_policy_nothing_is_declared_whatever_probes_say(demo: Targets) -> None:
+    closed = replace(demo, policy=Policy())
+    assert not (periods(closed)[2] < float("inf")).any() and pair(closed, "firewall", "ingress") is None
+
+
+def test_a_small_fleet_tells_every_handshake_whole_and_a_large_one_a_hundred_a_second(demo: Targets) -> None:
+    assert whole(demo) == 1
+    [first, *_] = demo.probes
+    assert whole(replace(demo, probes=(replace(first, every=len(first.sources) * len(first.targets) / 1000.0),))) == 1
+    busy = replace(first, every=len(first.sources) * len(first.targets) / 99_990.0)
+    assert whole(replace(demo, probes=(busy,))) == 1000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.slo import Ledger, alerts, is_good, percent
+from prober.slo import Goals, Ledger, alerts, is_good, percent
 from prober.targets import Objective
 
 NOW = 1_800_000_000.0
@@ -173,3 +173,11 @@ def test_old_minutes_become_hours_and_what_comes_late_counts_in_its_hour() -> No
     assert book.rows()[0] == ("o", int(hour), 4, 7)
     book.roll(0.0)
     assert book.minute(hour + 90) == int(hour), "an hour stays one"
+
+
+def test_a_pair_counts_for_the_objectives_that_name_both_its_sides() -> None:
+    one = Objective("o", ("a",), ("x", "y"), 0.999, 30.0, 3600.0)
+    other = Objective("p", ("a", "b"), ("y",), 0.99, None, 3600.0)
+    goals = Goals([one, other])
+    assert goals.of("a", "y") == [("o", 30.0), ("p", None)] and goals.of("b", "x") == [] and goals.of("c", "y") == []
+    assert goals.of_source("b") == [("p", frozenset({"y"}), None)]

@@ -52,10 +52,10 @@ def document(agents: int) -> str:
     })  # fmt: skip
 
 
-def make(folder: Path, database: str, agents: int) -> World:
-    """The document and a store at head, with a token for each agent."""
+def make(folder: Path, database: str, agents: int, declared: str = "") -> World:
+    """The document (left out: `document`) and a store at head, with a token for each agent."""
     written = folder / "targets.json"
-    written.write_text(document(agents))
+    written.write_text(declared or document(agents))
     upgrade(database)
     store = open_store(database)
     try:

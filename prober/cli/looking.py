@@ -213,7 +213,9 @@ def audit(
 
 def verdict_of(document: dict[str, Any]) -> int:
     """The exit code of a matrix: 0 all pass, 1 some fail, 3 where nothing but unknown is left, or nothing at all."""
-    labels = [cell["label"] for cell in document["cells"]]
+    from prober.surfaces.glyphs import counted
+
+    labels = counted(document)
     if all(label == "unknown" for label in labels):
         return 3
     return int(any(label not in ("healthy", "detour") for label in labels))

@@ -2,6 +2,7 @@
 
 app        the processes' FastAPI application and its life
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
+plain      answers that are told briefly, by the thousand
 intake     reports in: group commit first, then acknowledged, then joined
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
 rounds     a plan for each agent; what a run is

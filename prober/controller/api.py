@@ -66,6 +66,26 @@ async def matrix(
     return JSONResponse(document, headers=headers)
 
 
+COMPACT: documents.Answers = {200: documents.answers(documents.Compact, "a sign for each cell", documents.COMPACT)}
+ZONES: documents.Answers = {200: documents.answers(documents.ZoneMatrix, "the cells of each pair of zones, counted")}
+
+
+@router.get("/matrix/compact", operation_id="compact_matrix", responses=COMPACT)
+async def compact_matrix(request: Request, _: Viewer) -> Response:
+    """Every declared cell's label as a sign, a row a source: a million cells are a megabyte."""
+    return _now(centre_of(request).compact_matrix())
+
+
+@router.get("/matrix/zones", operation_id="zone_matrix", responses=ZONES)
+async def zone_matrix(request: Request, _: Viewer) -> Response:
+    """The matrix by pairs of zones: how many cells have which label, the oldest age, probes sent and answered."""
+    return _now(centre_of(request).zone_matrix())
+
+
+def _now(body: bytes) -> Response:
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+
 def _past(centre: Centre, at: datetime, source: list[str] | None, target: list[str] | None) -> dict[str, Any]:
     try:
         return centre.past_matrix(at, source, target)

@@ -36,7 +36,7 @@ from prober.report import Held, Orders, Report
 from prober.settings import Settings
 from prober.store import notices
 from prober.store.engine import Store
-from prober.surfaces import findings
+from prober.surfaces import compact, findings
 from prober.surfaces.spans import Spans
 from prober.targets import Targets
 
@@ -251,10 +251,9 @@ class Centre:
         agent = report.agent
         if not report.live:
             return Orders(acknowledged=report.sequence, report_every=0.25)
-        plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys)
+        version, plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys, holds)
         return Orders(
-            acknowledged=report.sequence, report_every=0.25, plan=None if plan.version == holds else plan,
-            plan_version=plan.version,
+            acknowledged=report.sequence, report_every=0.25, plan=plan, plan_version=version,
             questions=self.desk.joiner.questions(agent), once=work.once, echoes=work.echoes,
         )  # fmt: skip
 
@@ -306,8 +305,18 @@ class Centre:
         declared = self.desk.targets
         wanted = declared.expand_sources(tuple(sources)) if sources else ()
         names = declared.expand_targets(tuple(targets)) if targets else ()
-        document = self.desk.matrix.document(self.now(), self.stamp(), self.desk.matrix.select(wanted, names))
+        document = self.desk.matrix.shown(self.now(), self.stamp(), wanted, names)
+        if "left_out" in document:
+            document["zone_pairs"] = compact.zone_pairs(self.desk.matrix, self._zones(), self.now())
         return findings.told({**document, "zones": self._zones()})
+
+    def compact_matrix(self) -> bytes:
+        """The label of every cell, a sign each; see `prober.surfaces.compact`."""
+        return compact.signs(self.desk.matrix, self.now(), self.stamp())
+
+    def zone_matrix(self) -> bytes:
+        """The same by pairs of zones."""
+        return compact.by_zones(self.desk.matrix, self._zones(), self.now(), self.stamp())
 
     def _zones(self) -> dict[str, str]:
         """The zone of each agent and target: where cells fail together, it may be what they have in common."""
@@ -326,7 +335,7 @@ class Centre:
         rows, columns = ([cell[side] for cell in cells] for side in ("source", "target"))
         return {
             "at": document["at"], "sources": list(dict.fromkeys(rows)), "targets": list(dict.fromkeys(columns)),
-            "cells": cells,
+            "cells": cells, **({"left_out": document["left_out"]} if document.get("left_out") else {}),
         }  # fmt: skip
 
     def path_document(self, source: str, target: str) -> dict[str, Any]:

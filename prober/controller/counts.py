@@ -27,7 +27,7 @@ class Counts:
     def __init__(self, objectives: Iterable[Objective], until_ns: int = 0) -> None:
         self.settled, self.until_ns = Ledger(objectives), until_ns
         self._touched: set[int] = set()
-        self._unsettled: list[tuple[int, str, float, int]] = []
+        self._unsettled: list[tuple[int, str, float, int, int]] = []
         self._received: dict[Probe, int] = {}
 
     def told(self, past: bool, probes: Iterable[int], received_ns: int) -> None:
@@ -39,9 +39,9 @@ class Counts:
         """A probe is judged: when its report was received, or `COUNTED`."""
         return self._received.pop((past, probe), COUNTED)
 
-    def count(self, received_ns: int, objective: str, asked_at: float, good: int) -> None:
-        """One probe, in the minute of `asked_at` (Unix seconds)."""
-        self._unsettled.append((received_ns, objective, asked_at, good))
+    def count(self, received_ns: int, objective: str, asked_at: float, good: int, total: int = 1) -> None:
+        """So many probes, in the minute of `asked_at` (Unix seconds)."""
+        self._unsettled.append((received_ns, objective, asked_at, good, total))
 
     def settle(self, now_ns: int, waiting_ns: int) -> list[Row]:
         """The rows to store next, as of the new ``until_ns``; `waiting_ns` is when the oldest report that is not
@@ -52,11 +52,12 @@ class Counts:
         first = min((at for at in self._received.values() if at != COUNTED), default=now_ns + 1)
         self.until_ns = max(self.until_ns, min(now_ns, first - 1, waiting_ns - 1))
         later = []
-        for received_ns, objective, asked_at, good in self._unsettled:
+        for one in self._unsettled:
+            received_ns, objective, asked_at, good, total = one
             if received_ns > self.until_ns:
-                later.append((received_ns, objective, asked_at, good))
+                later.append(one)
             else:
-                self.settled.count(objective, asked_at, good, 1)
+                self.settled.count(objective, asked_at, good, total)
                 self._touched.add(self.settled.minute(asked_at))
         self._unsettled = later
         touched, self._touched = self._touched, set()
@@ -75,8 +76,8 @@ class Counts:
         self._received = {one: at if at > until_ns else COUNTED for one, at in self._received.items()}
         everything = Ledger(self.settled.objectives.values())
         everything.load(self.settled.rows())
-        for _, objective, asked_at, good in self._unsettled:
-            everything.count(objective, asked_at, good, 1)
+        for _, objective, asked_at, good, total in self._unsettled:
+            everything.count(objective, asked_at, good, total)
         return everything
 
     def adopt(self, objectives: Iterable[Objective]) -> None:

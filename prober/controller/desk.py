@@ -13,17 +13,20 @@ import numpy as np
 
 from prober import beside, experiment, flows, hearsay, infer
 from prober.classify import classify
+from prober.columns import Columns
 from prober.controller.bench import Bench, Result
 from prober.controller.counts import COUNTED, Counts
+from prober.controller.plain import Plain
 from prober.errors import Refused
 from prober.flip import Debounce, Flip
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
-from prober.plan import objective_pairs, pairs, select
+from prober.plan import pair, pairs, periods, select, whole
 from prober.report import CONNECT, Report, is_late
 from prober.rules_target import is_spoilt
+from prober.segment import Batch
 from prober.slo import Ledger, is_good
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
@@ -71,21 +74,17 @@ class Desk:
         self.version, self.faults, self.found = 0, 0, set[tuple[str, str]]()
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
         self._said_of_past, self._spoilt = dict[int, Verdict](), dict[int, Verdict]()
+        self._folded, self._rested = False, float("-inf")
         self.ledger, self.counts = ledger or Ledger(targets.objectives), Counts(targets.objectives)
         self._load(targets)
 
     def _load(self, targets: Targets) -> None:
-        self.targets = targets
-        self.pairs = pairs(targets)
-        self.matrix = Matrix((p.source, p.target, p.every) for p in self.pairs)
-        self._objectives: dict[tuple[str, str], list[tuple[str, float | None]]] = {}
-        for objective in targets.objectives:
-            for key in objective_pairs(targets, objective):
-                self._objectives.setdefault(key, []).append((objective.name, objective.latency_ms))
+        self.targets, self.matrix = targets, _matrix(targets)
+        self.plain = Plain(targets, self.matrix)
         self.debounce = Debounce()
-        self._pairs = {pair.key: pair for pair in self.pairs}
         self.bench = Bench(targets.policy)
         self._tried = hearsay.Tried()
+        self._agents = frozenset(agent.name for agent in targets.agents)
         self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
         self._blocks = tuple((agent.name, block) for agent in targets.agents for block in agent.pods)
 
@@ -99,20 +98,15 @@ class Desk:
         self.ledger.load(row for row in rows if row[0] in {o.name for o in targets.objectives})
         self.counts.adopt(targets.objectives)
         self._load(targets)
-        for key, cell in self.matrix.cells.items():
-            if key in old.cells:
-                before = old.cells[key]
-                cell.recent, cell.sent, cell.answered = before.recent, before.sent, before.answered
-                cell.finding, cell.tried, cell.deaf = before.finding, before.tried, before.deaf
-                cell.traces = before.traces
-        told.keep(set(self.matrix.cells))
+        self.matrix.carry(old)
+        told.keep(self.matrix.cells)
         self.debounce = told
         self._forget_undeclared()
         self.version += 1
 
     def _forget_undeclared(self) -> None:
         """What is under way from or to a name that the document has no more: nobody could judge it."""
-        agents = {agent.name for agent in self.targets.agents}
+        agents = self._agents
         for pending in (self.joiner.pending, self.past.pending):
             for number, probe in list(pending.items()):
                 if probe.asked is not None and not (probe.source in agents and self._is_target(probe.target)):
@@ -136,9 +130,20 @@ class Desk:
         """
         past = is_late(report)
         joiner = self.past if past else self.joiner
-        if all(agent.name != report.agent for agent in self.targets.agents):
+        if report.agent not in self._agents:
             return f"agent {report.agent} is not in targets.yaml: its report was left out"
-        self.counts.told(past, report.outcome_rows()["probe"].tolist(), received_ns)
+        plain = self.plain.among(report, joiner.pending)
+        rest = (
+            msgspec.structs.replace(report, outcomes=report.outcome_rows()[~plain].tobytes()) if plain.any() else report
+        )
+        self.counts.told(past, rest.outcome_rows()["probe"].tolist(), received_ns)
+        left_out = self._join(rest, joiner, now)
+        if plain.any():
+            self._fold_plain(report, plain, joiner, now, received_ns)
+        return left_out
+
+    def _join(self, report: Report, joiner: Joiner, now: float) -> str | None:
+        """The probes of which more is known than that they were answered."""
         strange = [index for index, name in enumerate(report.targets) if not self._is_target(name)]
         if not strange:
             joiner.take(report, now)
@@ -148,6 +153,27 @@ class Desk:
         joiner.take(msgspec.structs.replace(report, outcomes=kept.tobytes()), now)
         names = ", ".join(report.targets[index][:80] for index in strange[:5])
         return f"targets.yaml has no target {names}: {len(rows) - len(kept)} outcomes were left out"
+
+    def _fold_plain(self, report: Report, plain: Batch, joiner: Joiner, now: float, received_ns: int) -> None:
+        """Plain answers into the matrix, the totals and the minutes."""
+        told = self.plain.answers(report, plain, joiner.vantages[report.agent].offset_ns, now)
+        if not joiner.past:
+            self.plain.fold(told)
+            joiner.answered(report.agent, self.plain.names(told), told.sent.tolist())
+        self.judged_total[Label.HEALTHY] = self.judged_total.get(Label.HEALTHY, 0) + len(told.sent)
+        for one in self.plain.minutes(told, received_ns / 1e9 - now) if received_ns > self.counts.until_ns else ():
+            self.ledger.count(*one)
+            self.counts.count(received_ns, *one)
+        self._folded = True
+
+    def _rest(self, now: float) -> None:
+        """Cells that are well again are columns again."""
+        if isinstance(self.matrix, Columns) and now - self._rested >= 1.0:
+            self._rested = now
+            for key in self.matrix.rest(now):
+                self.evidence.pop(key, None)
+                self.debounce.rest(key)
+                self.joiner.rest(*key)
 
     def judge(self, now: float, wall: float) -> Day:
         """Everything that can be said now and could not be said before.
@@ -173,8 +199,10 @@ class Desk:
         day.faults += self.joiner.faults + self.past.faults
         self.joiner.faults, self.past.faults = [], []
         self.faults += len(day.faults)
-        if day.judged:
+        if day.judged or self._folded:
             self.version += 1
+            self._folded = False
+        self._rest(now)
         return day
 
     def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
@@ -198,8 +226,8 @@ class Desk:
 
     def _dialled(self, o: Observation, now: float, wall: float, day: Day) -> None:
         """A connect() of the prober's kernel: only one that is deaf to what the tap hears says more than probes do."""
-        cell = self.matrix.cells.get((o.source, o.target))
-        if cell is None or o.asked.state not in (State.UNHEARD, State.ANSWERED):
+        cell = self.matrix.hold((o.source, o.target)) if o.asked.state in (State.UNHEARD, State.ANSWERED) else None
+        if cell is None:
             return
         if o.asked.state == State.UNHEARD:
             cell.tried = cell.tried | {"connect()": "the tap saw its SYN-ACK, and the kernel did not connect"}
@@ -215,11 +243,11 @@ class Desk:
         self.joiner.copies.clear()
         swept, repeated = self.bench.sweeps.over(now, self.joiner.vantages)
         for sweep in swept:
-            if cell := self.matrix.cells.get(sweep.key):
+            if cell := self.matrix.hold(sweep.key):
                 cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}
                 cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
         for one in repeated:
-            if cell := self.matrix.cells.get(one.key):
+            if cell := self.matrix.hold(one.key):
                 copies = one.copies.losses()
                 said = f"{copies.lost} of {copies.sent} copies of answers were lost: {copies.shape}"
                 cell.tried = cell.tried | {"repeated answers": said}
@@ -230,7 +258,7 @@ class Desk:
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
         """What an experiment brought becomes what its cell says; it is no probe that counts."""
-        if (cell := self.matrix.cells.get(result.key)) is None:
+        if (cell := self.matrix.hold(result.key)) is None:
             return
         cell.tried = cell.tried | {result.name: result.sentence}
         self.found.add(result.key)
@@ -300,11 +328,11 @@ class Desk:
         """
         cells: list[infer.Neighbour] = []
         for matrix, since in ((self.matrix, o.sent), (self.runs.get(o.run), float("-inf"))):
-            for cell in matrix.cells.values() if matrix else ():
+            for cell in matrix.around(o.source, o.target) if matrix else ():
                 newest = cell.recent[-1] if cell.recent else None
                 if newest and newest.sent >= (since if newest.verdict.label.passes else since - infer.FAILED_OF_LATE):
                     cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
-        return infer.Context(tuple(cells), self._zones, self._blocks, self._pairs.keys())
+        return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target))
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""
@@ -368,27 +396,31 @@ class Desk:
         telling = not verdict.label.passes and verdict.label != Label.LOCAL and not is_spoilt(o, verdict)
         if not telling or o.run or key not in self.matrix.cells:
             return
-        if not self.bench.consider(self._pairs[key], self.matrix.cells[key].rtt_ms(), now):
+        if not self._consider(key, now):
             return
         self._call_back(key, now)
         for other in ((one.name, o.source) for one in self.targets.responders(o.target)):
-            if other in self._pairs and self.bench.has_room():
-                self.bench.consider(self._pairs[other], self.matrix.cells[other].rtt_ms(), now)
+            if self.bench.has_room():
+                self._consider(other, now)
+
+    def _consider(self, key: tuple[str, str], now: float) -> bool:
+        declared = pair(self.targets, *key)
+        return declared is not None and self.bench.consider(declared, self.matrix.cells[key].rtt_ms(), now)
 
     def beside(self, key: tuple[str, str], now: float) -> dict[tuple[str, str], Label]:
         """The labels of the fresh cells that share a source or a target with this one, or go the other way round."""
         near = {key[0], key[1], *(agent.name for agent in self.targets.responders(key[1]))}
-        cells = self.matrix.cells.items()
-        return {k: cell.verdict(now).label for k, cell in cells if near & set(k) and not cell.stale(now)}
+        cells = ((one.source, one.target, one) for one in self.matrix.near(near, near) if not one.stale(now))
+        return {(a, b): cell.verdict(now).label for a, b, cell in cells if a in near or b in near}
 
     def _call_back(self, key: tuple[str, str], now: float) -> None:
         responders = [agent.name for agent in self.targets.responders(key[1])]
         for asker, asked in beside.one_offs(key, self.beside(key, now), responders):
             try:
-                [pair] = select(self.targets, [asker], [asked])
+                [back] = select(self.targets, [asker], [asked])
             except Refused:
                 continue  # the prober is no target, or policy does not allow to dial it: then nobody does
-            self.bench.call_back(key, pair, now)
+            self.bench.call_back(key, back, now)
 
     def _count(self, judged: Judged, past: bool) -> None:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
@@ -396,7 +428,16 @@ class Desk:
         received_ns = self.counts.judged(past, o.probe)
         if o.asked.state == State.NOT_SENT or received_ns == COUNTED or is_spoilt(o, judged.verdict):
             return
-        for name, latency_ms in self._objectives.get((o.source, o.target), []):
+        goals = self.plain.goals.of(o.source, o.target) if (o.source, o.target) in self.matrix.cells else ()
+        for name, latency_ms in goals:
             good = is_good(judged.verdict.label, o.asked.rtt_ms, latency_ms)
             self.ledger.count(name, asked_at, int(good), 1)
             self.counts.count(received_ns, name, asked_at, int(good))
+
+
+def _matrix(targets: Targets) -> Matrix:
+    return (
+        Columns(*periods(targets))
+        if whole(targets) > 1
+        else Matrix((p.source, p.target, p.every) for p in pairs(targets))
+    )

@@ -53,6 +53,17 @@ class Finding(BaseModel):
     target: str
 
 
+class ZonePair(BaseModel):
+    """The cells of two zones."""
+
+    source_zone: str
+    target_zone: str
+    labels: dict[str, int]
+    age_seconds: float | None = Field(description="of the oldest cell; null where one was never judged")
+    sent: int
+    answered: int
+
+
 class Matrix(BaseModel):
     """Every cell asked for."""
 
@@ -60,9 +71,29 @@ class Matrix(BaseModel):
     sources: list[str]
     targets: list[str]
     cells: list[Cell]
+    left_out: dict[str, int] = Field(default={}, description="of a large matrix: cells that are not listed, by label")
+    zone_pairs: list[ZonePair] = Field(default=[], description="of a large matrix: all cells by pairs of zones")
     zones: dict[str, str] = Field(default={}, description="of agents and targets")
     sentence: str = Field(description="the state of the whole")
     findings: list[Finding]
+
+
+class Compact(BaseModel):
+    """A sign for each cell."""
+
+    at: At
+    sources: list[str]
+    targets: list[str]
+    signs: dict[str, str] = Field(description="what each sign means")
+    labels: dict[str, int] = Field(description="how many cells have which label")
+    rows: list[str] = Field(description="for each source a sign for each target")
+
+
+class ZoneMatrix(BaseModel):
+    """The matrix by pairs of zones."""
+
+    at: At
+    zones: list[ZonePair]
 
 
 class Verdict(BaseModel):
@@ -302,6 +333,11 @@ MATRIX = {
     "at": AT, "sources": ["firewall"], "targets": ["ingress"], "cells": [CELL],
     "zones": {"firewall": "firewall", "ingress": "pods"},
     "sentence": "1 of 1 path fail: firewall → ingress is a return-path misroute", "findings": [FINDING],
+}  # fmt: skip
+COMPACT = {
+    "at": AT, "sources": ["firewall"], "targets": ["ingress", "pod1"],
+    "signs": {".": "healthy", "^": "return-path-misroute"},
+    "labels": {"healthy": 1, "return-path-misroute": 1}, "rows": ["^."],
 }  # fmt: skip
 RUN = {
     "id": "0123456789abcdef", "state": "running", "pairs": 1, "probes": 1, "judged": 1, "asked_by": "token 01ab",

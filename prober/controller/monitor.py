@@ -6,8 +6,8 @@ never ``/livez`` or ``/readyz``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Protocol
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -18,9 +18,7 @@ from prober.controller.desk import Desk
 from prober.controller.doors import needs
 from prober.controller.epochs import Epochs
 from prober.controller.problems import problem
-from prober.declared import Targets
-from prober.matrix import Cell
-from prober.plan import objective_pairs
+from prober.plan import pair
 from prober.report import Held
 from prober.surfaces import metrics, status
 from prober.surfaces.glyphs import shown
@@ -30,6 +28,8 @@ MODULES = ("prober", "tcp_connect")
 SCRAPE_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_NAMED = 50
+TOGETHER = 0.25
+"""Seconds for which an answer stands, where nothing was judged meanwhile."""
 
 Monitor = Annotated[Identity, Depends(needs("monitor"))]
 
@@ -76,46 +76,47 @@ class _Monitors:
 
     def __init__(self, centre: Centre) -> None:
         self.centre = centre
-        self._declared: Targets | None = None
-        self._objectives: dict[str, list[tuple[str, str]]] = {}
-        self._timeouts: dict[tuple[str, str], float] = {}
-
-    def _adopt(self) -> Desk:
-        """The desk; what an objective means is looked up again only after a reload."""
-        desk = self.centre.desk
-        if desk.targets is not self._declared:
-            self._declared = desk.targets
-            self._objectives = {one.name: list(objective_pairs(desk.targets, one)) for one in desk.targets.objectives}
-            self._timeouts = {pair.key: pair.timeout for pair in desk.pairs}
-        return desk
+        self._said: dict[tuple[str, bool, bool], tuple[tuple[int, int], dict[str, Any]]] = {}
 
     async def status(self, request: Request, who: Monitor) -> Response:
         """Every declared pair as one status: 200 pass or warn, 503 fail. A stale pair fails."""
-        return self._answer(request, who, "all", self._adopt().matrix.cells.values())
+        return self._answer(request, who, "all", (), ())
 
     async def status_of(self, request: Request, name: str, who: Monitor) -> Response:
         """The same of one objective, by its name, or of one path, ``SOURCE/TARGET``."""
-        cells = self._cells(name)
-        return self._unknown(name) if cells is None else self._answer(request, who, name, cells)
-
-    def _cells(self, name: str) -> list[Cell] | None:
-        """An objective's cells, or the path's; None for a name that means nothing."""
-        desk = self._adopt()
-        if name in self._objectives:
-            return [cell for key in self._objectives[name] if (cell := desk.matrix.cells.get(key))]
+        for one in self.centre.desk.targets.objectives:
+            if one.name == name:
+                return self._answer(request, who, name, one.sources, one.targets)
         source, _, target = name.partition("/")
-        cell = desk.matrix.cells.get((source, target))
-        return [cell] if cell else None
+        if (source, target) not in self.centre.desk.matrix.cells:
+            return self._unknown(name)
+        return self._answer(request, who, name, (source,), (target,))
 
-    def _answer(self, request: Request, who: Identity, name: str, cells: Iterable[Cell]) -> Response:
-        document = status.answer(name, cells, self.centre.now(), self.centre.stamp(), allows(who.role, "viewer"))
+    def _answer(
+        self, request: Request, who: Identity, name: str, sources: Collection[str], targets: Collection[str]
+    ) -> Response:
+        document = self._document(name, sources, targets, allows(who.role, "viewer"))
         wants_health = status.HEALTH_JSON in request.headers.get("accept", "")
         media_type = status.HEALTH_JSON if wants_health else "application/json"
         code = 503 if document["status"] == "fail" else 200
         return JSONResponse(document, code, NO_STORE, media_type)
 
+    def _document(
+        self, name: str, sources: Collection[str], targets: Collection[str], addresses: bool
+    ) -> dict[str, Any]:
+        """The status, reckoned once for all who ask at the same time."""
+        centre = self.centre
+        moment, asked = (centre.desk.version, int(centre.now() / TOGETHER)), (name, bool(sources), addresses)
+        known = self._said.get(asked)
+        if known is None or known[0] != moment:
+            standing = centre.desk.matrix.standing(centre.now(), sources, targets)
+            known = moment, status.answer(name, standing, centre.now(), centre.stamp(), addresses)
+            self._said = {one: said for one, said in self._said.items() if said[0] == moment}
+            self._said[asked] = known
+        return known[1]
+
     def _unknown(self, name: str) -> Response:
-        names = list(self._objectives)
+        names = [one.name for one in self.centre.desk.targets.objectives]
         listed = ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
         detail = (
             f"{shown(name[:200])} is neither an objective ({listed or 'none is declared'}) nor a path SOURCE/TARGET"
@@ -145,12 +146,13 @@ class _Monitors:
             return _text(500, "Failed to parse timeout from Prometheus header: write seconds, like 10")
         if not target:
             return _text(400, "Target parameter is missing")
-        desk = self._adopt()
+        desk = self.centre.desk
         cells = list(desk.matrix.select([source] if source else [], [target]))
         if not cells:
             path = f"{shown(source)} → {shown(target)}" if source else shown(target)
             return _text(400, f"No declared pair is {path}: name a target of targets.yaml, and an agent that probes it")
-        timeout = max(self._timeouts.get((cell.source, cell.target), 0.0) for cell in cells)
+        declared = (pair(desk.targets, cell.source, cell.target) for cell in cells)
+        timeout = max((one.timeout for one in declared if one), default=0.0)
         body = metrics.probe(cells, self.centre.now(), timeout)
         return Response(body, headers={"Content-Type": metrics.TEXT, **NO_STORE})
 
@@ -170,7 +172,7 @@ def _reading(centre: Centre) -> metrics.Reading:
     declared, heard = desk.targets, desk.joiner.vantages
     zones = {**declared.names.targets, **declared.names.agents}
     return metrics.Reading(
-        cells=tuple(desk.matrix.cells.values()), now=now, standings=desk.ledger.standings(centre.wall()),
+        matrix=desk.matrix, now=now, standings=desk.ledger.standings(centre.wall()),
         promised={one.name: one.availability for one in declared.objectives}, zones=zones,
         agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
         verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,

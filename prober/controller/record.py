@@ -104,7 +104,7 @@ class Record:
         """What experiments of another controller found. Raises StoreUnavailable."""
         since_ns = self._learned_ns or self.tail.clock_ns() - int(keeper.FINDINGS_KEPT * 1e9)
         for key, at_ns, body in await asyncio.to_thread(findings.since, self.holding.plain, since_ns):
-            cell = self.desk.matrix.cells.get(key)
+            cell = self.desk.matrix.hold(key)
             if cell is not None and at_ns >= self._learned_ns:
                 told = msgspec.msgpack.decode(body, type=Found)
                 cell.finding, cell.tried, cell.traces = told.finding, told.tried, told.traces

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from prober.matrix import Matrix
-from prober.plan import Pair, select, tasks
+from prober.plan import Pair, select, tasks, whole
 from prober.report import Plan, Task
 from prober.targets import Targets
 
@@ -103,22 +103,26 @@ def plan_for(targets: Targets, name: str, number: int, keys: list[bytes], paused
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
         tasks=[] if paused else [_task(pair) for pair in tasks(targets, name)],
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
-        syns_per_second=policy.syns_per_second, connects=policy.experiments,
+        syns_per_second=policy.syns_per_second, connects=policy.experiments, whole=whole(targets),
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()[:16]
     return msgspec.structs.replace(plan, version=digest)
 
 
 class Plans:
-    """Each agent's plan, made anew when what it is made from has changed."""
+    """Which plan each agent is to go by. Only its version is kept: an agent that goes by it needs no more."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], Plan]] = {}
+        self._versions: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], str]] = {}
 
-    def of(self, targets: Targets, agent: str, number: int, keys: list[bytes]) -> Plan:
-        """`plan_for`, or what it gave the last time."""
+    def of(
+        self, targets: Targets, agent: str, number: int, keys: list[bytes], holds: str = ""
+    ) -> tuple[str, Plan | None]:
+        """The plan's version, and the plan itself for an agent that `holds` another version."""
         source = (targets, number, tuple(keys))
-        known = self._made.get(agent)
-        if known is None or known[0] != source:
-            known = self._made[agent] = (source, plan_for(targets, agent, number, keys))
-        return known[1]
+        known = self._versions.get(agent)
+        if known is not None and known[0] == source and known[1] == holds:
+            return holds, None
+        plan = plan_for(targets, agent, number, keys)
+        self._versions[agent] = (source, plan.version)
+        return plan.version, None if plan.version == holds else plan

@@ -6,11 +6,12 @@ to look at first, then what it breaks, then what speaks against it. The page sho
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from prober import localise
 from prober.localise import Element
-from prober.surfaces.glyphs import Look, look, rank, shown
+from prober.surfaces.glyphs import Look, counted, look, rank, shown
 
 CONFIDENCES = ("proven", "likely", "inferred", "ambiguous")
 
@@ -86,25 +87,24 @@ def told(document: dict[str, Any]) -> dict[str, Any]:
 
 def sentence(document: dict[str, Any]) -> str:
     """The state of the whole network in one sentence, e.g. ``1 of 58 paths fail: firewall → ingress is …``."""
-    cells = document["cells"]
-    if not cells:
+    labels = counted(document)
+    if not labels:
         return "Nothing has been measured yet"
     failing = [one for one in findings(document) if one.look.fails]
-    failed = sum(look(cell["label"]).fails for cell in cells)
+    failed = sum(count for label, count in labels.items() if look(label).fails)
     if not failing:
-        return _calm(cells)
+        return _calm(labels)
     first = failing[0]
     more = f", and {_count(len(failing) - 1, 'other finding')}" if len(failing) > 1 else ""
-    count = f"{failed} of {_count(len(cells), 'path')} fail"
+    count = f"{failed} of {_count(labels.total(), 'path')} fail"
     if len(first.cells) == 1:
         return f"{count}: {first.paths} {first.look.phrase}{more}"
     return f"{count}: {first.look.word}, {_paths(list(first.cells), 1)}{more}"
 
 
-def _calm(cells: list[dict[str, Any]]) -> str:
+def _calm(labels: Counter[str]) -> str:
     """The sentence when nothing fails; unknown is never counted as healthy."""
-    labels = [cell["label"] for cell in cells]
-    total, healthy, detours = len(labels), labels.count("healthy"), labels.count("detour")
+    total, healthy, detours = labels.total(), labels["healthy"], labels["detour"]
     if healthy == total:
         return f"All {_count(total, 'path')} are healthy" if total > 1 else "The one path is healthy"
     rest = total - healthy - detours

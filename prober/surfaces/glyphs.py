@@ -7,6 +7,7 @@ glyph says the same again for those who see no colour at all. Healthy is quiet o
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 
@@ -69,8 +70,13 @@ def rank(label: str) -> int:
 
 def present(document: dict[str, Any]) -> list[tuple[Look, int]]:
     """The labels a matrix document holds, worst first, each with its number of cells."""
-    labels = [str(cell["label"]) for cell in document["cells"]]
-    return [(look(label), labels.count(label)) for label in sorted(set(labels), key=lambda one: (rank(one), one))]
+    labels = counted(document)
+    return [(look(label), labels[label]) for label in sorted(labels, key=lambda one: (rank(one), one))]
+
+
+def counted(document: dict[str, Any]) -> Counter[str]:
+    """How many cells of a matrix document have which label, those among them that it does not list."""
+    return Counter(str(cell["label"]) for cell in document["cells"]) + Counter(document.get("left_out", {}))
 
 
 def shown(text: object) -> str:

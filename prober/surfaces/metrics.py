@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from prober.matrix import Cell
+from prober.matrix import Cell, Matrix, ZonePair
 from prober.report import Held
 from prober.slo import Attainment
 from prober.verdict import Label
@@ -37,7 +37,7 @@ class Reading:
     its last report (None: never); ``zones`` maps agents and targets to their zone. ``held`` is what agents' outboxes
     hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's token."""
 
-    cells: tuple[Cell, ...]
+    matrix: Matrix
     now: float
     standings: tuple[Attainment, ...] = ()
     promised: Mapping[str, float] = field(default_factory=dict)
@@ -50,6 +50,9 @@ class Reading:
     held: Mapping[str, Held] = field(default_factory=dict)
     let_go: Mapping[str, int] = field(default_factory=dict)
     doubled: Mapping[str, bool] = field(default_factory=dict)
+
+    def by_zones(self) -> list[ZonePair]:
+        return self.matrix.by_zones(self.zones, self.now)
 
 
 def render(reading: Reading, accept: str = "", per_pair: int = PER_PAIR) -> tuple[bytes, str]:
@@ -69,7 +72,7 @@ class _Scrape(Collector):
         self.reading, self.per_pair = reading, per_pair
 
     def collect(self) -> Iterator[Metric]:
-        each = len(self.reading.cells) <= self.per_pair
+        each = len(self.reading.matrix.cells) <= self.per_pair
         yield from _pairs(self.reading) if each else _zones(self.reading)
         yield _gauge("prober_series_per_pair", "1 while each pair has series of its own, 0 where only zone pairs do.",
                      [], [((), float(each))])  # fmt: skip
@@ -95,39 +98,33 @@ def _counter(name: str, help_: str, labels: list[str], rows: Rows) -> Metric:
 
 
 def _pairs(reading: Reading) -> Iterator[Metric]:
-    cells, now = reading.cells, reading.now
+    cells, now = list(reading.matrix.cells.values()), reading.now
     yield _gauge("prober_cell_state", "1 for the label that a pair has now.", [*PAIR, "label"],
                  [((c.source, c.target, c.verdict(now).label.value), 1) for c in cells])  # fmt: skip
     yield _gauge("prober_cell_age_seconds", "Seconds since a pair's newest judged probe; +Inf: never judged.", PAIR,
                  [((c.source, c.target), _age(c.age(now))) for c in cells])  # fmt: skip
     yield _gauge("prober_rtt_seconds", "Median of a pair's last answered handshakes, SYN to SYN-ACK.", PAIR,
                  [((c.source, c.target), rtt / 1e3) for c in cells if (rtt := c.rtt_ms()) is not None])  # fmt: skip
-    outcomes = [row for c in cells for row in _outcomes((c.source, c.target), [c])]
+    outcomes = [row for cell in cells for row in _outcomes(cell)]
     yield _counter("prober_handshakes", "Judged handshakes by outcome, since this controller started.",
                    [*PAIR, "outcome"], outcomes)  # fmt: skip
 
 
-def _outcomes(labels: tuple[str, str], cells: list[Cell]) -> list[tuple[tuple[str, str, str], float]]:
-    sent, answered = sum(c.sent for c in cells), sum(c.answered for c in cells)
-    return [((*labels, "answered"), answered), ((*labels, "failed"), sent - answered)]
+def _outcomes(cell: Cell) -> list[tuple[tuple[str, str, str], float]]:
+    pair = cell.source, cell.target
+    return [((*pair, "answered"), cell.answered), ((*pair, "failed"), cell.sent - cell.answered)]
 
 
 def _zones(reading: Reading) -> Iterator[Metric]:
     """The same by zone pair: counts of cells by label and the oldest age, so that no failure is averaged away."""
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in reading.cells:
-        zones = reading.zones.get(cell.source, ""), reading.zones.get(cell.target, "")
-        groups.setdefault(zones, []).append(cell)
-    counts: dict[tuple[str, str, str], float] = {}
-    for zones, cells in groups.items():
-        for cell in cells:
-            key = (*zones, cell.verdict(reading.now).label.value)
-            counts[key] = counts.get(key, 0) + 1
-    yield _gauge("prober_zone_cells", "Pairs of two zones by their label now.", [*ZONES, "label"], counts.items())
-    oldest = [(zones, max(_age(c.age(reading.now)) for c in cells)) for zones, cells in groups.items()]
-    yield _gauge("prober_zone_age_seconds", "The oldest pair's age.", ZONES, oldest)
+    rows = [((one.source, one.target), one) for one in reading.by_zones()]
+    yield _gauge("prober_zone_cells", "Pairs of two zones by their label now.", [*ZONES, "label"],
+                 [((*zones, label.value), n) for zones, one in rows for label, n in one.labels.items()])  # fmt: skip
+    yield _gauge("prober_zone_age_seconds", "The oldest pair's age.", ZONES, [(zones, one.age) for zones, one in rows])
+    outcomes = (((*zones, "answered"), one.answered) for zones, one in rows)
+    failed = (((*zones, "failed"), one.sent - one.answered) for zones, one in rows)
     yield _counter("prober_zone_handshakes", "Judged handshakes of two zones by outcome.", [*ZONES, "outcome"],
-                   [row for zones, cells in groups.items() for row in _outcomes(zones, cells)])  # fmt: skip
+                   [row for both in zip(outcomes, failed, strict=True) for row in both])  # fmt: skip
 
 
 def _age(age: float | None) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from prober.matrix import Cell
+from prober.matrix import Cell, Group
 from prober.surfaces.glyphs import look, rank, shown
 from prober.verdict import Label, Verdict
 
@@ -19,8 +19,9 @@ HEALTH_JSON = "application/health+json"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One cell as it stands now. ``kind`` is failing, stale, unknown, detour or passing; worst first."""
+    """Cells that stand alike, with one of them. ``kind`` is failing, stale, unknown, detour or passing; worst first."""
 
+    count: int
     cell: Cell
     verdict: Verdict
     age: float | None
@@ -32,33 +33,36 @@ KINDS = ("failing", "stale", "unknown", "no pairs", "detour", "passing")
 _STATUS = {"detour": "warn", "passing": "pass"}
 
 
-def answer(name: str, cells: Iterable[Cell], now: float, at: str, addresses: bool) -> dict[str, Any]:
-    """The status of these cells at `now`; ``at`` is the wall clock in RFC 3339.
+def answer(name: str, groups: Iterable[Group], now: float, at: str, addresses: bool) -> dict[str, Any]:
+    """The status of these cells at `now` (their `Matrix.standing`); ``at`` is the wall clock in RFC 3339.
 
     ``status`` (pass | warn | fail), ``name``, ``reason`` (of `KINDS`), ``pairs_total``, ``pairs_failed`` (stale and
     unknown ones among them), ``pairs_stale``, ``pairs_unknown``, ``pairs_warned``, ``age_seconds`` (of the oldest
     pair; None while one was never judged), ``label``, ``cause``, ``confidence``, ``culprit``, ``source``, ``target``
     and ``sentence`` of the worst pair. Without `addresses` the sentence is made of names and words alone.
     """
-    standings = [_standing(cell, now) for cell in cells]
+    standings = [_standing(group, now) for group in groups]
     if not standings:
         return _nothing(name, at)
-    kinds = [one.kind for one in standings]
-    worst = min(standings, key=_severity)
-    failed = sum(kind not in _STATUS for kind in kinds)
+    kinds = dict.fromkeys(KINDS, 0)
+    for one in standings:
+        kinds[one.kind] += one.count
+    total, worst = sum(kinds.values()), min(standings, key=_severity)
+    failed = sum(count for kind, count in kinds.items() if kind not in _STATUS)
     ages = [one.age for one in standings]
     known = [age for age in ages if age is not None]
     return {
         "status": _STATUS.get(worst.kind, "fail"), "name": shown(name), "reason": worst.kind, "at": at,
-        "pairs_total": len(standings), "pairs_failed": failed, "pairs_stale": kinds.count("stale"),
-        "pairs_unknown": kinds.count("unknown"), "pairs_warned": kinds.count("detour"),
+        "pairs_total": total, "pairs_failed": failed, "pairs_stale": kinds["stale"],
+        "pairs_unknown": kinds["unknown"], "pairs_warned": kinds["detour"],
         "age_seconds": round(max(known), 1) if len(known) == len(ages) else None,
-        **_worst(worst, addresses), "sentence": _sentence(worst, len(standings), failed, addresses),
+        **_worst(worst, addresses), "sentence": _sentence(worst, total, failed, addresses),
     }  # fmt: skip
 
 
-def _standing(cell: Cell, now: float) -> Standing:
-    verdict, age = cell.verdict(now), cell.age(now)
+def _standing(group: Group, now: float) -> Standing:
+    cell = group.cell
+    verdict = cell.verdict(now)
     if cell.stale(now):
         kind = "stale"
     elif verdict.label == Label.UNKNOWN:
@@ -67,7 +71,7 @@ def _standing(cell: Cell, now: float) -> Standing:
         kind = "failing"
     else:
         kind = "detour" if verdict.label == Label.DETOUR else "passing"
-    return Standing(cell, verdict, age, kind)
+    return Standing(group.number, cell, verdict, group.age, kind)
 
 
 def _severity(one: Standing) -> tuple[int, int, float]:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from prober.surfaces import terminal_ladder
 from prober.surfaces.findings import Finding, findings, sentence
-from prober.surfaces.glyphs import look, present
+from prober.surfaces.glyphs import look, present, rank
 from prober.surfaces.pen import Drawing, Pen, Row, tile
 
 Document = dict[str, Any]
@@ -48,19 +48,31 @@ def flips(document: Document) -> RenderableType:
 
 
 def _matrix(document: Document, pen: Pen) -> Iterator[RenderableType]:
-    found = findings(document)
+    whole, found = document, findings(document)
     yield _headline(document, found, pen)
     yield ""
+    document = _drawn(document)
     cells = {(cell["source"], cell["target"]): cell for cell in document["cells"]}
     for targets in _blocks(document, pen):
         yield from _header(document, targets, pen)
         for source in document["sources"]:
             yield _row(source, targets, cells, _plan(document, targets, pen), pen)
         yield ""
-    yield _legend(document, pen)
+    yield _legend(whole, pen)
     if found:
         yield ""
         yield _findings(found, pen)
+
+
+def _drawn(document: Document) -> Document:
+    """What the heatmap shows: the cells, or, where not all are listed, the pairs of zones with their worst label."""
+    if not document.get("left_out"):
+        return document
+    pairs = document["zone_pairs"]
+    sides = {side: list(dict.fromkeys(one[f"{side}_zone"] for one in pairs)) for side in ("source", "target")}
+    cells = [{"source": one["source_zone"], "target": one["target_zone"], "label": min(one["labels"], key=rank)}
+             for one in pairs]  # fmt: skip
+    return {"sources": sides["source"], "targets": sides["target"], "cells": cells}
 
 
 def _headline(document: Document, found: list[Finding], pen: Pen) -> Text:

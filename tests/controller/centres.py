@@ -46,6 +46,7 @@ class Controller:
         self._probe += 1
         cell = self.centre.desk.matrix.cells[source, target]
         cell.recent.clear()
+        self.centre.desk.version += 1
         rtt_ms = 0.31 if label in ("healthy", "detour") else None
         cell.take(self._probe, self.centre.now() - age, verdict(source, target, label, **given), rtt_ms)
 

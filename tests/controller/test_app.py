@@ -82,7 +82,7 @@ def test_a_reload_is_for_admins_and_a_bad_document_keeps_the_good_one(tmp_path: 
         document.write_text((ROOT / "targets.yaml").read_text().replace("every: 1s", "every: 2s"))
         assert one.client.post("/-/reload", headers=admin).status_code == 200
         assert one.centre.reload_ok
-        assert {pair.every for pair in one.centre.desk.pairs} == {2.0}
+        assert {cell.every for cell in one.centre.desk.matrix.cells.values()} == {2.0}
 
 
 def test_readyz_says_when_judging_has_stopped_or_the_store_takes_nothing(running: Controller) -> None:
@@ -128,4 +128,4 @@ def test_no_input_that_fits_the_description_gets_an_answer_that_does_not(running
             case.call_and_validate(headers={"Authorization": f"Bearer {admin}"}, checks=CHECKS)
 
         call()
-    assert len(tried) == 12
+    assert len(tried) == 14

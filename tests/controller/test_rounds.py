@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prober.controller.rounds import FETCH_WITHIN, new_run, plan_for, run_parts
+from prober.controller.rounds import FETCH_WITHIN, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
 from prober.settings import read_targets
 from prober.targets import Targets
@@ -74,3 +74,14 @@ def test_a_plan_has_a_version_that_changes_with_it_alone(declared: Targets) -> N
 def test_a_paused_agent_has_a_plan_without_tasks(declared: Targets) -> None:
     assert plan_for(declared, "firewall", 3, [b"k" * 16], paused=True).tasks == []
     assert plan_for(declared, "firewall", 3, [b"k" * 16]).tasks
+
+
+def test_an_agent_is_sent_its_plan_until_it_goes_by_it(declared: Targets) -> None:
+    plans, keys = Plans(), [b"k" * 16]
+    version, first = plans.of(declared, "firewall", 1, keys)
+    assert first is not None and first.version == version and first == plan_for(declared, "firewall", 1, keys)
+    assert plans.of(declared, "firewall", 1, keys, "older") == (version, first)
+    assert plans.of(declared, "firewall", 1, keys, version) == (version, None)
+    other, changed = plans.of(declared, "firewall", 1, [b"n" * 16, *keys], version)
+    assert changed is not None and changed.version == other != version
+    assert Plans().of(declared, "firewall", 1, keys, version) == (version, None), "a controller that has just begun"

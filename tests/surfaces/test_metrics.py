@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from prober.matrix import Cell
+from prober.matrix import Cell, Matrix
 from prober.report import Held
 from prober.slo import Attainment
 from prober.surfaces import metrics
@@ -27,12 +27,19 @@ def cell(source: str, target: str, label: str = "healthy", at: float = 99.0) -> 
     return made
 
 
+def matrix(*cells: Cell) -> Matrix:
+    made = Matrix((one.source, one.target, one.every) for one in cells)
+    for one in cells:
+        made.cells[one.source, one.target].carry(one)
+    return made
+
+
 def reading() -> Reading:
     cells = (cell("a", "x"), cell("a", "y", "return-path-misroute"), cell("b", "x", at=40.0), Cell("b", "y", 1.0))
     standings = (Attainment("o", 99, 100, 0.99, -9.0, {"5m": 10.0, "1h": 2.0}, 3600.0),
                  Attainment("idle", 0, 0, None, None, {}, 3600.0))  # fmt: skip
     return Reading(
-        cells, 100.0, standings, {"o": 0.999, "idle": 0.9}, {"a": 0.25, "b": None}, {"healthy": 7},
+        matrix(*cells), 100.0, standings, {"o": 0.999, "idle": 0.9}, {"a": 0.25, "b": None}, {"healthy": 7},
         {"a": "left", "b": "left", "x": "right", "y": "right"}, "1.2.3", True, 1790000000.0,
     )  # fmt: skip
 
@@ -108,14 +115,17 @@ def test_any_other_accept_is_answered_in_the_text_format(accept: str) -> None:
 
 def test_names_with_quotes_backslashes_and_line_ends_are_read_back_as_they_were() -> None:
     odd = 'a"b\\c\nd'
-    found = samples(metrics.render(Reading((cell(odd, "x"),), 100.0))[0])
+    found = samples(metrics.render(Reading(matrix(cell(odd, "x")), 100.0))[0])
     assert value(found, "prober_cell_age_seconds", source=odd, target="x") == 1.0
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed: apt install prometheus")
 @pytest.mark.parametrize("per_pair", [2500, 0])
 def test_promtool_finds_nothing_to_complain_of(per_pair: int) -> None:
-    for body in (metrics.render(reading(), per_pair=per_pair)[0], metrics.probe(reading().cells, 100.0, 1.0)):
+    for body in (
+        metrics.render(reading(), per_pair=per_pair)[0],
+        metrics.probe(reading().matrix.cells.values(), 100.0, 1.0),
+    ):
         checked = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, check=False)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 

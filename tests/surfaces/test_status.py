@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prober.matrix import Cell
+from prober.matrix import Cell, Group
 from prober.surfaces import status
 from prober.verdict import Confidence, Label, Verdict
 
@@ -20,7 +20,7 @@ def cell(label: str, target: str = "ingress", at: float = 100.0) -> Cell:
 
 
 def told(*cells: Cell, now: float = 101.0, addresses: bool = True) -> dict[str, Any]:
-    return status.answer("all", cells, now, AT, addresses)
+    return status.answer("all", [Group(1, one.age(now), one) for one in cells], now, AT, addresses)
 
 
 @pytest.mark.parametrize("label", [one.value for one in Label])

@@ -1,0 +1,317 @@
+"""The matrix of a large fleet: a row of numbers for each cell that is well, and a `Cell` where anything happened.
+
+In a large fleet (`plan.whole`) both ends tell a complete handshake briefly: it was answered, then, after so long.
+Such *plain* answers are folded in by the thousand. A cell that fails, or of which a handshake was told whole, becomes
+a `Cell` with all that is known of it, and numbers again when it has been well for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from prober.matrix import (
+    LABELS,
+    NOT_DECLARED,
+    REMEMBER,
+    STALE_LEAST,
+    STALE_PERIODS,
+    Cell,
+    Codes,
+    Group,
+    Matrix,
+    Recent,
+    ZonePair,
+)
+from prober.segment import Batch
+from prober.verdict import Confidence, Label, Verdict
+
+KEPT = 8
+"""The last round-trip times of a cell that are kept, for their median."""
+LISTED = 10_000
+"""Cells that are listed one by one at most."""
+WELL = 8.0
+"""Seconds after its last probe before a cell that is well becomes numbers: longer than a probe can gain evidence."""
+
+
+class Columns(Matrix):
+    """Cells source x target; ``every[s, t]`` is infinite where a pair is not declared. Times: controller's seconds."""
+
+    def __init__(self, sources: list[str], targets: list[str], every: Batch) -> None:
+        self.sources, self.targets, self.every = sources, targets, every
+        self._row, self._column = ({name: at for at, name in enumerate(side)} for side in (sources, targets))
+        self.declared = np.isfinite(every)
+        self._patience = np.maximum(STALE_LEAST, STALE_PERIODS * every).astype(np.float64)
+        self.newest = np.full(every.shape, -np.inf)
+        self.sent, self.answered = np.zeros(every.shape, np.uint32), np.zeros(every.shape, np.uint32)
+        self.rtts = np.full((*every.shape, KEPT), np.nan, np.float32)
+        self.plain = self.declared.copy()
+        self.held: dict[tuple[str, str], Cell] = {}
+        self.cells = _Cells(self)
+
+    # -- one cell -----------------------------------------------------------------------------------------------
+
+    def place(self, key: tuple[str, str]) -> tuple[int, int] | None:
+        """Row and column of a declared pair."""
+        row, column = self._row.get(key[0]), self._column.get(key[1])
+        return (row, column) if row is not None and column is not None and self.declared[row, column] else None
+
+    def row(self, source: str) -> int | None:
+        return self._row.get(source)
+
+    def column_of(self, names: Iterable[str]) -> Batch:
+        """The columns of these targets, -1 for one that nobody asks."""
+        return np.array([self._column.get(name, -1) for name in names], np.int64)
+
+    def look(self, row: int, column: int) -> Cell:
+        """A cell as it stands; where it is numbers a copy, to be read."""
+        key = (self.sources[row], self.targets[column])
+        if key in self.held:
+            return self.held[key]
+        cell = Cell(*key, float(self.every[row, column]))
+        cell.sent, cell.answered = int(self.sent[row, column]), int(self.answered[row, column])
+        if np.isfinite(newest := self.newest[row, column]):
+            rtt = np.nanmedian(known) if not np.isnan(known := self.rtts[row, column]).all() else None
+            cell.recent.append(Recent(0, float(newest), _well(*key, rtt), None if rtt is None else float(rtt)))
+        return cell
+
+    def hold(self, key: tuple[str, str]) -> Cell | None:
+        """The cell itself, to be changed; None for a pair that nobody declares."""
+        if key in self.held or (place := self.place(key)) is None:
+            return self.held.get(key)
+        cell = self.held[key] = self.look(*place)
+        self.plain[place] = False
+        return cell
+
+    # -- many cells ---------------------------------------------------------------------------------------------
+
+    def fold(self, row: int, columns: Batch, sent: Batch, rtt_ms: Batch) -> None:
+        """Plain answers of one source: columns of cells that are numbers, when each was sent, RTTs (0: not known)."""
+        first = np.unique(columns, return_index=True)[1]
+        if len(first) < len(columns):
+            again = np.setdiff1d(np.arange(len(columns)), first)
+            self.fold(row, columns[first], sent[first], rtt_ms[first])
+            self.fold(row, columns[again], sent[again], rtt_ms[again])
+            return
+        slot = self.answered[row, columns] % KEPT
+        self.rtts[row, columns, slot] = np.where(rtt_ms > 0, rtt_ms, np.nan)
+        self.newest[row, columns] = np.maximum(self.newest[row, columns], sent)
+        self.sent[row, columns] += np.uint32(1)
+        self.answered[row, columns] += np.uint32(1)
+
+    def rest(self, now: float) -> list[tuple[str, str]]:
+        """The cells that were held and have been well for a while are numbers from now on; which ones."""
+        done = [key for key, cell in self.held.items() if _is_well(cell, now)]
+        for key in done:
+            self._put_back(key, self.held.pop(key))
+        return done
+
+    def _put_back(self, key: tuple[str, str], cell: Cell) -> None:
+        place = self.place(key)
+        assert place is not None
+        self.plain[place] = True
+        self.sent[place], self.answered[place] = cell.sent, cell.answered
+        self.newest[place] = max((one.sent for one in cell.recent), default=-np.inf)
+        last = [one.rtt_ms for one in cell.recent if one.rtt_ms is not None][-KEPT:]
+        self.rtts[place] = np.nan
+        self.rtts[place][: len(last)] = last
+
+    def stale(self, now: float) -> Batch:
+        """Where a cell's newest probe is too old, as `Cell.stale` says it."""
+        return now - self.newest > self._patience
+
+    def carry(self, old: Matrix) -> None:
+        """What is known of the cells that are still declared."""
+        if not isinstance(old, Columns):
+            for key, cell in old.cells.items():
+                if cell.recent and self.place(key):
+                    self._keep(key, cell)
+            return
+        rows, columns = (
+            [(mine[name], at) for at, name in enumerate(side) if name in mine]
+            for side, mine in ((old.sources, self._row), (old.targets, self._column))
+        )
+        here, there = (np.ix_([one[at] for one in rows], [one[at] for one in columns]) for at in (0, 1))
+        for mine, theirs in ((self.newest, old.newest), (self.sent, old.sent), (self.answered, old.answered),
+                             (self.rtts, old.rtts)):  # fmt: skip
+            mine[here] = theirs[there]
+        for key, cell in old.held.items():
+            if self.place(key):
+                self._keep(key, cell)
+
+    def _keep(self, key: tuple[str, str], cell: Cell) -> None:
+        mine = self.hold(key)
+        assert mine is not None
+        mine.carry(cell)
+
+    # -- what is asked of the whole -----------------------------------------------------------------------------
+
+    def near(self, sources: Container[str], targets: Container[str]) -> Iterator[Cell]:
+        """The cells of any of these sources or targets, and whatever is held."""
+        rows = [at for at, name in enumerate(self.sources) if name in sources]
+        columns = [at for at, name in enumerate(self.targets) if name in targets]
+        wanted = np.zeros(self.declared.shape, bool)
+        wanted[rows, :], wanted[:, columns] = True, True
+        yield from (self.look(int(row), int(column)) for row, column in np.argwhere(wanted & self.plain))
+        yield from self.held.values()
+
+    def around(self, source: str, target: str) -> Iterator[Cell]:
+        """`near` these two, and for each other source the cell of which it had an answer last."""
+        yield from self.near((source,), (target,))
+        newest = np.where(self.plain, self.newest, -np.inf)
+        for row, column in enumerate(newest.argmax(axis=1)) if len(self.targets) else ():
+            if self.sources[row] != source and np.isfinite(newest[row, column]):
+                yield self.look(row, int(column))
+
+    def asked(self, source: str, target: str) -> Collection[tuple[str, str]]:
+        """The declared pairs of this source or this target."""
+        row, column = self._row.get(source), self._column.get(target)
+        mine = np.flatnonzero(self.declared[row]) if row is not None else ()
+        theirs = np.flatnonzero(self.declared[:, column]) if column is not None else ()
+        return {(source, self.targets[at]) for at in mine} | {(self.sources[at], target) for at in theirs}
+
+    def select(self, sources: Iterable[str] = (), targets: Iterable[str] = ()) -> Iterator[Cell]:
+        """The cells of these sources and targets (none given: all)."""
+        where = self._where(tuple(sources), tuple(targets))
+        return (self.look(int(row), int(column)) for row, column in np.argwhere(where))
+
+    def _where(self, sources: Collection[str], targets: Collection[str]) -> Batch:
+        """The declared cells of these names (none given: all)."""
+        where = self.declared.copy()
+        for axis, (side, wanted) in enumerate(((self.sources, set(sources)), (self.targets, set(targets)))):
+            if wanted:
+                out = [at for at, name in enumerate(side) if name not in wanted]
+                where[(slice(None),) * axis + (out,)] = False
+        return where
+
+    def standing(self, now: float, sources: Collection[str] = (), targets: Collection[str] = ()) -> Iterator[Group]:
+        """All cells of these names: each held one by itself, the plain ones together, the stale ones of them apart."""
+        where = self._where(sources, targets)
+        for (row, column), cell in ((self.place(key), cell) for key, cell in self.held.items()):  # type: ignore[misc]  # held pairs are declared
+            if where[row, column]:
+                yield Group(1, cell.age(now), cell)
+        where &= self.plain
+        stale = self.stale(now)
+        for some in (where & stale, where & ~stale):
+            if count := int(np.count_nonzero(some)):
+                oldest = np.unravel_index(np.argmin(np.where(some, self.newest, np.inf)), some.shape)
+                cell = self.look(int(oldest[0]), int(oldest[1]))
+                yield Group(count, cell.age(now), cell)
+
+    def shown(
+        self, now: float, at: str, sources: Collection[str] = (), targets: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """As `Matrix.shown`; beyond `LISTED` cells those that are not healthy, and how many more there are."""
+        where = self._where(sources, targets)
+        count = int(np.count_nonzero(where))
+        if count <= LISTED:
+            return self.document(now, at, self.select(sources, targets))
+        told = self.codes(now).codes
+        healthy = told == LABELS.index(Label.HEALTHY)
+        places = np.argwhere(where & ~healthy)
+        listed = [self.look(int(row), int(column)) for row, column in places[:LISTED]]
+        rest = np.bincount(told[where], minlength=len(LABELS)) - np.bincount(
+            [LABELS.index(one.verdict(now).label) for one in listed], minlength=len(LABELS)
+        )
+        return {
+            **self.document(now, at, listed), "sources": self._named(where, 0), "targets": self._named(where, 1),
+            "left_out": {LABELS[code].value: int(n) for code, n in enumerate(rest) if n},
+        }  # fmt: skip
+
+    def _named(self, where: Batch, axis: int) -> list[str]:
+        names = (self.sources, self.targets)[axis]
+        return [names[at] for at in np.flatnonzero(where.any(axis=1 - axis))]
+
+    def codes(self, now: float) -> Codes:
+        """Every cell's label as a number."""
+        codes = np.where(self.stale(now), *(np.uint8(LABELS.index(one)) for one in (Label.UNKNOWN, Label.HEALTHY)))
+        codes[~self.declared] = NOT_DECLARED
+        for key, cell in self.held.items():
+            codes[self.place(key)] = LABELS.index(cell.verdict(now).label)
+        return Codes(self.sources, self.targets, codes)
+
+    def by_zones(self, zones: Mapping[str, str], now: float) -> list[ZonePair]:
+        """The cells of each pair of zones, counted."""
+        rows, columns = (_starts([zones.get(name, "") for name in side]) for side in (self.sources, self.targets))
+        if not rows or not columns:
+            return []
+        codes = self.codes(now).codes
+        counts = {label: _blocks(np.add, (codes == at).astype(np.int32), rows, columns)
+                  for at, label in enumerate(LABELS) if (codes == at).any()}  # fmt: skip
+        oldest = _blocks(np.minimum, np.where(self.declared, self._newest(), np.inf), rows, columns)
+        sent, answered = (_blocks(np.add, side.astype(np.int64), rows, columns) for side in self._totals())
+        return [
+            ZonePair(source, target, {label: int(n[r, c]) for label, n in counts.items() if n[r, c]},
+                     max(0.0, now - float(oldest[r, c])), int(sent[r, c]), int(answered[r, c]))
+            for r, source in enumerate(rows.values()) for c, target in enumerate(columns.values())
+            if np.isfinite(oldest[r, c]) or any(n[r, c] for n in counts.values())
+        ]  # fmt: skip
+
+    def _newest(self) -> Batch:
+        """When each cell's newest probe was sent."""
+        newest = self.newest.copy()
+        for key, cell in self.held.items():
+            newest[self.place(key)] = cell.recent[-1].sent if cell.recent else -np.inf
+        return newest
+
+    def _totals(self) -> tuple[Batch, Batch]:
+        sent, answered = self.sent.copy(), self.answered.copy()
+        for key, cell in self.held.items():
+            place = self.place(key)
+            sent[place], answered[place] = cell.sent, cell.answered
+        return sent, answered
+
+
+class _Cells(Mapping[tuple[str, str], Cell]):
+    """The cells by source and target, as a matrix of few has them; to be read."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+
+    def __getitem__(self, key: tuple[str, str]) -> Cell:
+        place = self._columns.place(key)
+        if place is None:
+            raise KeyError(key)
+        return self._columns.look(*place)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tuple) and len(key) == 2 and self._columns.place(key) is not None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        c = self._columns
+        return ((c.sources[row], c.targets[column]) for row, column in np.argwhere(c.declared))
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._columns.declared))
+
+
+def _well(source: str, target: str, rtt_ms: float | None) -> Verdict:
+    """What is said of an answer that was told briefly: the prober's word, and no other packet."""
+    took = f" in {rtt_ms:.2f} ms" if rtt_ms is not None else ""
+    return Verdict(Label.HEALTHY, Confidence.INFERRED, f"{source} → {target} answers{took}.")
+
+
+def _is_well(cell: Cell, now: float) -> bool:
+    """Nothing fails in it, nothing is being found out, and no probe of it can gain evidence any more."""
+    age = cell.age(now)
+    if (
+        age is None
+        or age < WELL
+        or cell.deaf is not None
+        or any(n.verdict.label != Label.HEALTHY for n in cell.window())
+    ):
+        return False
+    mixed = any(not one.verdict.label.passes for one in cell.recent if one.sent > now - REMEMBER)
+    return not mixed and (cell.settled() or cell.finding is None)
+
+
+def _starts(zones: list[str]) -> dict[int, str]:
+    """Where each run of one zone begins."""
+    return {at: zone for at, zone in enumerate(zones) if at == 0 or zones[at - 1] != zone}
+
+
+def _blocks(ufunc: np.ufunc, values: Batch, rows: dict[int, str], columns: dict[int, str]) -> Batch:
+    """Each rectangle of zones as one number."""
+    return ufunc.reduceat(ufunc.reduceat(values, list(rows), axis=0), list(columns), axis=1)
