@@ -29,6 +29,7 @@ from bench.fleet import processes, simulated, world
 from bench.fleet.world import World
 from prober import probe, segment
 from prober.handshake import State
+from prober.plan import whole
 from prober.report import LANE, OUTCOME, Report, encode, lane
 
 SIDE, ZONES, FAILING = 1000, 10, 10
@@ -64,10 +65,11 @@ def _address(first: int, number: int, each: int) -> str:
     return f"10.{first + number // each}.{number % each // 250}.{number % each % 250 + 1}"
 
 
-def told(number: int, side: int, failing: bool) -> Report:
-    """What one agent saw of all targets in the last seconds."""
+def told(number: int, side: int, briefly: int, failing: bool) -> Report:
+    """What one agent saw of all targets in the last seconds; none of it is a handshake that is told whole."""
     rows, now = np.zeros(side, OUTCOME), time.time_ns()
-    rows["probe"] = [probe.identity(number, serial) | 1 for serial in range(0, 2 * side, 2)]
+    ids = [probe.identity(number, serial) for serial in range(2 * side)]
+    rows["probe"] = [one for one in ids if one % briefly][:side]
     rows["target"], rows["state"] = np.arange(side), int(State.ANSWERED)
     rows["src_hi"], rows["src_lo"] = segment.pair(_address(10, number, side // ZONES))
     for column, n in enumerate(range(side)):
@@ -84,8 +86,9 @@ def told(number: int, side: int, failing: bool) -> Report:
 
 def fill(http: httpx.Client, made: World, side: int) -> None:
     """A report of each agent; of some one probe has failed."""
+    briefly = max(2, whole(made.targets()))
     for number, token in enumerate(made.tokens.values()):
-        one = told(number, side, number % (side // FAILING) == 0)
+        one = told(number, side, briefly, number % (side // FAILING) == 0)
         headers = {"Authorization": f"Bearer {token}", LANE: lane(one)}
         http.post(simulated.PATH, content=encode(one), headers=headers).raise_for_status()
 

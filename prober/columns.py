@@ -36,15 +36,22 @@ WELL = 8.0
 """Seconds after its last probe before a cell that is well becomes numbers: longer than a probe can gain evidence."""
 
 
+NEVER, NOBODY = -np.inf, np.inf
+"""When the newest probe of a cell was sent: not yet; and in the place of a cell that is held, or not declared."""
+
+
 class Columns(Matrix):
-    """Cells source x target; ``every[s, t]`` is infinite where a pair is not declared. Times: controller's seconds."""
+    """Cells source x target; ``every[s, t]`` is infinite where a pair is not declared. Times: controller's seconds.
+
+    The numbers are those of the plain cells alone; whoever sums them adds the held ones.
+    """
 
     def __init__(self, sources: list[str], targets: list[str], every: Batch) -> None:
         self.sources, self.targets, self.every = sources, targets, every
         self._row, self._column = ({name: at for at, name in enumerate(side)} for side in (sources, targets))
         self.declared = np.isfinite(every)
         self._patience = np.maximum(STALE_LEAST, STALE_PERIODS * every).astype(np.float64)
-        self.newest = np.full(every.shape, -np.inf)
+        self.newest = np.where(self.declared, NEVER, NOBODY)
         self.sent, self.answered = np.zeros(every.shape, np.uint32), np.zeros(every.shape, np.uint32)
         self.rtts = np.full((*every.shape, KEPT), np.nan, np.float32)
         self.plain = self.declared.copy()
@@ -82,7 +89,7 @@ class Columns(Matrix):
         if key in self.held or (place := self.place(key)) is None:
             return self.held.get(key)
         cell = self.held[key] = self.look(*place)
-        self.plain[place] = False
+        self.plain[place], self.newest[place], self.sent[place], self.answered[place] = False, NOBODY, 0, 0
         return cell
 
     # -- many cells ---------------------------------------------------------------------------------------------
@@ -113,7 +120,7 @@ class Columns(Matrix):
         assert place is not None
         self.plain[place] = True
         self.sent[place], self.answered[place] = cell.sent, cell.answered
-        self.newest[place] = max((one.sent for one in cell.recent), default=-np.inf)
+        self.newest[place] = max((one.sent for one in cell.recent), default=NEVER)
         last = [one.rtt_ms for one in cell.recent if one.rtt_ms is not None][-KEPT:]
         self.rtts[place] = np.nan
         self.rtts[place][: len(last)] = last
@@ -137,6 +144,7 @@ class Columns(Matrix):
         for mine, theirs in ((self.newest, old.newest), (self.sent, old.sent), (self.answered, old.answered),
                              (self.rtts, old.rtts)):  # fmt: skip
             mine[here] = theirs[there]
+        self.newest[self.declared & (self.newest == NOBODY)], self.newest[~self.declared] = NEVER, NOBODY
         for key, cell in old.held.items():
             if self.place(key):
                 self._keep(key, cell)
@@ -160,7 +168,7 @@ class Columns(Matrix):
     def around(self, source: str, target: str) -> Iterator[Cell]:
         """`near` these two, and for each other source the cell of which it had an answer last."""
         yield from self.near((source,), (target,))
-        newest = np.where(self.plain, self.newest, -np.inf)
+        newest = np.where(self.plain, self.newest, NEVER)
         for row, column in enumerate(newest.argmax(axis=1)) if len(self.targets) else ():
             if self.sources[row] != source and np.isfinite(newest[row, column]):
                 yield self.look(row, int(column))
@@ -237,31 +245,22 @@ class Columns(Matrix):
         rows, columns = (_starts([zones.get(name, "") for name in side]) for side in (self.sources, self.targets))
         if not rows or not columns:
             return []
-        codes = self.codes(now).codes
-        counts = {label: _blocks(np.add, (codes == at).astype(np.int32), rows, columns)
-                  for at, label in enumerate(LABELS) if (codes == at).any()}  # fmt: skip
-        oldest = _blocks(np.minimum, np.where(self.declared, self._newest(), np.inf), rows, columns)
-        sent, answered = (_blocks(np.add, side.astype(np.int64), rows, columns) for side in self._totals())
-        return [
-            ZonePair(source, target, {label: int(n[r, c]) for label, n in counts.items() if n[r, c]},
-                     max(0.0, now - float(oldest[r, c])), int(sent[r, c]), int(answered[r, c]))
+        stale = _blocks(np.add, self.stale(now), rows, columns, np.int64)
+        plain = _blocks(np.add, self.plain, rows, columns, np.int64)
+        oldest = _blocks(np.minimum, self.newest, rows, columns)
+        sent, answered = (_blocks(np.add, side, rows, columns, np.int64) for side in (self.sent, self.answered))
+        pairs = {
+            (source, target): ZonePair(
+                source, target, {Label.UNKNOWN: int(stale[r, c]), Label.HEALTHY: int(plain[r, c] - stale[r, c])},
+                _age(now, float(oldest[r, c])), int(sent[r, c]), int(answered[r, c]),
+            )
             for r, source in enumerate(rows.values()) for c, target in enumerate(columns.values())
-            if np.isfinite(oldest[r, c]) or any(n[r, c] for n in counts.values())
-        ]  # fmt: skip
-
-    def _newest(self) -> Batch:
-        """When each cell's newest probe was sent."""
-        newest = self.newest.copy()
-        for key, cell in self.held.items():
-            newest[self.place(key)] = cell.recent[-1].sent if cell.recent else -np.inf
-        return newest
-
-    def _totals(self) -> tuple[Batch, Batch]:
-        sent, answered = self.sent.copy(), self.answered.copy()
-        for key, cell in self.held.items():
-            place = self.place(key)
-            sent[place], answered[place] = cell.sent, cell.answered
-        return sent, answered
+        }  # fmt: skip
+        for cell in self.held.values():
+            key = zones.get(cell.source, ""), zones.get(cell.target, "")
+            pairs[key] = _with(pairs[key], cell, now)
+        told = (one._replace(labels={label: n for label, n in one.labels.items() if n}) for one in pairs.values())
+        return [one for one in told if one.labels]
 
 
 class _Cells(Mapping[tuple[str, str], Cell]):
@@ -312,6 +311,22 @@ def _starts(zones: list[str]) -> dict[int, str]:
     return {at: zone for at, zone in enumerate(zones) if at == 0 or zones[at - 1] != zone}
 
 
-def _blocks(ufunc: np.ufunc, values: Batch, rows: dict[int, str], columns: dict[int, str]) -> Batch:
+def _blocks(
+    ufunc: np.ufunc, values: Batch, rows: dict[int, str], columns: dict[int, str], kind: type | None = None
+) -> Batch:
     """Each rectangle of zones as one number."""
-    return ufunc.reduceat(ufunc.reduceat(values, list(rows), axis=0), list(columns), axis=1)
+    return ufunc.reduceat(ufunc.reduceat(values, list(rows), axis=0, dtype=kind), list(columns), axis=1)
+
+
+def _age(now: float, newest: float) -> float:
+    """Seconds; infinite where one was never judged, 0 where there is no plain cell."""
+    return 0.0 if newest == NOBODY else max(0.0, now - newest)
+
+
+def _with(pair: ZonePair, cell: Cell, now: float) -> ZonePair:
+    """A pair of zones and one more of its cells."""
+    label, age = cell.verdict(now).label, cell.age(now)
+    return pair._replace(
+        labels=pair.labels | {label: pair.labels.get(label, 0) + 1}, age=max(pair.age, np.inf if age is None else age),
+        sent=pair.sent + cell.sent, answered=pair.answered + cell.answered,
+    )  # fmt: skip
