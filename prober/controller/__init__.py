@@ -4,6 +4,7 @@ app        the processes' FastAPI application and its life
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
 plain      answers that are told briefly, by the thousand
 intake     reports in: group commit first, then acknowledged, then joined
+stranger   what a report must be before anything of it is taken
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
 rounds     a plan for each agent; what a run is
 runs       the runs on demand: any controller starts one, every one shows it, one ends it

@@ -14,14 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import msgspec
 import structlog
 
-from prober.errors import ProberError, Refused, StoreUnavailable
-from prober.handshake import State
-from prober.probe import SERIAL_BITS, Kind
-from prober.report import MOST_ROWS, Report, decode_report
-from prober.report import Gap as ReportedGap
+from prober.controller.stranger import decoded, strange
+from prober.errors import ProberError, StoreUnavailable
+from prober.report import Report
 from prober.store.reports import Gap
 
 LIMIT = 8 * 1024 * 1024
@@ -37,8 +34,6 @@ AT_ONCE = 32
 MOST_OF_ONE = 4
 """Requests of one agent at a time; an agent has one."""
 
-_STATES, _KINDS = int(max(State)), int(max(Kind))
-
 _log = structlog.get_logger("prober.controller")
 
 Row = tuple[str, int, int, int, bytes]
@@ -53,9 +48,10 @@ class Write(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A report between its arrival and its commit."""
+    """A report of agent `number` between its arrival and its commit."""
 
     report: Report
+    number: int
     row: Row
     received_ns: int
     done: asyncio.Future[bool]
@@ -72,10 +68,6 @@ class Busy(ProberError):
     """Too many reports wait; the agent tries again."""
 
     exit_code = 3
-
-
-class NoReport(Refused):
-    """What came is no report of this agent, and never will be: sending it again is of no use."""
 
 
 class Intake:
@@ -110,9 +102,9 @@ class Intake:
 
     async def take(self, body: bytes, agent: str, number: int, received_ns: int) -> Stored:
         """Returns when the report is on disk. Raises `NoReport`, `Busy`, and what the store says no with."""
-        report = read(body, agent, number)
+        report = decoded(body, agent)
         row = (agent, report.epoch, report.sequence, 0, body)
-        waiting = Waiting(report, row, received_ns, asyncio.get_running_loop().create_future())
+        waiting = Waiting(report, number, row, received_ns, asyncio.get_running_loop().create_future())
         lane, most = (self.live, WAITING) if report.live else (self.behind, BEHIND)
         if len(lane) >= most:
             self.refused += 1
@@ -138,6 +130,10 @@ class Intake:
 
     async def _commit(self, batch: list[Waiting]) -> None:
         """One transaction for all; whatever goes wrong, nobody waits for ever and the next batch is taken."""
+        none = strange([(waiting.report, waiting.number) for waiting in batch])
+        for place, why in none.items():
+            _settle(batch[place], why)
+        batch = [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
         rows = [waiting.row for waiting in batch]
         gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
         try:
@@ -184,51 +180,3 @@ def _settle(waiting: Waiting, came: bool | ProberError) -> None:
         waiting.done.set_exception(came)
     else:
         waiting.done.set_result(came)
-
-
-def read(body: bytes, agent: str, number: int) -> Report:
-    """A report, checked as far as a stranger's word must be: it is this agent's, and only of its own probes.
-
-    Raises `NoReport` with everything that is wrong.
-    """
-    try:
-        report = decode_report(body)
-        outcomes, sightings = report.outcome_rows(), report.sighting_rows()
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise NoReport(f"this is no report: {error}") from error
-    if report.agent != agent:
-        raise NoReport(
-            f"the token is {agent}'s and the report says {report.agent!r}: an agent reports its own sightings"
-        )
-    checks = {
-        "a sighting for each frame": not report.frames or len(report.frames) == len(sightings),
-        "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,
-        "not too many rows": max(len(sightings), len(outcomes)) <= MOST_ROWS,
-    }
-    if len(outcomes):
-        state = outcomes["state"]
-        checks["known target names"] = int(outcomes["target"].max()) < len(report.targets)
-        checks["known run names"] = int(outcomes["run"].max()) < max(1, len(report.runs))
-        checks["its own probes' outcomes"] = bool((outcomes["probe"] >> SERIAL_BITS == number).all())
-        checks["states that exist"] = int(state.min()) >= 1 and int(state.max()) <= _STATES
-    if len(sightings):
-        kind, where = sightings["kind"], sightings["where"]
-        checks["known interface names"] = int(sightings["name"].max()) < len(report.interfaces)
-        checks["kinds that exist"] = int(kind.min()) >= 1 and int(kind.max()) <= _KINDS
-        checks["places that exist"] = int(where.min()) >= 1 and int(where.max()) <= 3
-    times = (report.clock_ns, report.since_ns, report.until_ns)
-    checks["times that fit"] = all(0 <= ns < 2**62 for ns in times) and 0 <= report.age_ns < 2**61
-    checks["gaps that make sense"] = all(map(_is_gap, report.gaps))
-    wrong = [what for what, fine in checks.items() if not fine]
-    if wrong:
-        raise NoReport(f"this report of {agent} lacks {', '.join(wrong)}")
-    return report
-
-
-def _is_gap(gap: ReportedGap) -> bool:
-    return (
-        0 <= gap.epoch < 2**63
-        and 0 < gap.first <= gap.last < 2**63
-        and 0 <= gap.since_ns <= gap.until_ns < 2**62
-        and 0 <= gap.failed <= gap.probes < 2**62
-    )

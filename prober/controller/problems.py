@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from prober.controller.access import Unknown
-from prober.controller.intake import Busy, NoReport
+from prober.controller.intake import Busy
+from prober.controller.stranger import NoReport
 from prober.errors import CannotMeasure, ConfigInvalid, ProberError, Refused, StoreFull
 
 TITLES = {

@@ -5,28 +5,24 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 import httpx
-import msgspec
-import numpy as np
 import pytest
 import structlog
-from hypothesis import given, settings
-from hypothesis import strategies as some
 
 from prober.controller import access, intake, keeper
-from prober.controller.intake import Busy, Intake, NoReport, read
+from prober.controller.intake import Busy, Intake
 from prober.errors import ProberError, StoreFull, StoreUnavailable
 from prober.report import PLAN, Report, decode_orders, decode_report, encode
 from prober.report import Gap as ReportedGap
 from prober.store.reports import Gap
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
+from tests.controller.spoilt import SPOILT
 
 PATH = "/agent/v1/reports"
 
@@ -106,83 +102,11 @@ def test_an_agent_that_is_not_declared_hears_that_it_is_to_be_declared(running: 
     )  # fmt: skip
 
 
-def outcomes(**wrong: int) -> Callable[[Report], Report]:
-    """The same report with these columns of its outcomes changed."""
-
-    def change(report: Report) -> Report:
-        rows = report.outcome_rows().copy()
-        for name, value in wrong.items():
-            rows[name] = value
-        return msgspec.structs.replace(report, outcomes=rows.tobytes())
-
-    return change
-
-
-def sightings(**wrong: int) -> Callable[[Report], Report]:
-    """The same of its sightings."""
-
-    def change(report: Report) -> Report:
-        rows = report.sighting_rows().copy()
-        for name, value in wrong.items():
-            rows[name] = value
-        return msgspec.structs.replace(report, sightings=rows.tobytes())
-
-    return change
-
-
-def fields(**wrong: object) -> Callable[[Report], Report]:
-    """The same of the report itself."""
-    return lambda report: msgspec.structs.replace(report, **wrong)
-
-
-def many(report: Report) -> Report:
-    """More outcomes than one report may hold."""
-    rows = np.repeat(report.outcome_rows(), intake.MOST_ROWS + 1)
-    return msgspec.structs.replace(report, outcomes=rows.tobytes())
-
-
-SPOILT: dict[str, Callable[[Report], Report | bytes]] = {
-    "another's name": fields(agent="lb"),
-    "another's probe": outcomes(probe=9 << 20),
-    "a target index too far": outcomes(target=9),
-    "a run index too far": outcomes(run=9),
-    "an unknown state": outcomes(state=77),
-    "an unknown kind": sightings(kind=99),
-    "an unknown place": sightings(where=0),
-    "an interface index too far": sightings(name=3),
-    "half a row": lambda good: msgspec.structs.replace(good, outcomes=good.outcomes[:-1]),
-    "a frame too few": lambda good: msgspec.structs.replace(good, frames=good.frames[:1]),
-    "a huge epoch": fields(epoch=2**63),
-    "sequence 0": fields(sequence=0),
-    "a clock before 1970": fields(clock_ns=-1),
-    "too many rows": many,
-    "a gap that ends before it begins": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 5, 4, 0, 1)]),
-    "a gap without an end": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 5, 2**63, 0, 1)]),
-    "more failures than probes": lambda good: msgspec.structs.replace(good, gaps=[ReportedGap(1, 1, 2, 0, 1, 3, 4)]),
-    "an age before it was written": fields(age_ns=-1),
-    "cut short": lambda good: encode(good)[:-20],
-    "nothing": lambda _: b"",
-    "another type": lambda _: msgspec.msgpack.encode({"agent": 5}),
-}
-
-
 @pytest.mark.parametrize("kind", SPOILT)
 def test_what_is_no_report_of_this_agent_is_refused_for_good(running: Controller, token: str, kind: str) -> None:
     answer = post(running, token, SPOILT[kind](agent(running, 11).answered()))
     assert answer.status_code == 400, answer.text
     assert "report" in detail(answer)
-
-
-@settings(max_examples=300, deadline=None)
-@given(body=some.binary(max_size=400), at=some.integers(0, 2000), flip=some.integers(1, 255))
-def test_any_bytes_are_a_report_or_refused(body: bytes, at: int, flip: int) -> None:
-    good = bytearray(encode(Reporter("firewall").answered()))
-    good[at % len(good)] ^= flip
-    for one in (body, bytes(good)):
-        try:
-            assert read(one, "firewall", 0).agent == "firewall"
-        except NoReport:
-            continue
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controller, token: str) -> None:
@@ -200,28 +124,6 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controll
     answer = running.client.post(PATH, content=drip(), headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 413
     assert "at most 8388608 bytes" in detail(answer)
-
-
-def bomb(field: str, one: bytes) -> bytes:
-    """A report of which one field is a list of as many of these as the body may hold."""
-    good = msgspec.msgpack.encode({"agent": "firewall", "epoch": 1, "sequence": 1, "clock_ns": 1, "since_ns": 1})
-    count = (intake.LIMIT - 200) // len(one)
-    rest = msgspec.msgpack.encode("until_ns") + b"\x01" + msgspec.msgpack.encode(field)
-    return bytes([good[0] + 2]) + good[1:] + rest + b"\xdd" + count.to_bytes(4, "big") + one * count
-
-
-@pytest.mark.parametrize(
-    ("field", "one"),
-    [("answers", b"\x80"), ("frames", b"\xc4\x00"), ("notes", b"\xa0"), ("gaps", b"\x80"), ("targets", b"\xa0")],
-)
-def test_a_body_that_would_unfold_into_millions_is_refused_before_it_does(field: str, one: bytes) -> None:
-    body = bomb(field, one)
-    tracemalloc.start()
-    with pytest.raises(NoReport, match="of length <="):
-        read(body, "firewall", 0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "identity, gzip"])
