@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -43,6 +43,13 @@ IDLE = "SET idle_in_transaction_session_timeout = '10s'"
 
 FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 """PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
+
+
+class Many(NamedTuple):
+    """An INSERT of many rows: SQLite's is run once for each, PostgreSQL's has all of them, a list for each column."""
+
+    sqlite: str
+    postgresql: str
 
 
 class Store:
@@ -95,20 +102,16 @@ class Store:
         """An INSERT that knows ``ON CONFLICT``, which both databases speak alike."""
         return sqlite.insert(table) if self.on_sqlite else postgresql.insert(table)
 
-    def put(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
-        """New rows, each with all of the table's columns in order, none of which is there: COPY on PostgreSQL."""
-        names = [column.name for column in table.c]
-        if self.on_sqlite:
-            connection.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in rows])
-            return
+    def put(self, connection: sa.Connection, many: Many, rows: Sequence[Sequence[Any]]) -> int:
+        """These rows, straight through the driver. How many of them the statement took."""
         raw: Any = connection.connection.driver_connection
         driver: Any = connection.dialect.dbapi
         try:
-            with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+            if self.on_sqlite:
+                return int(raw.executemany(many.sqlite, rows).rowcount)
+            return int(raw.execute(many.postgresql, [list(column) for column in zip(*rows, strict=True)]).rowcount)
         except driver.Error as error:  # it goes past SQLAlchemy, so it is not wrapped yet
-            raise exc.DBAPIError("COPY", None, error) from error
+            raise exc.DBAPIError("INSERT", None, error) from error
 
     def alone(self, connection: sa.Connection, what: sa.Table) -> None:
         """From here to the commit no other transaction is `alone` with the same table.

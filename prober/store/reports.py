@@ -8,14 +8,13 @@ one that was forgotten. A hole that the agent itself calls a gap is none: nothin
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from prober.errors import Refused
-from prober.store.engine import Store
+from prober.store.engine import Many, Store
 from prober.store.tables import COUNTED, fleet, gaps, reports, watermarks
 
 LARGEST = 2**63 - 1
@@ -84,15 +83,18 @@ def append(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], told:
             raise Refused(f"report {epoch}/{sequence} of {agent}: epoch is 0 to 2**63-1, sequence 1 to 2**63-1")
     with store.begin() as connection:
         store.alone(connection, reports)
-        fresh = _fresh(store, connection, rows)
         before = _last(connection)
-        placed = _placed(fresh, before, store.now_ns(connection))
-        if placed:
-            store.put(connection, reports, placed)
+        placed = _placed(rows, before, store.now_ns(connection))
+        new = store.put(connection, _NEW, placed)
+        if new:
             store.tell(connection, "reports")
         _keep_gaps(store, connection, told)
-    places = {(row.agent, row.epoch, row.sequence): row.received_ns for row in placed}
-    return Taken([places.pop(row[:3], 0) for row in rows], before)  # the same twice in a batch is new the first time
+        places = [row[3] for row in placed]
+        if new < len(placed):
+            there = connection.execute(sa.select(reports.c.received_ns).where(reports.c.received_ns > before))
+            mine = set(there.scalars())
+            places = [place if place in mine else 0 for place in places]
+    return Taken(places, before)
 
 
 def _last(connection: sa.Connection) -> int:
@@ -109,11 +111,16 @@ def last(store: Store) -> int:
         return _last(connection)
 
 
-def _placed(rows: Iterable[Row], before: int, now_ns: int) -> list[Row]:
+Named = tuple[str, int, int, int, bytes]
+"""A `Row`, as a plain tuple."""
+
+
+def _placed(rows: Iterable[Named], before: int, now_ns: int) -> list[Named]:
+    """The rows with their places, as if all were new: the place of one that is there already stays empty."""
     placed = []
-    for row in rows:
-        before = max(before + 1, row.received_ns or now_ns)
-        placed.append(row._replace(received_ns=before))
+    for agent, epoch, sequence, received_ns, body in rows:
+        before = max(before + 1, received_ns or now_ns)
+        placed.append((agent, epoch, sequence, before, body))
     return placed
 
 
@@ -122,33 +129,17 @@ def _mark(connection: sa.Connection, agent: str, epoch: int) -> int:
     return connection.execute(sa.select(watermarks.c.sequence).where(mine)).scalar_one_or_none() or 0
 
 
-_THERE = """
-    SELECT n.agent, n.epoch, n.sequence FROM {names} WHERE EXISTS (
-        SELECT 1 FROM reports r WHERE r.agent = n.agent AND r.epoch = n.epoch AND r.sequence = n.sequence
-    ) OR EXISTS (
-        SELECT 1 FROM watermarks w WHERE w.agent = n.agent AND w.epoch = n.epoch AND w.sequence >= n.sequence
-    )"""
-"""Which of these names were taken before. One text however many they are: it is compiled and planned once."""
-_ON_POSTGRESQL = _THERE.format(names="unnest(%s::text[], %s::bigint[], %s::bigint[]) AS n(agent, epoch, sequence)")
-_ON_SQLITE = _THERE.format(
-    names="(SELECT value ->> 0 AS agent, value ->> 1 AS epoch, value ->> 2 AS sequence FROM json_each(?)) AS n"
+_NEW = Many(
+    """INSERT INTO reports (agent, epoch, sequence, received_ns, body) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (
+         SELECT 1 FROM watermarks w WHERE w.agent = ?1 AND w.epoch = ?2 AND w.sequence >= ?3
+       ) ON CONFLICT DO NOTHING""",
+    """INSERT INTO reports (agent, epoch, sequence, received_ns, body) SELECT n.* FROM unnest(
+         %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[]
+       ) AS n(agent, epoch, sequence, received_ns, body) WHERE NOT EXISTS (
+         SELECT 1 FROM watermarks w WHERE w.agent = n.agent AND w.epoch = n.epoch AND w.sequence >= n.sequence
+       ) ON CONFLICT DO NOTHING""",
 )
-
-
-def _fresh(
-    store: Store, connection: sa.Connection, rows: Sequence[tuple[str, int, int, int, bytes]]
-) -> list[Row]:  # fmt: skip
-    """Those that are not there yet, in order. Nobody else writes reports meanwhile: see `Store.alone`."""
-    fresh: dict[tuple[str, int, int], Row] = {}
-    for row in rows:
-        fresh.setdefault(row[:3], Row(*row))  # of one that came twice, the first
-    if store.on_sqlite:
-        there = connection.exec_driver_sql(_ON_SQLITE, (json.dumps(list(fresh)),))
-    else:
-        there = connection.exec_driver_sql(_ON_POSTGRESQL, tuple(map(list, zip(*fresh, strict=True))))
-    for agent, epoch, sequence in there:
-        del fresh[agent, epoch, sequence]
-    return list(fresh.values())
+"""Those that were not taken before; of one that comes twice, the first."""
 
 
 def _keep_gaps(store: Store, connection: sa.Connection, told: Sequence[Gap]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from prober.errors import CannotMeasure, ConfigInvalid, StoreFull, StoreUnavailable
 from prober.store import engine, reports, schema, tables
-from prober.store.engine import Store, connect, open_store, parse_url
+from prober.store.engine import Many, Store, connect, open_store, parse_url
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,17 @@ def test_a_second_writer_waits_for_the_first(store: Store) -> None:
     assert reports.take(store, "lb", 1, 1, 1, b"")
 
 
+INTO = "INSERT INTO reports (agent, epoch, sequence, received_ns, body) "
+ARRAYS = "%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[]"
+MANY = Many(f"{INTO} VALUES (?, ?, ?, ?, ?)", f"{INTO} SELECT * FROM unnest({ARRAYS})")
+
+
 def test_rows_are_put_all_or_none_and_a_clash_is_a_sentence(store: Store) -> None:
     rows = [("lb", 1, 1, 5, b"\x00\t\\N\n"), ("tab\tand \\N", 1, 1, 5, b"")]
     with store.begin() as connection:
-        store.put(connection, tables.reports, rows)
+        assert store.put(connection, MANY, rows) == 2
     with pytest.raises(StoreUnavailable, match=r"(?i)unique|duplicate"), store.begin() as connection:
-        store.put(connection, tables.reports, [("vm", 1, 1, 5, b""), rows[0]])
+        store.put(connection, MANY, [("vm", 1, 1, 5, b""), rows[0]])
     with store.read() as connection:
         assert [
             tuple(row) for row in connection.execute(sa.select(tables.reports).order_by(tables.reports.c.agent))
