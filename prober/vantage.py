@@ -19,6 +19,8 @@ STEP_NS = 1_000_000_000
 """An agent's clock that is off by more than this from what it showed before was set, or its report came late."""
 STEADY = 5.0
 """Seconds of reports that are all late by as much: the clock was set back, and the report that said so is lost."""
+READ_NS = 75_000_000_000
+"""How long readings of counters are kept: no probe is told of that began earlier (`joiner.UNCLAIMED`)."""
 DRIFT_NS = 200_000.0
 """Nanoseconds a second by which a clock may run slow (200 ppm; quartz has 100 at most)."""
 
@@ -50,6 +52,8 @@ class Vantage:
             self.offset_ns += int((received - self.heard) * DRIFT_NS)
         self.heard, self.offset_ns = max(self.heard, received), min(self.offset_ns, offset)
         self.counters.append((report.clock_ns, report.counters))
+        while self.counters[0][0] < report.clock_ns - READ_NS:
+            self.counters.popleft()
         if not report.dropped and report.since_ns <= report.until_ns:
             spans = self.covered if report.tap else self.looked
             spans[:] = _merged([*spans, (report.since_ns, report.until_ns)])

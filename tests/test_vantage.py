@@ -100,6 +100,12 @@ def test_a_slow_clock_is_followed():
     assert abs(vantage.offset_ns - true) < 20_000_000, "3.6 s behind by now, and known to 20 ms"
 
 
+def test_readings_of_counters_are_kept_for_as_long_as_a_probe_can_be_told_of():
+    rare = heard(*(told(float(at), counters={"n": at}) for at in range(0, 200, 5)))
+    assert len(rare.counters) == 16
+    assert rare.moved(122.0, 123.0) == {"n": 5}
+
+
 def test_counters_moved_between_the_readings_around_a_probe():
     readings = [
         told(at, counters={"ListenOverflows": n, "other": 7}) for at, n in ((1.0, 5), (1.25, 5), (1.5, 8), (1.75, 9))
