@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from prober.errors import ProberError, Refused
 from prober.store.engine import Store
-from prober.store.tokens import Token, add_token, get_token, revoke_token
+from prober.store.tokens import Token, add_token, get_token, good_tokens, revoke_token
 
 RANKS = {"none": 0, "monitor": 1, "viewer": 2, "operator": 3, "admin": 4}
 """What each role may includes what the ones before it may."""
@@ -87,14 +87,26 @@ def who(store: Store, token: str, now: float | None = None) -> Identity | None:
     now = time.monotonic() if now is None else now
     known, name = _remembered.setdefault(store, {}), _hash(token)
     until, identity = known.get(name, (0.0, None))
-    if identity is None or until <= now:
-        known.pop(name, None)
+    if identity is not None and until <= now:
+        _renew(store, known, now)
+        _, identity = known.get(name, (0.0, None))
+    if identity is None:
         identity = _look_up(store, token)
         if identity is not None:
             while len(known) >= REMEMBERED_TOKENS:
                 known.pop(next(iter(known)))
             known[name] = (now + REMEMBERED_SECONDS, identity)
     return identity
+
+
+def _renew(store: Store, known: dict[str, tuple[float, Identity]], now: float) -> None:
+    """All whose time is up, or soon will be, with one look: a thousand agents must not make a thousand."""
+    good, soon = good_tokens(store), now + REMEMBERED_SECONDS / 2
+    for name, (until, identity) in list(known.items()):
+        if identity.token_id not in good:
+            del known[name]
+        elif until <= soon:
+            known[name] = (now + REMEMBERED_SECONDS, identity)
 
 
 def _look_up(store: Store, token: str) -> Identity | None:

@@ -34,6 +34,12 @@ def get_token(store: Store, token_id: str) -> Token | None:
     return None if row is None else Token(**row._mapping)
 
 
+def good_tokens(store: Store) -> set[str]:
+    """The ids of all that are not revoked."""
+    with store.read() as connection:
+        return set(connection.execute(sa.select(tokens.c.id).where(tokens.c.revoked_ns.is_(None))).scalars())
+
+
 def list_tokens(store: Store) -> list[Token]:
     """Every token, oldest first."""
     with store.read() as connection:

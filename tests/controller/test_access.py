@@ -100,6 +100,22 @@ def test_a_token_revoked_by_another_process_is_refused_within_seconds(store: Sto
     assert who(store, token, now=105.0) is None
 
 
+def test_a_thousand_tokens_are_looked_up_again_with_one_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [create(store, "viewer") for _ in range(3)]
+    found = [who(store, token, now=100.0 + later) for later, token in enumerate(made)]
+    looks = []
+    monkeypatch.setattr(access, "good_tokens", lambda of: looks.append(1) or tokens.good_tokens(of))
+    monkeypatch.setattr(access, "get_token", lambda *_: pytest.fail("each was looked up by itself"))
+    assert [who(store, token, now=105.0) for token in made] == found
+    assert [who(store, token, now=109.9) for token in made] == found
+    assert looks == [1]
+    assert found[1] and found[1].token_id
+    tokens.revoke_token(store, found[1].token_id, 1)
+    assert who(store, made[0], now=110.0) == found[0]
+    monkeypatch.undo()
+    assert who(store, made[1], now=110.0) is None
+
+
 def test_a_good_token_works_on_for_seconds_while_the_database_is_away(store: Store, tmp_path: Path) -> None:
     token = create(store, "monitor")
     found = who(store, token, now=100.0)
