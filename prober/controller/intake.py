@@ -29,6 +29,8 @@ WAITING = 256
 """Reports that may wait for the writer; beyond that agents are told to come back later."""
 BEHIND = 64
 """Reports of the past that may wait; so many more of them wait at their agents."""
+AT_MOST = 128
+"""Reports of the present in one transaction: while they are written, those before them are joined and acknowledged."""
 AT_ONCE = 32
 """Reports of the past in one transaction at most, so that those of the present do not wait for many."""
 MOST_OF_ONE = 4
@@ -55,6 +57,10 @@ class Waiting:
     row: Row
     received_ns: int
     done: asyncio.Future[bool]
+
+
+Written = tuple[list[Waiting], Sequence[int] | ProberError]
+"""Reports, and each one's place (0 where it had been there), or why they are not on disk."""
 
 
 class Stored(NamedTuple):
@@ -114,35 +120,45 @@ class Intake:
         return Stored(report, await waiting.done)
 
     async def run(self) -> None:
-        """The one writer, for ever."""
+        """The one writer, for ever. What is written is joined and acknowledged while the next are being written."""
         while True:
             await self._filled.wait()
             self._filled.clear()
-            while batch := self._next():
-                await self._commit(batch)
+            written: Written | None = None
+            while self.live or self.behind:
+                batch = self._next()
+                writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+                self._finish(written)
+                written = batch, await writing
+            self._finish(written)
 
     def _next(self) -> list[Waiting]:
-        batch = list(self.live)
-        self.live.clear()
+        """Those that are reports, the others hear why not; of the present first."""
+        batch = [self.live.popleft() for _ in range(min(AT_MOST, len(self.live)))]
         room = max(1, AT_ONCE - len(batch))
         batch += [self.behind.popleft() for _ in range(min(room, len(self.behind)))]
-        return batch
-
-    async def _commit(self, batch: list[Waiting]) -> None:
-        """One transaction for all; whatever goes wrong, nobody waits for ever and the next batch is taken."""
         none = strange([(waiting.report, waiting.number) for waiting in batch])
         for place, why in none.items():
             _settle(batch[place], why)
-        batch = [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
+        return [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
+
+    def _write(self, batch: list[Waiting]) -> Sequence[int] | ProberError:
+        """One transaction for all, in a thread: their places, or why there are none."""
         rows = [waiting.row for waiting in batch]
         gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
         try:
-            places = await asyncio.to_thread(self.write, rows, gaps)
+            return self.write(rows, gaps)
         except Exception as error:  # noqa: BLE001  # each waiting agent hears of it and tries again
+            return _as_trouble(error)
+
+    def _finish(self, written: Written | None) -> None:
+        """Whatever went wrong, nobody waits for ever and the next batch is taken."""
+        batch, came = written or ([], [])
+        if isinstance(came, ProberError):
             for waiting in batch:
-                _settle(waiting, _as_trouble(error))
+                _settle(waiting, came)
             return
-        for waiting, place in zip(batch, places, strict=True):
+        for waiting, place in zip(batch, came, strict=True):
             if place:
                 self._join(waiting.report, place)
             _settle(waiting, place > 0)

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -31,6 +32,9 @@ DRIVERS = {
 BUSY_SECONDS = 10
 """How long a SQLite writer waits for the one before it."""
 
+TOGETHER = 32
+"""Rows in one of SQLite's statements: for as long as it runs this process' other threads go on (sqlite3 lets go of the
+interpreter for each step), and taking it back for every row is to wait for them every time."""
 FORGET = 2000
 """Rows that one transaction deletes at most."""
 
@@ -46,10 +50,16 @@ FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 
 
 class Many(NamedTuple):
-    """An INSERT of many rows: SQLite's is run once for each, PostgreSQL's has all of them, a list for each column."""
+    """An INSERT of many rows. SQLite's has ``{}`` in the place of rows of values, of so many ``columns``; PostgreSQL's
+    has a list for each column."""
 
+    columns: int
     sqlite: str
     postgresql: str
+
+    def of(self, rows: int) -> str:
+        """SQLite's, of so many rows."""
+        return self.sqlite.format(", ".join(["(" + ", ".join("?" * self.columns) + ")"] * rows))
 
 
 class Store:
@@ -108,7 +118,11 @@ class Store:
         driver: Any = connection.dialect.dbapi
         try:
             if self.on_sqlite:
-                return int(raw.executemany(many.sqlite, rows).rowcount)
+                whole = len(rows) - len(rows) % TOGETHER
+                parts = [rows[at : at + TOGETHER] for at in range(0, whole, TOGETHER)]
+                told = many.of(TOGETHER)
+                new = sum(raw.execute(told, list(chain.from_iterable(part))).rowcount for part in parts)
+                return int(new + raw.executemany(many.of(1), rows[whole:]).rowcount)
             return int(raw.execute(many.postgresql, [list(column) for column in zip(*rows, strict=True)]).rowcount)
         except driver.Error as error:  # it goes past SQLAlchemy, so it is not wrapped yet
             raise exc.DBAPIError("INSERT", None, error) from error

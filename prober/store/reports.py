@@ -130,8 +130,9 @@ def _mark(connection: sa.Connection, agent: str, epoch: int) -> int:
 
 
 _NEW = Many(
-    """INSERT INTO reports (agent, epoch, sequence, received_ns, body) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (
-         SELECT 1 FROM watermarks w WHERE w.agent = ?1 AND w.epoch = ?2 AND w.sequence >= ?3
+    5,
+    """INSERT INTO reports (agent, epoch, sequence, received_ns, body) SELECT * FROM (VALUES {}) WHERE NOT EXISTS (
+         SELECT 1 FROM watermarks w WHERE w.agent = column1 AND w.epoch = column2 AND w.sequence >= column3
        ) ON CONFLICT DO NOTHING""",
     """INSERT INTO reports (agent, epoch, sequence, received_ns, body) SELECT n.* FROM unnest(
          %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[]

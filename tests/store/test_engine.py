@@ -129,7 +129,7 @@ def test_a_second_writer_waits_for_the_first(store: Store) -> None:
 
 INTO = "INSERT INTO reports (agent, epoch, sequence, received_ns, body) "
 ARRAYS = "%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[]"
-MANY = Many(f"{INTO} VALUES (?, ?, ?, ?, ?)", f"{INTO} SELECT * FROM unnest({ARRAYS})")
+MANY = Many(5, f"{INTO} VALUES {{}}", f"{INTO} SELECT * FROM unnest({ARRAYS})")
 
 
 def test_rows_are_put_all_or_none_and_a_clash_is_a_sentence(store: Store) -> None:
