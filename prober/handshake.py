@@ -110,7 +110,7 @@ for (_state, _event), _step in TABLE.items():
 
 _SYN, _SYN_ACK, _REFUSAL = int(Kind.SYN), int(Kind.SYN_ACK), int(Kind.REFUSAL)
 _POD = int(Where.POD)
-_SENT, _NOT_SENT = int(State.SENT), int(State.NOT_SENT)
+_SENT, _NOT_SENT, _ANSWERED = int(State.SENT), int(State.NOT_SENT), int(State.ANSWERED)
 """As numbers: numpy asks an enum's member for a dozen attributes before it takes it for one."""
 
 
@@ -184,7 +184,7 @@ class Handshakes:
         answers = sightings.take(answering[known])
         events = self._events(at, answers)
         first = _first(at, events, answers["time_ns"])
-        closing, outcomes = self._advance(at[first], events[first], now_ns, answers["time_ns"][first])
+        closing, outcomes = self._advance(at[first], events[first], now_ns, answers.take(first))
         challenges = np.flatnonzero(inward & (kind == Kind.CHALLENGE))
         if len(challenges):
             again = self._challenged(sightings.take(challenges[:MOST_CHALLENGES]))
@@ -280,21 +280,26 @@ class Handshakes:
         choices = [(answer & asked) | (exact & says_yes), answer, exact & (seen["kind"] == _REFUSAL)]
         return np.select(choices, [Event.ANSWER, Event.STRANGE_ANSWER, Event.REFUSAL], 0)
 
-    def _advance(self, at: Batch, events: Batch, now_ns: int, times: Batch | None = None) -> tuple[Batch, Batch]:
-        """Apply one event each to different rows, by `TABLE`."""
+    def _advance(self, at: Batch, events: Batch, now_ns: int, answers: Batch | None = None) -> tuple[Batch, Batch]:
+        """Apply one event each to different rows, by `TABLE`; `answers` are the sightings behind them."""
         rows = self._rows.take(at)
         before = rows["state"].copy()
         after, closes = _NEXT[before, events], _CLOSES[before, events]
         ends = (after > _SENT) & (before == _SENT)
         rows["state"] = np.where(after != 0, after, before)
         rows["done_ns"] = np.where(ends, now_ns, rows["done_ns"])
-        if times is not None:
+        if answers is not None:
             since = np.where(rows["left_ns"] != 0, rows["left_ns"], rows["sent_ns"])
-            rows["rtt_ns"] = np.where(ends, np.maximum(times - since, 0), rows["rtt_ns"])
+            rows["rtt_ns"] = np.where(ends, np.maximum(answers["time_ns"] - since, 0), rows["rtt_ns"])
         for name in ("state", "done_ns", "rtt_ns"):
             self._rows[name][at] = rows[name]
         self._waiting -= int(np.count_nonzero(ends))
-        return _closing(rows.take(np.flatnonzero(closes))), _outcomes(rows.take(np.flatnonzero(ends)))
+        closed = np.flatnonzero(closes)
+        resets = _closing(rows.take(closed))
+        if answers is not None:
+            proof = np.where(rows["state"] == _ANSWERED, answers["seq"] + np.uint32(1), 0)
+            resets["ack"] = proof.take(closed)
+        return resets, _outcomes(rows.take(np.flatnonzero(ends)))
 
 
 def _outcomes(rows: Batch) -> Batch:
@@ -319,7 +324,11 @@ def _first(at: Batch, events: Batch, times: Batch) -> Batch:
 
 
 def _closing(rows: Batch) -> Batch:
-    """RSTs that close the responder's side: in sequence (id + 1), with the SYN's own timestamp (RFC 9293, 3.10.7.4)."""
+    """RSTs that close the responder's side: in sequence (id + 1), with the SYN's own timestamp (RFC 9293, 3.10.7.4).
+
+    `_advance` lets the RST of one that was answered show the answer's number, as if it acknowledged it; without the
+    flag ACK nobody heeds it (RFC 9293, 3.1). So whoever sees it knows from the packet alone that the answer arrived.
+    """
     batch = segment.empty(len(rows))
     segment.span(batch, *_ENDS)[:] = segment.span(rows, *_ENDS)
     batch["tsval"] = rows["tsval"]

@@ -66,6 +66,16 @@ def identity(agent: int, serial: int) -> int:
     return (agent % AGENTS) << SERIAL_BITS | serial % SERIALS
 
 
+def is_whole(ids: Batch, whole: int) -> Batch:
+    """A mask: which of these probes are told entirely where one of so many is; both ends know it from the id.
+
+    A multiplicative hash (Knuth, "The Art of Computer Programming", 6.4): serials that are a round of targets apart
+    must not always be chosen together, or the same few pairs would be told for ever.
+    """
+    mask: Batch = (np.asarray(ids, np.uint32) * np.uint32(0x9E3779B1)).astype(np.uint64) * np.uint64(whole) < 1 << 32
+    return mask
+
+
 def is_probe_port(ports: Batch) -> Batch:
     """A mask: which of these ports belong to the fleet's bands."""
     base = np.asarray(ports) & np.uint16(0x10000 - PORT_BAND_SIZE)

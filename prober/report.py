@@ -225,6 +225,8 @@ class Plan(msgspec.Struct, frozen=True):
     ``connects``: now and then a pair is dialled by the kernel's own connect(), too.
     ``whole``: of complete handshakes only those whose id it divides are told with all their packets; 1: each one.
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
+    Of complete handshakes one of ``whole`` is told with all that was seen of it (`probe.is_whole`), of the others the
+    prober's outcome alone.
     """
 
     version: str
@@ -261,6 +263,15 @@ class Orders(msgspec.Struct):
     def urgent(self) -> bool:
         """Whether they ask for anything."""
         return bool(self.plan or self.questions or self.once or self.echoes or self.recall)
+
+
+OFTEN, SELDOM, POSTS = 0.25, 5.0, 200.0
+"""Seconds between two reports of an agent at least and at most, and how many the fleet is to post a second."""
+
+
+def report_every(agents: int) -> float:
+    """Seconds between two reports of each, in a fleet of so many. Who has something failing to tell does not wait."""
+    return min(SELDOM, max(OFTEN, agents / POSTS))
 
 
 LATE_NS = 30_000_000_000

@@ -215,3 +215,12 @@ def test_asking_makes_syns_that_carry_their_ids_sealed():
 
 def test_nothing_seen_is_nothing_recognised():
     assert [len(column) for column in probe.recognise(segment.empty(), (KEY,))] == [0, 0, 0]
+
+
+def test_one_probe_of_so_many_is_told_entirely_and_every_target_has_its_turn():
+    ids = np.arange(1 << probe.SERIAL_BITS, dtype=np.uint32) + np.uint32(5 << probe.SERIAL_BITS)
+    assert probe.is_whole(ids, 1).all()
+    chosen = np.flatnonzero(probe.is_whole(ids, 200))
+    assert len(chosen) == pytest.approx(len(ids) / 200, rel=0.02)
+    for targets in (1000, 200, 128):
+        assert len(np.unique(chosen % targets)) == targets

@@ -7,6 +7,7 @@ loop       one thread over the wire: send what is due, hear what arrives, close 
 schedule   what is due when, paced by a token bucket a target
 policy     the agent's own last word on what may be probed
 memory     what it saw in the last minute, for questions about it
+brief      what need not be told, and what must not wait
 outbox     what is to be reported: collected in columns, closed into numbered reports
 backlog    the closed ones until the controller has them: on disk, bounded, newest first and then oldest first
 folder     the segments of one outbox, one process at a time

@@ -24,6 +24,7 @@ from prober import logs
 from prober.agent import burst
 from prober.agent.asking import Asking
 from prober.agent.backlog import Backlog
+from prober.agent.brief import Brief
 from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
 from prober.agent.engine import Engine, Heard
@@ -39,7 +40,7 @@ from prober.host import counters, interfaces
 from prober.host.changes import Changes
 from prober.host.conntrack import Conntrack
 from prober.host.routes import Routes
-from prober.report import CONNECT, Orders, Plan, Task
+from prober.report import CONNECT, OFTEN, Orders, Plan, Task
 from prober.segment import Batch
 from prober.wire import crafting, packets, privileges
 from prober.wire.capture import Tap
@@ -110,7 +111,7 @@ class Agent:
             _log.warning("only a responder", why=privileges.describe())
         self.plan: Plan | None = None
         self.responder: Responder | None = None
-        self.report_every, self.report_crowded, self.stopping = 0.25, CROWDED, False
+        self.brief, self.report_crowded, self.stopping = Brief(), CROWDED, False
         self.memory = Memory()
         self.asking = Asking(self.mute.ports)
         self.targets, self.runs = self.asking.targets, self.asking.runs
@@ -136,7 +137,9 @@ class Agent:
             self.wake_out.send(b"!")
 
     def _obey(self, orders: Orders, now: float) -> None:
-        self._heard_at, self.report_every = now, orders.report_every
+        self._heard_at, self.brief.every = now, orders.report_every
+        if orders.urgent:
+            self.brief.press()
         known = self.plan.version if self.plan is not None and not self._expired else None
         if orders.plan is not None and orders.plan.version != known:
             self._adopt(orders.plan, now)
@@ -159,7 +162,7 @@ class Agent:
             self.outbox.note(f"a plan was not taken: {why}")
             return
         self.plan, self._expired, self._untold = plan, False, True
-        self.asking.number, self.uplink.holds = plan.number, plan.version
+        self.asking.number, self.uplink.holds, self.brief.whole = plan.number, plan.version, plan.whole
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
         self._begun = self._begun or not admitted  # a witness alone has no first probe
@@ -235,6 +238,7 @@ class Agent:
         resets, _ = self.handshakes.expire(time.time_ns() + 3_600_000_000_000)
         self._transmit(resets)  # their outcomes are not told: they did not time out, nobody may read them as losses
         self._gather(time.monotonic())
+        self.outbox.saw(*self.brief.all())
         self._report(time.monotonic(), self._covered_ns)
         self.backlog.flush()
         self.uplink.close()
@@ -245,7 +249,7 @@ class Agent:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        deadlines = [now + IDLE, self._gathered + self.report_every]
+        deadlines = [now + IDLE, self._gathered + min(OFTEN, self.brief.every)]
         if (due := self.schedule.next_due()) is not None:
             deadlines.append(due)
         if (deadline := self.handshakes.next_deadline()) is not None:
@@ -269,10 +273,10 @@ class Agent:
         self._dial(now)
         if self.responder is not None:
             self.responder.serve()
-        if now - self._gathered >= self.report_every:
+        if now - self._gathered >= min(OFTEN, self.brief.every):
             self._gather(now)
-            if not self.backlog.crowded() or now - self._reported >= self.report_crowded:
-                self._report(now, drained_ns)
+            if now - self._reported >= max(self.brief.wait(now), self.report_crowded * self.backlog.crowded()):
+                self._report(now, self.brief.until(drained_ns))
 
     def _keep_to_the_plan(self, now: float) -> None:
         """A plan of which nobody has said for long that it still holds ends."""
@@ -319,7 +323,7 @@ class Agent:
         if self.plan is None:
             return
         self.dialler.hear(heard.segments, self._muted)
-        self.outbox.saw(heard.sightings, heard.frames)
+        self.outbox.saw(*self.brief.take(heard.sightings, heard.frames))
         self.memory.keep(heard.sightings)
         self.echoes.hear(heard.arrived)
         self.takers.hear(heard.arrived, frozenset(self.plan.addresses))
@@ -331,7 +335,7 @@ class Agent:
         """They are told; and the ports of those that were not answered rest."""
         if len(outcomes):
             self.asking.ports.rest(outcomes, time.monotonic())
-            self.outbox.ended(outcomes)
+            self.outbox.ended(self.brief.ended(outcomes))
 
     def _transmit(self, batch: Batch) -> None:
         """RSTs: best effort; a failure is told, for it leaves something half-open."""
@@ -350,7 +354,7 @@ class Agent:
         asked = self.asking.syns(tasks, self.plan, time.monotonic())
         if any(task.ports for task in tasks):
             self._transmit(self.handshakes.again(asked.syns))
-        self.outbox.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE))
+        self.outbox.ended(self.brief.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE)))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 
@@ -380,6 +384,7 @@ class Agent:
         """Half-open sockets live for a moment only: they are looked at as often as a report may be due."""
         taken = self.takers.look(time.time_ns())
         self.outbox.saw(taken, [b""] * len(taken))
+        self.outbox.saw(*self.brief.settle(time.time_ns()))
         if self.plan is not None and not self.able:
             self.outbox.found(self.table.look(time.time_ns(), partial(permitted, self.plan)))
         self._gathered = now

@@ -69,7 +69,7 @@ class Turned:
         from prober.agent.loop import Agent
 
         self.agent = Agent("here", "unix:/nonexistent", "")
-        self.agent.report_every = self.agent.report_crowded = 0.0
+        self.agent.brief.every = self.agent.report_crowded = 0.0
 
     def turns(self, seconds: float, begin: float | None = None) -> None:
         end = time.monotonic() + seconds
@@ -147,6 +147,30 @@ def test_without_a_plan_nothing_is_recognised_and_nothing_is_claimed_as_watched(
     assert before and set(before) == {0}
     assert after[0][0] > began - 100_000_000, "what came before the keys is not claimed afterwards either"
     assert after[-1][0] < after[-1][1]
+
+
+def test_in_a_large_fleet_a_complete_handshake_is_told_by_its_outcome_alone_and_a_failing_one_at_once() -> None:
+    def body() -> Any:
+        with socket.create_server((PEER, 8080)):
+            one = Turned()
+            one.told(plan=local(whole=1 << 30), report_every=60.0)
+            one.turns(1.2)
+            well = one.outcomes(), sum(len(report.sightings) for report in one.reports)
+            one.agent.brief._pressed, before = float("-inf"), len(one.reports)
+            one.turns(0.6)
+            silent = len(one.reports) - before
+        one.turns(1.2)
+        spans = [(report.since_ns, report.until_ns) for report in one.reports]
+        told = one.outcomes()
+        one.close()
+        return well, silent, told, spans
+
+    (outcomes, seen), silent, told, spans = in_namespace(body)
+    assert len(outcomes) >= 5
+    assert set(outcomes) == {("peer", State.ANSWERED)}
+    assert (seen, silent) == (0, 0)
+    assert ("peer", State.REFUSED) in told, "it did not wait a minute"
+    assert all(one[1] == next_one[0] for one, next_one in pairwise(spans))
 
 
 def test_a_probe_that_times_out_leaves_nothing_half_open() -> None:
