@@ -25,7 +25,7 @@ from prober.observation import Asked, Beside, Observation, Seen, Usual
 from prober.peers import Peers
 from prober.probe import Kind
 from prober.questions import Wanted, early, questions
-from prober.report import CONNECT, EXPERIMENT, Question, Report, Route
+from prober.report import CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
@@ -38,7 +38,7 @@ GRACE = 1.2
 PATIENCE = 2.0
 """Seconds to wait for routing tables' answers before judging without them; on a busy host they take more than one."""
 SILENT = 2.0
-"""Seconds without a report after which an agent is silent and nobody waits for it."""
+"""Seconds without a report after which an agent is silent and nobody waits for it; or for as long as two take."""
 UNCLAIMED = 75.0
 """Seconds for which sightings wait for the outcome they belong to: the longest timeout is 60 s."""
 MOST_UNCLAIMED = 50_000
@@ -125,6 +125,8 @@ class Joiner:
         self.targets = targets
         self.names = {str(a): agent.name for agent in targets.agents for a in agent.addresses}
         self._known = frozenset(self.names)
+        every = report_every(len(targets.agents))
+        self.silent, self.grace = max(SILENT, 2 * every + 1.0), GRACE + every - OFTEN
         self._nodes = {one.name: node.name for one in targets.agents if (node := targets.node_of(one))}
 
     def take(self, report: Report, received: float) -> None:
@@ -218,10 +220,10 @@ class Joiner:
 
     def due(self, now: float) -> list[Observation]:
         """The probes to judge: those whose vantages have spoken, and those already judged that gained evidence."""
-        self._answers.prune(now - HOLD - GRACE)
+        self._answers.prune(now - HOLD - self.grace)
         result = []
         for number, probe in list(self.pending.items()):
-            if now - max(probe.first, probe.known) > (HOLD + GRACE if probe.asked else UNCLAIMED):
+            if now - max(probe.first, probe.known) > (HOLD + self.grace if probe.asked else UNCLAIMED):
                 self._forget(number)
             elif probe.asked and (probe.fresh if probe.judged else self._ready(probe, now)):
                 observed = self._observed(number, probe, now)
@@ -273,7 +275,7 @@ class Joiner:
     def _ask(self, number: int, probe: Pending, wanted: Wanted, now: float) -> None:
         agent, question = wanted
         vantage = None if self.past else self.vantages.get(agent)
-        if vantage is not None and now - vantage.heard < SILENT and not self._give(probe, wanted):
+        if vantage is not None and now - vantage.heard < self.silent and not self._give(probe, wanted):
             probe.wanted.add(wanted)
             self._wanting.setdefault(wanted, set()).add(number)
             self._questions.setdefault(agent, {})[question] = None
@@ -288,10 +290,15 @@ class Joiner:
         return list(self._questions.pop(agent, {}))
 
     def _ready(self, probe: Pending, now: float) -> bool:
-        if now >= probe.known + GRACE:
+        if now >= probe.known + self.grace:
             return True
-        live = (v for v in self.vantages.values() if now - v.heard < SILENT)
+        names = self.vantages if self.grace == GRACE else self._concerned(probe)
+        live = (v for name in names if (v := self.vantages.get(name)) and now - v.heard < self.silent)
         return all(v.reaches(probe.done) for v in live)
+
+    def _concerned(self, probe: Pending) -> list[str]:
+        """Whose word decides most; where reports are rare the others' is waited for no longer, and revises."""
+        return [probe.source, *(agent.name for agent in self.targets.responders(probe.target))]
 
     def _observe(self, number: int, probe: Pending, now: float) -> Observation:
         asked = probe.asked
@@ -334,7 +341,7 @@ class Joiner:
         """Who captured throughout this probe, and whose sightings of it, had there been any, would still be held."""
         if probe.full or probe.sent <= self._let_go:
             return frozenset()
-        late = probe.known - probe.sent > UNCLAIMED - GRACE
+        late = probe.known - probe.sent > UNCLAIMED - self.grace
         watching = (name for name, vantage in self.vantages.items() if vantage.watched(probe.sent, probe.done))
         return frozenset(name for name in watching if not late or name == probe.source)
 
@@ -386,8 +393,8 @@ class Joiner:
                 yield f"what agent {name} saw at that time has not come"
             elif vantage is None:
                 yield f"agent {name} has never reported"
-            elif now - vantage.heard > SILENT:
-                yield f"agent {name} is silent: it has not reported for more than {SILENT:.0f} s"
+            elif now - vantage.heard > self.silent:
+                yield f"agent {name} is silent: it has not reported for more than {self.silent:.0f} s"
             elif vantage.read_table(probe.sent, probe.done):
                 yield f"agent {name} may not capture (no CAP_NET_RAW): only its half-open sockets were watched"
             elif probe.full or probe.sent <= self._let_go:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -113,6 +114,34 @@ def test_a_silent_responder_is_not_watched_and_said_to_be_missing():
     o = [o for o in play(agents) if o.probe == PROBE][-1]
     assert o.at(Place.B_NIC_IN) == Sight.NOT_WATCHED
     assert "agent node1 has never reported" in o.missing
+
+
+def lost_on_the_way(large):
+    """The SYN never arrives, and node1 reports every five seconds: at 14 s that it watched. What is said, and when."""
+    joiner, said = Joiner(TARGETS), []
+    if large:
+        joiner.adopt(many(TARGETS))
+    agents = incident()[:2]
+    agents[1].events = [one for one in agents[1].events if one[0] < 8.0]
+    agents[1].mute = (9.0, 14.0)
+    due = joiner.due
+    joiner.due = lambda now: [o for o in due(now) if o.probe != PROBE or said.append((now, classify(o))) or True]
+    play(agents, joiner=joiner)
+    return said
+
+
+def many(targets):
+    """The same document, of a fleet of a thousand: the others have addresses of their own."""
+    last = targets.agents[-1]
+    more = (replace(last, name=f"more{number}", addresses=(), pods=()) for number in range(1000))
+    return replace(targets, agents=(*targets.agents, *more))
+
+
+def test_where_reports_are_rare_the_responders_word_is_waited_for():
+    at, verdict = lost_on_the_way(large=True)[0]
+    assert (verdict.label, 14.0 <= at < 15.0) == (Label.INGRESS_DROP, True)
+    at, verdict = lost_on_the_way(large=False)[0]
+    assert (verdict.label, at < 13.0) == (Label.UNKNOWN, True)
 
 
 def test_a_responder_whose_kernel_dropped_frames_is_not_watched():
