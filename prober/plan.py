@@ -146,8 +146,8 @@ WHOLE_A_SECOND = 100.0
 
 
 def whole(targets: Targets) -> int:
-    """1 of so many complete handshakes is told with all its packets; 1: each one. Both ends know which:
-    those whose id it divides.
+    """1 of so many complete handshakes is told with all its packets; 1: each one. Both ends know which
+    (`probe.is_whole`).
 
     Of the others the prober says that they were answered, and when; of what is not complete everything is told.
     """

@@ -223,7 +223,6 @@ class Plan(msgspec.Struct, frozen=True):
 
     ``allow`` is the policy, ``[network, first port, last port]`` each: the agent refuses whatever is outside it.
     ``connects``: now and then a pair is dialled by the kernel's own connect(), too.
-    ``whole``: of complete handshakes only those whose id it divides are told with all their packets; 1: each one.
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
     Of complete handshakes one of ``whole`` is told with all that was seen of it (`probe.is_whole`), of the others the
     prober's outcome alone.

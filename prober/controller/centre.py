@@ -32,7 +32,7 @@ from prober.controller.runs import Runs
 from prober.controller.tail import Tail
 from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.flows import Side
-from prober.report import Held, Orders, Report
+from prober.report import Held, Orders, Report, report_every
 from prober.settings import Settings
 from prober.store import notices
 from prober.store.engine import Store
@@ -248,12 +248,12 @@ class Centre:
 
         `holds`: the version of the plan that the agent goes by.
         """
-        agent = report.agent
+        agent, every = report.agent, report_every(len(self.desk.targets.agents))
         if not report.live:
-            return Orders(acknowledged=report.sequence, report_every=0.25)
+            return Orders(acknowledged=report.sequence, report_every=every)
         version, plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys, holds)
         return Orders(
-            acknowledged=report.sequence, report_every=0.25, plan=plan, plan_version=version,
+            acknowledged=report.sequence, report_every=every, plan=plan, plan_version=version,
             questions=self.desk.joiner.questions(agent), once=work.once, echoes=work.echoes,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from prober.columns import Columns
 from prober.handshake import State
 from prober.matrix import Matrix
 from prober.plan import whole
+from prober.probe import is_whole
 from prober.report import Report
 from prober.segment import Batch
 from prober.slo import Goals
@@ -56,7 +57,7 @@ class Plain:
         columns = self.columns.column_of(report.targets)[rows["target"]]
         continuous = np.array([not run for run in report.runs] or [True])[rows["run"]]
         plain: Batch = (
-            (rows["state"] == int(State.ANSWERED)) & continuous & (rows["probe"] % self.whole != 0) & (columns >= 0)
+            (rows["state"] == int(State.ANSWERED)) & continuous & ~is_whole(rows["probe"], self.whole) & (columns >= 0)
         )
         plain &= self.columns.plain[row, columns]
         plain[plain] = [number not in pending for number in rows["probe"][plain].tolist()]

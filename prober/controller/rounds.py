@@ -14,13 +14,14 @@ import msgspec
 
 from prober.matrix import Matrix
 from prober.plan import Pair, select, tasks, whole
-from prober.report import Plan, Task
+from prober.report import OFTEN, Plan, Task, report_every
 from prober.targets import Targets
 
 RUN_PATIENCE = 10.0
 """Seconds beyond its own length after which a run is over, whoever has not answered."""
 FETCH_WITHIN = 3.0
-"""Seconds within which a living agent has fetched its part of a run; nobody waits longer for one that has not."""
+"""Seconds within which a living agent has fetched its part of a run, beyond those between two of its reports; nobody
+waits longer for one that has not."""
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Run:
     state: str = "running"
     finished_wall: float | None = None
     fetched: set[str] | None = None
+    fetch_within: float = FETCH_WITHIN
 
     def judged(self) -> int:
         """Probes judged so far."""
@@ -54,7 +56,7 @@ class Run:
         if now >= self.deadline:
             return True
         coming = self.pairs
-        if now >= self.created + FETCH_WITHIN and self.fetched is not None:
+        if now >= self.created + self.fetch_within and self.fetched is not None:
             coming = tuple(pair for pair in self.pairs if pair.source in self.fetched)
         return self.judged() >= sum(pair.flows * pair.attempts for pair in coming)
 
@@ -78,7 +80,9 @@ def new_run(
     pace = max(0.2, targets.policy.syns_per_second)
     longest = max(pair.attempts * (pair.flows / pace + pair.timeout + 1.0) for pair in pairs)
     matrix = Matrix((pair.source, pair.target, 1e9) for pair in pairs)
-    return Run(run_id, asked_by, pairs, flows or 1, now, wall, matrix, now + longest + RUN_PATIENCE)
+    later = report_every(len(targets.agents)) - OFTEN
+    until, within = now + longest + RUN_PATIENCE + later, FETCH_WITHIN + later
+    return Run(run_id, asked_by, pairs, flows or 1, now, wall, matrix, until, fetch_within=within)
 
 
 def run_parts(run: Run) -> dict[str, list[Task]]:

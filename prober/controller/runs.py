@@ -19,7 +19,7 @@ from prober.controller.behind import Behind
 from prober.controller.desk import Desk
 from prober.controller.errands import Errand, Errands, packed
 from prober.controller.intake import Busy
-from prober.controller.rounds import FETCH_WITHIN, Run, new_run, run_parts
+from prober.controller.rounds import Run, new_run, run_parts
 from prober.errors import Refused
 from prober.joiner import HOLD
 from prober.store import errands
@@ -113,7 +113,7 @@ class Runs:
             if (run := self.known.get(one.id)) is not None and run.state == "running":
                 self._let_go(one.id)  # the store has it as its holder judged it
         for run in [self.known[one] for one in running if one in self.known]:
-            if self.now() > run.created + FETCH_WITHIN:
+            if self.now() > run.created + run.fetch_within:
                 run.fetched = await asyncio.to_thread(errands.fetched, self.store, run.id)
         return bool(fresh or ended)
 

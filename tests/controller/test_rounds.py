@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bench.fleet.world import document
 from prober.controller.rounds import FETCH_WITHIN, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
+from prober.report import report_every
 from prober.settings import read_targets
-from prober.targets import Targets
+from prober.targets import Targets, parse
 from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
 
@@ -49,6 +51,16 @@ def test_nobody_waits_long_for_agents_that_are_not_there(declared: Targets) -> N
     one.fetched = {"lb"}
     assert not one.over(100.0 + FETCH_WITHIN), "the agent that fetched its part is waited for"
     assert one.over(one.deadline)
+
+
+def test_a_large_fleet_reports_less_often_and_tells_few_complete_handshakes() -> None:
+    small, large = parse(document(50, 10)), parse(document(1000, 20, 1.0))
+    assert [report_every(count) for count in (1, 50, 1000, 4000)] == [0.25, 0.25, 5.0, 5.0]
+    assert [plan_for(one, "agent0", 0, []).whole for one in (small, large)] == [1, 200]
+    late = new_run("r1", large, ["agent0"], ["target0"], None, "me", 100.0, 1e9)
+    late.fetched = set()
+    assert not late.over(100.0 + FETCH_WITHIN + 4.7)
+    assert late.over(100.0 + FETCH_WITHIN + 4.8)
 
 
 def test_a_finished_run_shows_the_cells_that_nobody_judged_as_unknown(declared: Targets) -> None:
