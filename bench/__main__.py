@@ -13,6 +13,7 @@ from typing import Any
 from bench import cells, page, peers, steady, stored
 from bench.field import Field
 from bench.figures import Figure, against, compare, turns
+from bench.fleet import postgres, scale
 from prober.lab import sealed
 
 Work = Callable[[Field, int, bool], list[Figure]]
@@ -185,10 +186,21 @@ def asking(_: Field, rounds: int, quick: bool) -> list[Figure]:
     return cells.cells(rounds, quick)
 
 
+def large_fleet(_: Field, __: int, quick: bool) -> list[Figure]:
+    """A controller under a whole fleet, on SQLite and, where there is one, PostgreSQL."""
+    figures = []
+    for store in ["sqlite", *(["postgresql"] if postgres.SERVERS else [])]:
+        with scale.emptied(store) as where:
+            one = scale.run(*where, *((50, 50, 1.0, 5.0) if quick else (1000, 1000, 10.0, 600.0)), seed=1)
+        print(one.line(), file=sys.stderr)
+        figures += one.figures()
+    return figures
+
+
 WORKS: dict[str, Work] = {
     "sweep": sweeping, "smaller": smaller, "send": sending, "parse": parsing, "steady": steadily,
     "witness": witnessing, "rtt": round_trips, "start": starting,
-    "store": storing, "cells": asking,
+    "store": storing, "cells": asking, "fleet": large_fleet,
 }  # fmt: skip
 
 

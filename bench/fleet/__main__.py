@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.fleet import postgres, replicas, soak
+from bench.fleet import postgres, replicas, scale, soak
 
 STORES = ("sqlite", "postgresql")
 
@@ -23,13 +23,18 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=int(time.time()), help="of the moments; it is printed")
     asked.add_argument("--controllers", type=int, help="so many on one PostgreSQL, killed in turns, instead")
     asked.add_argument("--kill-every", type=float, default=20.0, help="seconds between two kills of them")
-    asked.add_argument("--minutes", type=float, default=10.0, help="for which they are killed")
+    asked.add_argument("--minutes", type=float, default=10.0, help="for which they are killed, or the fleet reports")
+    asked.add_argument("--agents", type=int, help="a fleet of so many on one controller that nobody kills, instead")
+    asked.add_argument("--targets", type=int, default=1000, help="that each of the fleet asks")
+    asked.add_argument("--every", type=float, default=10.0, help="seconds in which each asks each once")
     given = asked.parse_args()
     stores = ["postgresql"] if given.controllers else given.store or STORES
     print(f"seed {given.seed}", file=sys.stderr)
     if "postgresql" in stores and not postgres.SERVERS:
         print("no PostgreSQL server here: apt-get install -y postgresql-15", file=sys.stderr)
         return 3
+    if given.agents:
+        return 0 if all([large(store, given) for store in stores]) else 1  # noqa: C419  # each is tried
     if given.controllers:
         return several(given.controllers, given.kill_every, given.minutes, given.seed)
     trials = []
@@ -53,6 +58,15 @@ def several(controllers: int, kill_every: float, minutes: float, seed: int) -> i
         one = replicas.run(Path(folder), database, controllers, kill_every, 60.0 * minutes, seed)
     print(one.line())
     return 0 if one.ok else 1
+
+
+def large(store: str, given: argparse.Namespace) -> bool:
+    """Whether one controller keeps up with the fleet on this store."""
+    with scale.emptied(store) as (folder, database):
+        one = scale.run(folder, database, given.agents, given.targets, given.every, 60.0 * given.minutes, given.seed)
+    print(one.more(), file=sys.stderr)
+    print(one.line(), flush=True)
+    return one.ok
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A document for so many agents, all asking one target, and tokens for them."""
+"""A document for so many agents and targets, and tokens for the agents."""
 
 from __future__ import annotations
 
@@ -37,17 +37,23 @@ class World:
         return read_targets(self.document)
 
 
-def document(agents: int) -> str:
-    """targets.yaml, as JSON: one zone of agents, one target, one objective over all of them."""
+def document(agents: int, targets: int = 1, every: float = 10.0) -> str:
+    """targets.yaml, as JSON: one zone of agents, one of targets, every agent asks every target, one objective.
+
+    A lone target is called `TARGET`.
+    """
     names = [f"agent{number}" for number in range(agents)]
+    asked = [TARGET] if targets == 1 else [f"target{number}" for number in range(targets)]
+    to = TARGET if targets == 1 else "pods"
     return json.dumps({
         "zones": [{"name": "fleet", "kind": "other", "cidrs": ["10.1.0.0/16"]},
                   {"name": "pods", "kind": "pods", "cidrs": ["10.2.0.0/16"]}],
         "agents": [{"name": name, "zone": "fleet", "addresses": [f"10.1.{number // 250}.{number % 250 + 1}"]}
                    for number, name in enumerate(names)],
-        "targets": [{"name": TARGET, "zone": "pods", "address": "10.2.0.1", "port": 80}],
-        "probes": [{"from": "fleet", "to": TARGET, "every": "10s", "timeout": "1s", "flows": 1}],
-        "objectives": [{"name": OBJECTIVE, "from": "fleet", "to": TARGET, "availability": "99.9%", "window": "30d"}],
+        "targets": [{"name": name, "zone": "pods", "address": f"10.2.{number // 250}.{number % 250 + 1}", "port": 80}
+                    for number, name in enumerate(asked)],
+        "probes": [{"from": "fleet", "to": to, "every": f"{every:g}s", "timeout": "1s", "flows": 1}],
+        "objectives": [{"name": OBJECTIVE, "from": "fleet", "to": to, "availability": "99.9%", "window": "30d"}],
         "policy": {"allow": [{"network": "10.2.0.0/16", "ports": [80]}], "runs_per_hour": 10_000},
     })  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
         "soak: postgresql agent: 3 kills, 0 lost, 0 doubled",
     ], done.stderr
     assert done.returncode == 0
+
+
+def test_a_controller_accounts_for_every_probe_of_a_fleet() -> None:
+    sizes = {"--agents": "50", "--targets": "50", "--every": "5", "--minutes": "0.03", "--store": "sqlite"}
+    words = [sys.executable, "-m", "bench.fleet", *chain.from_iterable(sizes.items())]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    told = re.fullmatch(
+        r"fleet: sqlite: 50 agents x 50 targets, ([\d,]+) probes/s for \d+ s, p99 [\d,]+ ms, [\d,]+ MiB, 0 lost, "
+        r"0 doubled",
+        done.stdout.strip(),
+    )
+    assert told, done.stdout + done.stderr
+    assert int(told[1].replace(",", "")) >= 490
 
 
 @pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
