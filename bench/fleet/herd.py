@@ -192,7 +192,7 @@ class Member(asyncio.Protocol):
 
     def _seen(self, rows: Batch, failed: Batch) -> Batch:
         """The packets of its probes: of those that failed, and of the answered ones that it tells entirely."""
-        entire = rows[~failed & (rows["probe"] % self.whole == 0)]
+        entire = rows[~failed & probe.is_whole(rows["probe"], self.whole)]
         parts = [self._sightings(entire, *one) for one in SEGMENTS]
         lost = rows[failed]
         return np.concatenate([*parts, self._sightings(lost, Kind.SYN, OUT, 0)])
