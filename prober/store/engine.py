@@ -32,7 +32,7 @@ DRIVERS = {
 BUSY_SECONDS = 10
 """How long a SQLite writer waits for the one before it."""
 
-TOGETHER = 32
+TOGETHER = 128
 """Rows in one of SQLite's statements: for as long as it runs this process' other threads go on (sqlite3 lets go of the
 interpreter for each step), and taking it back for every row is to wait for them every time."""
 FORGET = 2000
@@ -118,11 +118,8 @@ class Store:
         driver: Any = connection.dialect.dbapi
         try:
             if self.on_sqlite:
-                whole = len(rows) - len(rows) % TOGETHER
-                parts = [rows[at : at + TOGETHER] for at in range(0, whole, TOGETHER)]
-                told = many.of(TOGETHER)
-                new = sum(raw.execute(told, list(chain.from_iterable(part))).rowcount for part in parts)
-                return int(new + raw.executemany(many.of(1), rows[whole:]).rowcount)
+                parts = (rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER))
+                return sum(raw.execute(many.of(len(one)), list(chain.from_iterable(one))).rowcount for one in parts)
             return int(raw.execute(many.postgresql, [list(column) for column in zip(*rows, strict=True)]).rowcount)
         except driver.Error as error:  # it goes past SQLAlchemy, so it is not wrapped yet
             raise exc.DBAPIError("INSERT", None, error) from error
