@@ -60,7 +60,7 @@ def pairs(targets: Targets) -> tuple[Pair, ...]:
     Where two probes declare one pair, the more frequent stands, then the one with more flows. A target whose
     host name is not pinned has no address and so no pair: see `unresolved`.
     """
-    return _declared(targets, targets.probes, _askable(targets))
+    return _declared(targets, targets.probes, askable(targets))
 
 
 def _declared(targets: Targets, probes: Iterable[Probe], table: Mapping[str, Target]) -> tuple[Pair, ...]:
@@ -80,8 +80,8 @@ def _keener(one: Pair, other: Pair) -> bool:
     return (-one.every, one.flows) > (-other.every, other.flows)
 
 
-def _askable(targets: Targets) -> dict[str, Target]:
-    """The targets that have an address which policy permits."""
+def askable(targets: Targets) -> dict[str, Target]:
+    """The targets that have an address which policy permits, by name: for whoever needs them more than once."""
     return {one.name: one for one in targets.targets if _may_be_asked(targets, one)}
 
 
@@ -97,10 +97,10 @@ def _pair(
     return Pair(source, target.name, *shape, target.address, target.port)
 
 
-def tasks(targets: Targets, agent: str) -> tuple[Pair, ...]:
-    """What one agent has to ask; none for a name that no probe has among its sources."""
+def tasks(targets: Targets, agent: str, table: Mapping[str, Target] | None = None) -> tuple[Pair, ...]:
+    """What one agent has to ask; none for a name that no probe has among its sources. `table`: see `askable`."""
     mine = (replace(probe, sources=(agent,)) for probe in targets.probes if agent in probe.sources)
-    return _declared(targets, mine, _askable(targets))
+    return _declared(targets, mine, askable(targets) if table is None else table)
 
 
 def pair(targets: Targets, source: str, target: str) -> Pair | None:
@@ -119,7 +119,7 @@ def periods(targets: Targets) -> tuple[list[str], list[str], Batch]:
     Both sides are in the order of their zones, so that a pair of zones is a rectangle; a pair that nobody declares
     has an infinite period.
     """
-    table = _askable(targets)
+    table = askable(targets)
     asking = {source for probe in targets.probes for source in probe.sources}
     asked = {name for probe in targets.probes for name in probe.targets if name in table}
     sources = _by_zone(targets, [one for one in targets.agents if one.name in asking])
@@ -216,7 +216,7 @@ def select(
 def _crossed(
     targets: Targets, sources: tuple[str, ...], names: tuple[str, ...], declared: dict[tuple[str, str], Pair]
 ) -> tuple[Pair, ...]:
-    table = _askable(targets)
+    table = askable(targets)
     found: list[Pair] = []
     for source in sources:
         own = targets.agent(source).addresses

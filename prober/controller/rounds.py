@@ -7,13 +7,15 @@ set of one-off tasks handed out with the next orders; its probes carry the run's
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from prober.declared import Target
 from prober.matrix import Matrix
-from prober.plan import Pair, select, tasks, whole
+from prober.plan import Pair, askable, select, tasks, whole
 from prober.report import OFTEN, Plan, Task, report_every
 from prober.targets import Targets
 
@@ -98,14 +100,17 @@ def _task(pair: Pair, run: str = "") -> Task:
     return Task(pair.target, str(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
 
 
-def plan_for(targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False) -> Plan:
-    """What this agent does until it hears otherwise."""
+def plan_for(
+    targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False,
+    table: Mapping[str, Target] | None = None,
+) -> Plan:  # fmt: skip
+    """What this agent does until it hears otherwise. `table`: see `plan.askable`."""
     agent = targets.agent(name)
     policy = targets.policy
     plan = Plan(
         version="", number=number, keys=keys,
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
-        tasks=[] if paused else [_task(pair) for pair in tasks(targets, name)],
+        tasks=[] if paused else [_task(pair) for pair in tasks(targets, name, table)],
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
         syns_per_second=policy.syns_per_second, connects=policy.experiments, whole=whole(targets),
     )  # fmt: skip
@@ -118,6 +123,8 @@ class Plans:
 
     def __init__(self) -> None:
         self._versions: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], str]] = {}
+        self._targets: Targets | None = None
+        self._table: dict[str, Target] = {}
 
     def of(
         self, targets: Targets, agent: str, number: int, keys: list[bytes], holds: str = ""
@@ -127,6 +134,8 @@ class Plans:
         known = self._versions.get(agent)
         if known is not None and known[0] == source and known[1] == holds:
             return holds, None
-        plan = plan_for(targets, agent, number, keys)
+        if self._targets is not targets:
+            self._targets, self._table = targets, askable(targets)
+        plan = plan_for(targets, agent, number, keys, table=self._table)
         self._versions[agent] = (source, plan.version)
         return plan.version, None if plan.version == holds else plan
