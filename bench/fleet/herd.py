@@ -145,7 +145,8 @@ class Member(asyncio.Protocol):
     # -- what is told -----------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        self.began_ns = self.covered_ns = time.time_ns()
+        """Connected, and its first report says nothing: without a plan it does not probe."""
+        self.covered_ns = time.time_ns()
         self._connect()
         self._close_report()
 
@@ -165,7 +166,7 @@ class Member(asyncio.Protocol):
     def _made(self, now_ns: int) -> Due:
         """What ended since the last report, in the order in which it was asked."""
         fleet, step = self.fleet, int(self.fleet.every * 1e9 / self.fleet.targets)
-        upto = max(self._serial, (now_ns - self.began_ns - WAY_NS) // step)
+        upto = max(self._serial, (now_ns - self.began_ns - WAY_NS) // step) if self.joined else 0
         serials = np.arange(self._serial, upto)
         self._serial = upto
         rows = self._rows.take(serials % fleet.targets)
@@ -288,10 +289,10 @@ class Member(asyncio.Protocol):
         self._post()
 
     def _obey(self, orders: Orders) -> None:
-        self.report_every, self.joined = orders.report_every, True
+        self.report_every = orders.report_every
         self.asked += orders.questions
         if orders.plan is not None:
             self.holds = orders.plan.version
-            self.whole = orders.plan.whole
+            self.whole, self.joined, self.began_ns = orders.plan.whole, True, self.began_ns or time.time_ns()
             if orders.plan.number != self.number:
                 raise RuntimeError(f"{self.name} is agent number {orders.plan.number}")
