@@ -193,6 +193,8 @@ def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batc
     sealed = np.zeros(len(batch), bool)
     for key in keys:  # nearly all carry the current key's seal: few are left for the one before
         rows = np.flatnonzero((kind != 0) & (stamp != 0) & ~sealed)
+        if not len(rows):
+            break
         sealed[rows] = seal(ids[rows], key) == stamp[rows]
     ours = np.where(asking, is_probe_port(batch["sport"]), is_probe_port(batch["dport"]))
     unstamped = (stamp == 0) & ours
