@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 
 import numpy as np
 
 from prober import segment
-from prober.wire.feeder import AHEAD, PART, Asked, Feeder
+from prober.wire import capture, ring
+from prober.wire.feeder import AHEAD, HELPED, PART, Asked, Feeder
 
 
 class Wire:
@@ -76,6 +78,55 @@ def test_it_runs_no_further_ahead_than_the_tap_can_follow():
     time.sleep(0.1)
     assert sum(map(len, wire.batches)) == len(rows)
     feeder.close()
+
+
+class Slow(Wire):
+    """A sender whose first call lasts until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.over = threading.Event(), threading.Event()
+
+    def send(self, batch):
+        self.begun.set()
+        assert self.over.wait(10)
+        return super().send(batch)
+
+
+def test_who_hears_sends_the_rest_and_each_syn_leaves_once():
+    slow, own = Slow(), Wire()
+    slow.feeder = own.feeder = feeder = Feeder(slow)
+    rows = segment.empty(3 * PART)
+    rows["seq"] = np.arange(len(rows))
+    zeros = np.zeros(len(rows), np.uint16)
+    assert not feeder.help(own), "nothing has been fed"
+    feeder.feed(Asked(rows, zeros, zeros, np.full(len(rows), 10**9)))
+    assert slow.begun.wait(10)
+    while feeder.help(own):
+        assert len(own.batches[-1]) == HELPED
+    assert feeder.left == PART, "what the thread is sending has not left"
+    assert sum(len(one.asked.syns) for one in feeder.announced) == len(rows), "each was announced"
+    slow.over.set()
+    feeder.close()
+    assert [n for batch in (*slow.batches, *own.batches) for n in batch["seq"].tolist()] == list(range(len(rows)))
+    assert (feeder.left, own.unannounced) == (0, 0)
+
+
+def test_what_has_a_pace_is_left_to_the_thread():
+    wire, own = Wire(), Wire()
+    wire.feeder = own.feeder = feeder = Feeder(wire)
+    rows = segment.empty(100)
+    zeros = np.zeros(100, np.uint16)
+    feeder.feed(Asked(rows, zeros, zeros, np.full(100, 10**9)), rate=500.0)
+    while feeder.left:
+        assert not feeder.help(own)
+        time.sleep(0.001)
+    feeder.close()
+    assert (sum(map(len, wire.batches)), own.batches) == (100, [])
+
+
+def test_whatever_is_out_unnoticed_has_room_in_the_taps_ring():
+    assert 3 * (AHEAD + PART + HELPED) <= capture._RING // ring.WIDTH
 
 
 def test_closing_sends_nothing_more():
