@@ -17,6 +17,7 @@ from prober.idtable import IdTable
 from prober.observation import Asked, Observation
 from prober.probe import Kind
 from prober.segment import OUT, Batch
+from prober.sighting import SIGHTING
 from prober.verdict import Label, Verdict
 
 _ICMP = np.uint64(1) << np.uint64(Kind.ICMP_SYN)
@@ -24,7 +25,7 @@ _ICMP |= np.uint64(1) << np.uint64(Kind.ICMP_SYN_ACK)
 
 
 class Swept(msgspec.Struct):
-    """An agent's probes: `OUTCOME` rows, its `SIGHTING` rows of them, and whether it captured throughout.
+    """An agent's probes: `OUTCOME` rows, its `SIGHTING` rows of them in parts, and whether it captured throughout.
 
     ``target`` is what the verdicts call the other end.
     """
@@ -32,7 +33,7 @@ class Swept(msgspec.Struct):
     source: str
     target: str
     outcomes: Batch
-    sightings: Batch
+    sightings: list[Batch]
     watched: bool
 
     def labels(self) -> tuple[list[Label], Batch]:
@@ -54,7 +55,7 @@ class Swept(msgspec.Struct):
             dst=str(segment.address(one["dst_hi"], one["dst_lo"])), sport=int(one["sport"]), dport=int(one["dport"]),
             state=State(int(one["state"])), error=int(one["error"]), rtt_ms=int(one["rtt_ns"]) / 1e6 or None,
         )  # fmt: skip
-        mine = self.sightings[self.sightings["probe"] == one["probe"]]
+        mine = segment.join([part[part["probe"] == one["probe"]] for part in self.sightings], SIGHTING)
         seen = tuple(
             ob.seen(self.source, told, f"if{int(mine['interface'][at])}", b"", (told_ns - int(one["sent_ns"])) / 1e6)
             for at, (told, told_ns) in enumerate(zip(mine.tolist(), mine["time_ns"].tolist(), strict=True))
@@ -84,10 +85,11 @@ class Swept(msgspec.Struct):
         """For each of these probes a bit for every kind of segment that was seen of it, each way."""
         table = IdTable(len(probes))
         table.put(probes, np.arange(len(probes)))
-        at = table.find(self.sightings["probe"])
         seen = np.zeros(len(probes), np.uint64)
-        for kind in Kind:
-            for leaving in (False, True):
-                these = (self.sightings["kind"] == kind) & ((self.sightings["way"] == OUT) == leaving) & (at >= 0)
-                seen[at[these]] |= np.uint64(1) << np.uint64(kind + 16 * leaving)
+        for part in self.sightings:
+            at = table.find(part["probe"])
+            for kind in Kind:
+                for leaving in (False, True):
+                    these = (part["kind"] == kind) & ((part["way"] == OUT) == leaving) & (at >= 0)
+                    seen[at[these]] |= np.uint64(1) << np.uint64(kind + 16 * leaving)
         return seen

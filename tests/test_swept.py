@@ -45,7 +45,7 @@ def swept(stories, watched=True):
             if name == "icmp":
                 row["icmp_type"], row["icmp_code"], row["icmp_lo"] = 3, 10 if number % 2 else 1, one["dst_lo"]
             rows.append(row)
-    return Swept("near", "far", outcomes, np.concatenate([np.zeros(0, SIGHTING), *rows]), watched)
+    return Swept("near", "far", outcomes, rows, watched)
 
 
 STORIES = st.tuples(

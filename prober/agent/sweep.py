@@ -1,7 +1,8 @@
 """A whole matrix at once: many handshakes, each heard to its end, as fast as the kernel takes them.
 
-The feeder's thread sends, the caller's hears, matches, closes and times out; both run side by side, for the system
-calls and most of numpy's work need no interpreter.
+The feeder's thread sends; the caller's hears, matches, closes and times out, and where little has arrived it sends the
+next SYNs itself instead of waiting. Both run side by side, for the system calls and most of numpy's work need no
+interpreter; and neither sleeps while there is something to do.
 """
 
 from __future__ import annotations
@@ -16,27 +17,26 @@ import numpy as np
 
 from prober import segment
 from prober.agent.engine import Engine
-from prober.idtable import IdTable
 from prober.report import OUTCOME
 from prober.segment import Batch
-from prober.sighting import SIGHTING
 from prober.wire.feeder import Asked
 
-LOOK = 4096
+LOOK = 8192
 """Frames read at a time."""
 PATIENCE = 0.002
 """Seconds to wait for the next frame before deadlines are looked at."""
-FEW, GATHER = 2048, 0.003
-"""Fewer frames than this are handled for the price of as many: the next ones are waited for, so many seconds."""
+FEW, GATHER = 4096, 0.003
+"""Fewer frames than this cost more each: SYNs are sent meanwhile; where those have a pace, it waits so many seconds."""
 SWITCH = 0.0005
 """Seconds for which one thread keeps the interpreter while the other wants it."""
 
 
 class Swept(NamedTuple):
-    """An outcome for every SYN, in the order asked, and the sightings of them, this host's own RSTs left out."""
+    """An outcome for every SYN, in the order asked, and the sightings of them, this host's own RSTs left out, in
+    parts as they were heard: together they may be many megabytes."""
 
     outcomes: Batch
-    sightings: Batch
+    sightings: list[Batch]
 
 
 def sweep(
@@ -44,29 +44,40 @@ def sweep(
 ) -> Swept:
     """Ask all, `rate` SYNs a second (0: no limit), and hear until each has its outcome."""
     with _hurrying(engine):
-        parts = [engine.ask(asked, time.time_ns(), rate)]
+        ended = _Ended(asked.syns["seq"])
+        ended.put(engine.ask(asked, time.time_ns(), rate))
         seen: list[Batch] = []
         while engine.waiting:
             heard = engine.hear(keys, pods, time.time_ns(), LOOK, thorough=False)
-            parts.append(heard.outcomes)
+            ended.put(heard.outcomes)
             seen.append(heard.sightings)
-            if not len(heard.segments):
-                parts.append(engine.expire(time.time_ns()))
+            count = len(heard.segments)
+            if not count:
+                ended.put(engine.expire(time.time_ns()))
+            if count >= FEW or engine.feeder.help(engine.link):
+                continue
+            if not count:
                 engine.tap.wait(PATIENCE)
-            elif len(heard.segments) < FEW and engine.feeder.left:
+            elif engine.feeder.left:
                 time.sleep(GATHER)
-    return Swept(_ordered(asked, segment.join(parts, OUTCOME)), segment.join(seen, SIGHTING))
+    return Swept(ended.outcomes, seen)
 
 
-def _ordered(asked: Asked, outcomes: Batch) -> Batch:
-    """Outcomes in the order of the SYNs; of other handshakes that ended meanwhile none."""
-    table = IdTable(max(1, len(asked.syns)))
-    table.put(asked.syns["seq"], np.arange(len(asked.syns)))
-    at = table.find(outcomes["probe"])
-    ordered = np.zeros(len(asked.syns), OUTCOME)
-    mine = np.flatnonzero(at >= 0)
-    segment.put(ordered, at[mine], outcomes.take(mine))
-    return ordered
+class _Ended:
+    """Outcomes of these ids, each in its id's place."""
+
+    def __init__(self, ids: Batch) -> None:
+        self.outcomes = np.zeros(len(ids), OUTCOME)
+        self._places = np.argsort(ids)
+        self._ids = ids[self._places]
+
+    def put(self, outcomes: Batch) -> None:
+        """In whatever order they come; those of other handshakes that ended meanwhile are left out."""
+        if not len(outcomes):
+            return
+        at = np.searchsorted(self._ids, outcomes["probe"])
+        mine = np.flatnonzero(self._ids.take(at, mode="clip") == outcomes["probe"])
+        segment.put(self.outcomes, self._places[at[mine]], outcomes.take(mine))
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def swept(rate: float, drop: str = "") -> Any:
     rows["src_lo"] = segment.pair(HERE)[1]
     rows["dst_lo"] = segment.pair("10.99.0.0")[1] + np.arange(COUNT, dtype=np.uint64)
     rows["sport"], rows["dport"] = np.array(probe.PORTS)[np.arange(COUNT) % 128], 8080
-    rows = probe.ask(np.arange(COUNT).astype(np.uint32), KEY, rows)
+    rows = probe.ask(np.arange(COUNT)[::-1].astype(np.uint32), KEY, rows)
     with Tap() as tap, Link() as link, Link() as other, Mute():
         began = time.monotonic()
         result = sweep(Engine(tap, link, Feeder(other)), asked(rows, 0.4), (KEY,), rate)
