@@ -36,9 +36,10 @@ class Ports:
         turn, count = self._turns.get(address, self._begin), len(self._held)
         resting = self._rests((*_pair(address), port), now) if self._resting else ()
         order = range(turn, turn + count)
-        free = (at for at in order if (own := self._held[at % count]) not in resting and own not in taken)
-        chosen = next(free, None)
-        if chosen is None:
+        for chosen in order:  # nearly always the first
+            if (own := self._held[chosen % count]) not in resting and own not in taken:
+                break
+        else:
             chosen = next((at for at in order if self._held[at % count] not in taken), turn)
         self._turns[address] = chosen + 1
         return self._held[chosen % count]
