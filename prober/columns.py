@@ -7,7 +7,7 @@ a `Cell` with all that is known of it, and numbers again when it has been well f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,9 @@ from prober.verdict import Confidence, Label, Verdict
 KEPT = 8
 """The last round-trip times of a cell that are kept, for their median."""
 LISTED = 10_000
-"""Cells that are listed one by one at most."""
+"""Cells that are listed one by one at most, healthy ones among them."""
+WORST = 500
+"""Cells that are listed of more than that: what fails first, then what is not known."""
 WELL = 8.0
 """Seconds after its last probe before a cell that is well becomes numbers: longer than a probe can gain evidence."""
 
@@ -52,6 +54,7 @@ class Columns(Matrix):
         self.declared = np.isfinite(every)
         self._patience = np.maximum(STALE_LEAST, STALE_PERIODS * every).astype(np.float64)
         self.newest = np.where(self.declared, NEVER, NOBODY)
+        self.stale_at = self.newest.copy()
         self.sent, self.answered = np.zeros(every.shape, np.uint32), np.zeros(every.shape, np.uint32)
         self.rtts = np.full((*every.shape, KEPT), np.nan, np.float32)
         self.plain = self.declared.copy()
@@ -89,7 +92,8 @@ class Columns(Matrix):
         if key in self.held or (place := self.place(key)) is None:
             return self.held.get(key)
         cell = self.held[key] = self.look(*place)
-        self.plain[place], self.newest[place], self.sent[place], self.answered[place] = False, NOBODY, 0, 0
+        self.plain[place], self.sent[place], self.answered[place] = False, 0, 0
+        self.newest[place] = self.stale_at[place] = NOBODY
         return cell
 
     # -- many cells ---------------------------------------------------------------------------------------------
@@ -104,7 +108,8 @@ class Columns(Matrix):
             return
         slot = self.answered[row, columns] % KEPT
         self.rtts[row, columns, slot] = np.where(rtt_ms > 0, rtt_ms, np.nan)
-        self.newest[row, columns] = np.maximum(self.newest[row, columns], sent)
+        newest = self.newest[row, columns] = np.maximum(self.newest[row, columns], sent)
+        self.stale_at[row, columns] = newest + self._patience[row, columns]
         self.sent[row, columns] += np.uint32(1)
         self.answered[row, columns] += np.uint32(1)
 
@@ -120,14 +125,15 @@ class Columns(Matrix):
         assert place is not None
         self.plain[place] = True
         self.sent[place], self.answered[place] = cell.sent, cell.answered
-        self.newest[place] = max((one.sent for one in cell.recent), default=NEVER)
+        self.newest[place] = newest = max((one.sent for one in cell.recent), default=NEVER)
+        self.stale_at[place] = newest + self._patience[place]
         last = [one.rtt_ms for one in cell.recent if one.rtt_ms is not None][-KEPT:]
         self.rtts[place] = np.nan
         self.rtts[place][: len(last)] = last
 
     def stale(self, now: float) -> Batch:
         """Where a cell's newest probe is too old, as `Cell.stale` says it."""
-        return now - self.newest > self._patience
+        return self.stale_at < now
 
     def carry(self, old: Matrix) -> None:
         """What is known of the cells that are still declared."""
@@ -145,6 +151,7 @@ class Columns(Matrix):
                              (self.rtts, old.rtts)):  # fmt: skip
             mine[here] = theirs[there]
         self.newest[self.declared & (self.newest == NOBODY)], self.newest[~self.declared] = NEVER, NOBODY
+        self.stale_at = np.where(self.declared, self.newest + self._patience, NOBODY)
         for key, cell in old.held.items():
             if self.place(key):
                 self._keep(key, cell)
@@ -196,17 +203,31 @@ class Columns(Matrix):
 
     def standing(self, now: float, sources: Collection[str] = (), targets: Collection[str] = ()) -> Iterator[Group]:
         """All cells of these names: each held one by itself, the plain ones together, the stale ones of them apart."""
-        where = self._where(sources, targets)
-        for (row, column), cell in ((self.place(key), cell) for key, cell in self.held.items()):  # type: ignore[misc]  # held pairs are declared
-            if where[row, column]:
+        rows, columns = self._some(self.sources, sources), self._some(self.targets, targets)
+        wanted_sources, wanted_targets = set(sources), set(targets)
+        for cell in self.held.values():
+            if cell.source in (wanted_sources or (cell.source,)) and cell.target in (wanted_targets or (cell.target,)):
                 yield Group(1, cell.age(now), cell)
-        where &= self.plain
-        stale = self.stale(now)
-        for some in (where & stale, where & ~stale):
-            if count := int(np.count_nonzero(some)):
-                oldest = np.unravel_index(np.argmin(np.where(some, self.newest, np.inf)), some.shape)
-                cell = self.look(int(oldest[0]), int(oldest[1]))
-                yield Group(count, cell.age(now), cell)
+        newest, plain = self.newest[rows][:, columns], self.plain[rows][:, columns]
+        stale, place = self.stale_at[rows][:, columns] < now, (np.arange(len(self.sources))[rows], columns)
+        late, total = int(np.count_nonzero(stale)), int(np.count_nonzero(plain))
+        if late:
+            yield self._group(late, np.where(stale, newest, NOBODY) if late < total else newest, place, now)
+        if total - late:
+            yield self._group(total - late, np.where(stale, NOBODY, newest) if late else newest, place, now)
+
+    def _some(self, side: list[str], names: Collection[str]) -> slice | Batch:
+        """Where these names stand (none given, or all of them: everywhere)."""
+        wanted = set(names)
+        if not wanted or wanted.issuperset(side):
+            return slice(None)
+        return np.array([at for at, name in enumerate(side) if name in wanted], np.int64)
+
+    def _group(self, number: int, newest: Batch, place: tuple[Batch, slice | Batch], now: float) -> Group:
+        """So many cells, with the oldest of those that have a time in `newest`."""
+        row, column = np.unravel_index(int(newest.argmin()), newest.shape)
+        cell = self.look(int(place[0][row]), int(np.arange(len(self.targets))[place[1]][column]))
+        return Group(number, cell.age(now), cell)
 
     def shown(
         self, now: float, at: str, sources: Collection[str] = (), targets: Collection[str] = ()
@@ -217,9 +238,10 @@ class Columns(Matrix):
         if count <= LISTED:
             return self.document(now, at, self.select(sources, targets))
         told = self.codes(now).codes
-        healthy = told == LABELS.index(Label.HEALTHY)
-        places = np.argwhere(where & ~healthy)
-        listed = [self.look(int(row), int(column)) for row, column in places[:LISTED]]
+        failing = [one for one in self.held.values() if where[self.place((one.source, one.target))]]
+        failing = sorted((one for one in failing if one.verdict(now).label != Label.HEALTHY), key=_unknown_last(now))
+        late = np.argwhere(where & self.plain & self.stale(now))[: max(0, WORST - len(failing))]
+        listed = [*failing, *(self.look(int(row), int(column)) for row, column in late)][:WORST]
         rest = np.bincount(told[where], minlength=len(LABELS)) - np.bincount(
             [LABELS.index(one.verdict(now).label) for one in listed], minlength=len(LABELS)
         )
@@ -304,6 +326,10 @@ def _is_well(cell: Cell, now: float) -> bool:
         return False
     mixed = any(not one.verdict.label.passes for one in cell.recent if one.sent > now - REMEMBER)
     return not mixed and (cell.settled() or cell.finding is None)
+
+
+def _unknown_last(now: float) -> Callable[[Cell], bool]:
+    return lambda cell: cell.verdict(now).label == Label.UNKNOWN
 
 
 def _starts(zones: list[str]) -> dict[int, str]:

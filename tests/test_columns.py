@@ -163,4 +163,7 @@ def test_of_many_cells_those_are_listed_that_are_not_healthy(monkeypatch):
         ("a", "x", "ingress-drop"), ("c", "y", "unknown"), ("c", "z", "unknown"),
     ]  # fmt: skip
     assert (document["left_out"], document["sources"], document["targets"]) == ({"healthy": 5}, SOURCES, TARGETS)
+    monkeypatch.setattr(columns, "WORST", 1)
+    assert [one["label"] for one in matrix.shown(11.0, AT)["cells"]] == ["ingress-drop"]
+    assert matrix.shown(11.0, AT)["left_out"] == {"healthy": 5, "unknown": 2}
     assert len(matrix.shown(11.0, AT, ["a"])["cells"]) == 3 and "left_out" not in matrix.shown(11.0, AT, ["a"])

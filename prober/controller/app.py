@@ -15,6 +15,7 @@ from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
 from prober.controller.guard import Guard
+from prober.controller.quick import Quick
 from prober.surfaces import page
 
 PAGE_HEADERS = {"Content-Security-Policy": page.CSP, "Cache-Control": "no-cache"}
@@ -36,7 +37,8 @@ def make_app(centre: Centre) -> FastAPI:
     )  # fmt: skip
     app.state.centre = centre
     problems.install(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Quick)
+    app.add_middleware(Guard)  # the last one added stands before the others
     app.include_router(agents_api.router)
     app.include_router(api.router)
     app.include_router(monitor.routes(centre))

@@ -7,7 +7,7 @@ never ``/livez`` or ``/readyz``.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -28,8 +28,6 @@ MODULES = ("prober", "tcp_connect")
 SCRAPE_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_NAMED = 50
-TOGETHER = 0.25
-"""Seconds for which an answer stands, where nothing was judged meanwhile."""
 
 Monitor = Annotated[Identity, Depends(needs("monitor"))]
 
@@ -72,11 +70,10 @@ def routes(centre: Centre) -> APIRouter:
 
 
 class _Monitors:
-    """The routes, and what they keep of the document they last saw."""
+    """The routes."""
 
     def __init__(self, centre: Centre) -> None:
         self.centre = centre
-        self._said: dict[tuple[str, bool, bool], tuple[tuple[int, int], dict[str, Any]]] = {}
 
     async def status(self, request: Request, who: Monitor) -> Response:
         """Every declared pair as one status: 200 pass or warn, 503 fail. A stale pair fails."""
@@ -95,25 +92,13 @@ class _Monitors:
     def _answer(
         self, request: Request, who: Identity, name: str, sources: Collection[str], targets: Collection[str]
     ) -> Response:
-        document = self._document(name, sources, targets, allows(who.role, "viewer"))
+        centre = self.centre
+        standing = centre.desk.matrix.standing(centre.now(), sources, targets)
+        document = status.answer(name, standing, centre.now(), centre.stamp(), allows(who.role, "viewer"))
         wants_health = status.HEALTH_JSON in request.headers.get("accept", "")
         media_type = status.HEALTH_JSON if wants_health else "application/json"
         code = 503 if document["status"] == "fail" else 200
         return JSONResponse(document, code, NO_STORE, media_type)
-
-    def _document(
-        self, name: str, sources: Collection[str], targets: Collection[str], addresses: bool
-    ) -> dict[str, Any]:
-        """The status, reckoned once for all who ask at the same time."""
-        centre = self.centre
-        moment, asked = (centre.desk.version, int(centre.now() / TOGETHER)), (name, bool(sources), addresses)
-        known = self._said.get(asked)
-        if known is None or known[0] != moment:
-            standing = centre.desk.matrix.standing(centre.now(), sources, targets)
-            known = moment, status.answer(name, standing, centre.now(), centre.stamp(), addresses)
-            self._said = {one: said for one, said in self._said.items() if said[0] == moment}
-            self._said[asked] = known
-        return known[1]
 
     def _unknown(self, name: str) -> Response:
         names = [one.name for one in self.centre.desk.targets.objectives]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+import uvloop
 
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
@@ -38,7 +39,8 @@ def serve(settings: Settings) -> None:
         with ExitStack() as listening:
             sockets = [_listen(where, listening) for where in settings.listen]
             centre = Centre(settings, store, targets, lambda: read_targets(settings.targets))
-            asyncio.run(_run(centre, sockets))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(centre, sockets))
     finally:
         store.close()
 
