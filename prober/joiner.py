@@ -297,8 +297,10 @@ class Joiner:
         return all(v.reaches(probe.done) for v in live)
 
     def _concerned(self, probe: Pending) -> list[str]:
-        """Whose word decides most; where reports are rare the others' is waited for no longer, and revises."""
-        return [probe.source, *(agent.name for agent in self.targets.responders(probe.target))]
+        """Whose word decides most, and who saw anything; in a large fleet the others' only revises."""
+        near = [probe.source, *(agent.name for agent in self.targets.responders(probe.target))]
+        nodes = [self._nodes[name] for name in near if name in self._nodes]
+        return [*dict.fromkeys([*near, *nodes, *(agent for agent, _ in probe.rows)])]
 
     def _observe(self, number: int, probe: Pending, now: float) -> Observation:
         asked = probe.asked
@@ -342,8 +344,8 @@ class Joiner:
         if probe.full or probe.sent <= self._let_go:
             return frozenset()
         late = probe.known - probe.sent > UNCLAIMED - self.grace
-        watching = (name for name, vantage in self.vantages.items() if vantage.watched(probe.sent, probe.done))
-        return frozenset(name for name in watching if not late or name == probe.source)
+        names = [probe.source] if late else self.vantages if self.grace == GRACE else self._concerned(probe)
+        return frozenset(n for n in names if n in self.vantages and self.vantages[n].watched(probe.sent, probe.done))
 
     def _untapped(
         self, probe: Pending, responders: tuple[str, ...], nat: bool

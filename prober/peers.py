@@ -22,7 +22,10 @@ class Peers:
 
     def answered(self, target: str, source: str, sent: float) -> None:
         """A probe of this target was answered."""
-        self._answered.setdefault(target, deque(maxlen=MOST)).append((sent, source))
+        known = self._answered.get(target)
+        if known is None:
+            known = self._answered[target] = deque(maxlen=MOST)
+        known.append((sent, source))
 
     def of(self, target: str, source: str, sent: float) -> tuple[str, ...]:
         """The other sources answered since a probe was sent, where some were answered shortly before it, too."""
