@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
@@ -33,7 +34,7 @@ def caller(request: Request) -> access.Identity:
         raise HTTPException(401, str(error)) from None
 
 
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+FORWARDED = frozenset((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"))
 """What proxies add (RFC 7239; RFC 9110, 7.6.3, and the older names)."""
 
 
@@ -42,7 +43,7 @@ def is_local(request: Request) -> bool:
 
     What a reverse proxy hands on comes from elsewhere, whatever its own address is.
     """
-    if any(name in request.headers for name in FORWARDED):
+    if not FORWARDED.isdisjoint(name for name, _ in request.headers.raw):
         return False
     host = request.client.host if request.client else ""
     return not host or _is_loopback(host)
@@ -54,6 +55,7 @@ def is_local_name(host: str) -> bool:
     return name.lower() in ("localhost", "prober", "") or _is_loopback(name)
 
 
+@lru_cache(1024)
 def _is_loopback(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)

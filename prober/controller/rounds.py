@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from prober.declared import Target
 from prober.matrix import Matrix
 from prober.plan import Pair, askable, select, tasks, whole
 from prober.report import OFTEN, Plan, Task, report_every
+from prober.segment import Address
 from prober.targets import Targets
 
 RUN_PATIENCE = 10.0
@@ -95,9 +97,15 @@ def run_parts(run: Run) -> dict[str, list[Task]]:
     return parts
 
 
+@lru_cache(4096)
+def _written(address: Address) -> str:
+    """A target's address is written into the plans of all who ask it."""
+    return str(address)
+
+
 def _task(pair: Pair, run: str = "") -> Task:
     every = 0.0 if run else pair.every
-    return Task(pair.target, str(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
+    return Task(pair.target, _written(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
 
 
 def plan_for(
