@@ -8,6 +8,7 @@ https://sqlite.org/pragma.html#pragma_synchronous).
 from __future__ import annotations
 
 import errno
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -70,6 +71,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine, name: str, fence: int | None = None) -> None:
         self.engine, self.name, self.fence = engine, name, fence
+        self.origin = secrets.token_hex(4)
 
     def fenced(self, token: int) -> Store:
         """The same database for the holder of a lease: each transaction that writes looks whether it still is."""
@@ -152,7 +154,8 @@ class Store:
         return int(connection.exec_driver_sql(asked).scalar_one())
 
     def tell(self, connection: sa.Connection, what: str) -> None:
-        """With the commit every controller that listens hears this word; see `prober.store.notices`."""
+        """With the commit every controller that listens hears this word; see `prober.store.notices`. Behind a ``#``
+        may stand the ``origin`` of the store that needs not hear it."""
         if not self.on_sqlite:
             connection.execute(sa.select(sa.func.pg_notify(CHANNEL, what)))
 

@@ -39,7 +39,9 @@ def _listen(store: Store, heard: Callable[[str], None], stop: Event) -> None:
             heard(ALL)
             while not stop.is_set():
                 for notice in raw.notifies(timeout=LOOK):
-                    heard(notice.payload)
+                    word, _, origin = notice.payload.partition("#")
+                    if origin != store.origin:
+                        heard(word)
         except driver.Error as error:  # it goes past SQLAlchemy, so it is not wrapped yet
             raise StoreUnavailable(f"{store.name}: {error}") from error
         finally:

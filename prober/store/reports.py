@@ -87,7 +87,7 @@ def append(store: Store, rows: Sequence[tuple[str, int, int, int, bytes]], told:
         placed = _placed(rows, before, store.now_ns(connection))
         new = store.put(connection, _NEW, placed)
         if new:
-            store.tell(connection, "reports")
+            store.tell(connection, f"reports#{store.origin}")
         _keep_gaps(store, connection, told)
         places = [row[3] for row in placed]
         if new < len(placed):

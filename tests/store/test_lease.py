@@ -88,8 +88,10 @@ def test_a_word_is_heard_with_its_commit_and_not_without(several: Store) -> None
         several.tell(connection, "nothing")
         connection.rollback()
     with several.begin() as connection:
+        several.tell(connection, f"own#{several.origin}")
+        several.tell(connection, "another's#0")
         several.tell(connection, "runs")
-    _until(lambda: heard == [notices.ALL, "runs"])
+    _until(lambda: heard == [notices.ALL, "another's", "runs"])
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
