@@ -137,17 +137,20 @@ class Intake:
         batch = [self.live.popleft() for _ in range(min(AT_MOST, len(self.live)))]
         room = max(1, AT_ONCE - len(batch))
         batch += [self.behind.popleft() for _ in range(min(room, len(self.behind)))]
-        none = strange([(waiting.report, waiting.number) for waiting in batch])
+        none: dict[int, ProberError]
+        try:
+            none = dict(strange([(waiting.report, waiting.number) for waiting in batch]))
+        except Exception as error:  # noqa: BLE001  # whatever it was, the next are looked through
+            none = dict.fromkeys(range(len(batch)), _as_trouble(error))
         for place, why in none.items():
             _settle(batch[place], why)
         return [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
 
     def _write(self, batch: list[Waiting]) -> Sequence[int] | ProberError:
         """One transaction for all, in a thread: their places, or why there are none."""
-        rows = [waiting.row for waiting in batch]
-        gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
         try:
-            return self.write(rows, gaps)
+            gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
+            return self.write([waiting.row for waiting in batch], gaps)
         except Exception as error:  # noqa: BLE001  # each waiting agent hears of it and tries again
             return _as_trouble(error)
 

@@ -276,6 +276,22 @@ def test_what_could_not_be_written_is_not_acknowledged_and_the_writer_goes_on(er
     assert len(offered(disk, [by.answered()], taken)) == 1 == len(taken)
 
 
+def test_whatever_a_batch_is_stumbled_over_the_next_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, by = Intake(Disk().write, lambda *_: None), Reporter("firewall")
+
+    async def body() -> bool:
+        writer = asyncio.create_task(one.run())
+        with monkeypatch.context() as broken:
+            broken.setattr(intake, "strange", lambda _: {}[0])
+            with pytest.raises(StoreUnavailable, match="can be sent again"):
+                await one.take(encode(by.answered()), "firewall", 0, 1)
+        taken = await one.take(encode(by.answered()), "firewall", 0, 1)
+        writer.cancel()
+        return taken.new
+
+    assert asyncio.run(asyncio.wait_for(body(), 5))
+
+
 def test_a_report_that_cannot_be_joined_is_acknowledged_all_the_same_and_stops_no_other() -> None:
     by, taken = Reporter("firewall"), list[Report]()
     told = offered(Disk(), [by.answered(), by.answered()], taken, fail=True)
