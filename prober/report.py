@@ -40,6 +40,8 @@ EXPERIMENT = "experiment-"
 """How the run of an experiment's probes begins: they count nowhere, and leave room for those that do."""
 CONNECT = f"{EXPERIMENT}connect"
 """The run of what is no probe of ours but a connect() of the prober's kernel: no packet carries its id."""
+BYWAY = f"{EXPERIMENT}byway-"
+"""How the run of SYNs begins that go, or may go, another way than this host's routes say: no cell is known by them."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -203,6 +205,7 @@ class Task(msgspec.Struct, frozen=True):
     Of a task done once, each flow (source port) is asked `attempts` times, the next one when the last has ended and
     up to ``spread`` seconds later, by chance: what comes and goes in step with the rounds must not look like a port.
     ``ports`` are the source ports to use; left out, the agent takes the next of its own. ``ttl`` is its SYNs'.
+    ``via`` is the neighbour on the agent's link to which its SYNs are handed, whatever its routes say; '': as they say.
     """
 
     target: str
@@ -216,6 +219,7 @@ class Task(msgspec.Struct, frozen=True):
     ports: list[int] = []
     spread: float = 0.0
     ttl: int = 64
+    via: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):

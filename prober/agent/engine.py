@@ -69,13 +69,16 @@ class Engine:
         announced = sum(len(one.asked.syns) for one in tuple(self.feeder.announced))
         return self.feeder.left + announced + len(self.handshakes)
 
-    def ask(self, asked: Asked, now_ns: int, rate: float = 0.0) -> Batch:
-        """Send SYNs; the outcomes of those that could not be sent, as far as that is known now."""
-        if len(asked.syns) > AT_ONCE:
+    def ask(self, asked: Asked, now_ns: int, rate: float = 0.0, sender: Sender | None = None) -> Batch:
+        """Send SYNs; the outcomes of those that could not be sent, as far as that is known now.
+
+        ``sender`` is who sends these few, where it is not the link.
+        """
+        if len(asked.syns) > AT_ONCE and sender is None:
             self.feeder.feed(asked, rate)
             return np.zeros(0, OUTCOME)
         self.handshakes.open(asked.syns, asked.targets, asked.runs, asked.timeouts, now_ns)
-        errnos = self.link.send(asked.syns)
+        errnos = (sender or self.link).send(asked.syns)
         wrong = np.flatnonzero(errnos)
         return self._fail([Failed(asked.syns["seq"][wrong], errnos[wrong], now_ns)] if len(wrong) else [])
 

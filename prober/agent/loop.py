@@ -28,6 +28,7 @@ from prober.agent.brief import Brief
 from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
 from prober.agent.engine import Engine, Heard
+from prober.agent.handing import Handing
 from prober.agent.memory import Memory
 from prober.agent.outbox import Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
@@ -93,8 +94,9 @@ class Agent:
         self.link: Link | NoLink = Link() if self.able else NoLink()
         self.engine = Engine(self.tap, self.link, Feeder(Link() if self.able else NoLink()))
         self.mute = Mute()
-        privileges.drop()
         self.routes, self.conntrack = Routes(name), Conntrack()
+        self.handing = Handing(self.routes, self.able)
+        privileges.drop()
         self.handshakes = self.engine.handshakes
         epoch = int.from_bytes(os.urandom(6), "big")
         self.backlog = Backlog(name, epoch, outbox)
@@ -244,6 +246,7 @@ class Agent:
         self.uplink.close()
         self.dialler.close()
         self.backlog.close()
+        self.handing.close()
         if self.responder is not None:
             self.responder.close()
 
@@ -351,10 +354,11 @@ class Agent:
             return
         packets.prepare()
         self._begun = True
-        asked = self.asking.syns(tasks, self.plan, time.monotonic())
-        if any(task.ports for task in tasks):
-            self._transmit(self.handshakes.again(asked.syns))
-        self.outbox.ended(self.brief.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE)))
+        for sender, part in self.handing.parted(tasks, self.outbox.note):
+            asked = self.asking.syns(part, self.plan, time.monotonic())
+            if any(task.ports for task in part):
+                self._transmit(self.handshakes.again(asked.syns))
+            self.outbox.ended(self.brief.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE, sender)))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
             self.schedule.once(task, at)
 

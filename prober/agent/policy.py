@@ -11,6 +11,8 @@ MOST_FLOWS = 64
 MOST_ATTEMPTS = 10
 LONGEST = 86_400.0
 KEY_BYTES = 16
+MOST_HANDED = 4
+"""SYNs of one task that are handed to a neighbour, past this host's routes."""
 
 
 def refusal(plan: Plan, address: str, port: int) -> str | None:
@@ -54,7 +56,19 @@ def task_refusal(plan: Plan | None, task: Task) -> str | None:
         return f"a TTL of {task.ttl}; 1 to 64 make sense"
     if not set(task.ports) <= set(PORTS):
         return "its source ports are not the fleet's"
+    if task.via and (why := _handing_refusal(plan, task)):
+        return why
     return refusal(plan, task.address, task.port)
+
+
+def _handing_refusal(plan: Plan, task: Task) -> str | None:
+    """Why nothing may be handed to this neighbour: only what policy lets be probed on some port is one, and only once,
+    few at a time."""
+    if task.every or task.flows * task.attempts > MOST_HANDED:
+        return f"more than {MOST_HANDED} SYNs by way of a neighbour make no sense"
+    ports = [first for _, first, _ in plan.allow]
+    refused = [why for port in ports if (why := refusal(plan, task.via, port)) is not None]
+    return None if len(refused) < len(ports) else f"by way of {task.via}: {refused[0] if refused else 'no policy'}"
 
 
 def unsound(plan: Plan) -> str | None:

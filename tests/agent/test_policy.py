@@ -80,3 +80,13 @@ def test_without_a_plan_nothing_is_probed() -> None:
 def test_a_plan_that_cannot_be_followed_is_unsound(wrong: dict[str, Any]) -> None:
     assert unsound(plan(**wrong)) is not None
     assert unsound(plan()) is None
+
+
+def test_a_syn_is_handed_only_to_a_neighbour_that_policy_lets_be_probed_and_never_all_the_time() -> None:
+    by = task(via="10.4.0.1", every=0.0)
+    assert task_refusal(plan(), by) is None
+    for wrong in (task(via="10.5.0.1", every=0.0), task(via="127.0.0.1", every=0.0), task(via="x", every=0.0)):
+        assert (task_refusal(plan(), wrong) or "").startswith("by way of")
+    assert task_refusal(plan(), task(via="10.4.0.1")) is not None, "again and again"
+    assert task_refusal(plan(), task(via="10.4.0.1", every=0.0, flows=5)) is not None
+    assert task_refusal(plan(), task(via="10.4.0.1", every=0.0, address="10.5.0.1")) is not None
