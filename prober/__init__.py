@@ -37,6 +37,7 @@ peers          whom a target answered around the time of a probe that it did not
 questions      whose routing table is asked about a failed probe
 answers        what routing tables said, when, and whether it was so while a probe was under way
 facts          what the rules read off an observation, and the one door through which a verdict is said
+byway          a host's way to the prober, asked from its own link where no agent stands on it
 infer          what the rest of the matrix says of a target that nobody watches
 odds           exact odds: could this pattern of losses be chance
 flows          many handshakes of one cell together: a dead leg, a band of ports, random loss

@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from prober.byway import Reading
 from prober.handshake import State
 from prober.observation import Observation, Place, Sight
 from prober.rules_forward import is_quoted
@@ -39,13 +40,15 @@ class Neighbour(NamedTuple):
 class Context(NamedTuple):
     """The cells that count, the zones of sources and targets, and the pod blocks that agents are declared to hold.
 
-    ``pairs`` are all (source, target) that are asked: of one without a cell nothing is known of this time.
+    ``pairs`` are all (source, target) that are asked: of one without a cell nothing is known of this time. ``told`` is
+    what the target's host said of its way to the prober when it was asked from its own link.
     """
 
     cells: tuple[Neighbour, ...]
     zones: Mapping[str, str]
     blocks: tuple[tuple[str, Network], ...] = ()
     pairs: Collection[tuple[str, str]] = ()
+    told: Reading | None = None
 
     def towards(self, target: str) -> list[Neighbour]:
         """The other cells of this target."""
@@ -87,12 +90,25 @@ def infer(o: Observation, said: Verdict, context: Context) -> Verdict:
         return said
     others = [one for one in context.cells if (one.source, one.target) != (o.source, o.target)]
     about = context._replace(cells=tuple(others))
-    for rule in (_a_wrong_route, _another_has_its_address, _a_block_over_the_prober, _told_to_others,
-                 _as_its_neighbours, _its_link_is_silent):  # fmt: skip
+    for rule in (_its_host_has_no_way, _a_wrong_route, _another_has_its_address, _a_block_over_the_prober,
+                 _told_to_others, _as_its_neighbours, _its_link_is_silent):  # fmt: skip
         verdict = rule(o, said, about)
         if verdict is not None:
             return verdict
     return said
+
+
+def _its_host_has_no_way(o: Observation, said: Verdict, context: Context) -> Verdict | None:
+    """R1, R2, R6: the target's host, asked from its own link, has no way to the prober or a wrong one.
+
+    So its answers do not arrive, whatever became of the SYN. What a host is handed and what it answers itself are taken
+    to go by the same routes.
+    """
+    told = context.told
+    if told is None:
+        return None
+    sentence = f"{_pair(o)} does not answer. {told.words}."
+    return _say(said, told.label, sentence, told.cause, told.culprit, told.step, told.evidence)
 
 
 def _a_wrong_route(o: Observation, said: Verdict, context: Context) -> Verdict | None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prober.byway import Reading
 from prober.classify import classify
 from prober.handshake import State
 from prober.infer import Context, Neighbour, infer, wanted
@@ -176,6 +177,19 @@ def test_a_pass_that_is_not_fresh_does_not_read_as_none():
     down = (Neighbour("vm", "ingress", no_arp("10.4.76.34")), Neighbour("vm", "node2", WELL))
     assert infer(o, classify(o), Context(down, ZONES, (), {("vm", "ingress")})).cause == Cause.F6
     assert infer(o, classify(o), Context(down, ZONES, (), asked)).label == Label.UNKNOWN, "lb may reach it"
+
+
+def test_what_the_targets_host_said_of_its_way_back_is_inferred_and_no_more():
+    culprit = Culprit("route", "10.224.0.4", "no way to 10.19.0.4")
+    told = Reading(Label.RETURN_PATH_LOSS, Cause.R2, culprit, "it has no way", "look there", ("ICMP 3/0",))
+    o = failed()
+    verdict = infer(o, classify(o), Context((), ZONES, told=told))
+    assert (verdict.label, verdict.confidence, verdict.cause) == (
+        Label.RETURN_PATH_LOSS, Confidence.INFERRED, Cause.R2,
+    )  # fmt: skip
+    assert verdict.missing == classify(o).missing and "it has no way" in verdict.sentence
+    answered = story("firewall >> SYN\nfirewall << SYN-ACK", State.ANSWERED)
+    assert infer(answered, classify(answered), Context((), ZONES, told=told)).label.passes
 
 
 VERDICTS = st.sampled_from([

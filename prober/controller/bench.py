@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from prober import experiment
+from prober.controller.byways import Byways
 from prober.controller.errands import Errand
 from prober.controller.sweeps import REPEATED, Sweeps
-from prober.declared import Policy
+from prober.declared import Policy, Targets
 from prober.experiment import Experiment
 from prober.flows import SIDES, Finding, Losses, Shape, Side
+from prober.matrix import Cell
 from prober.observation import Observation
 from prober.plan import Pair
 from prober.probe import Kind
@@ -58,6 +60,7 @@ class Bench:
     policy: Policy
     paused: bool = False
     sweeps: Sweeps = field(default_factory=Sweeps)
+    byways: Byways = field(default_factory=Byways)
     calls: dict[str, tuple[str, str]] = field(default_factory=dict)
     open: dict[tuple[str, str], Experiment] = field(default_factory=dict)
     rests: dict[tuple[str, str], Rest] = field(default_factory=dict)
@@ -93,6 +96,20 @@ class Bench:
         """The cell is well again: its next failure is a new one."""
         self.rests.pop(key, None)
 
+    def wonder(self, cell: Cell, o: Observation, targets: Targets, alive: Callable[[str], bool], now: float) -> None:
+        """A handshake of a cell of which nobody at the target's side says anything: its target's host is asked where it
+        was lost, and while all is well whether it can be asked."""
+        key = (cell.source, cell.target)
+        if not o.failed:
+            self.byways.passed(key, o.sent)
+        if self.paused or not self.policy.experiments:
+            return
+        if o.failed:
+            passed = [one.sent for one in cell.recent if one.verdict.label.passes]
+            self.byways.consider(key, targets, alive, max(passed, default=float("-inf")), now)
+        elif not o.responders:
+            self.byways.learn(key, targets, alive, now)
+
     def call_back(self, key: tuple[str, str], pair: Pair, now: float) -> None:
         """Dial the prober of a failing cell from the target's side, once: nobody does so all the time."""
         run = f"{EXPERIMENT}{now:.3f}-{pair.source}-calls-{key[0]}"
@@ -105,6 +122,8 @@ class Bench:
 
     def parts(self) -> dict[str, Errand]:
         """What each agent is to do, said once."""
+        for agent, task in self.byways.tasks():
+            self.sweeps.ask(agent, task)
         parts = self.sweeps.parts()
         for one in self.open.values():
             if not one.handed:
@@ -114,11 +133,12 @@ class Bench:
 
     def trying(self, key: tuple[str, str]) -> list[str]:
         """The names of the experiments of this cell that are under way."""
-        return ["many flows"] * (key in self.open) + self.sweeps.trying(key)
+        return ["many flows"] * (key in self.open) + self.sweeps.trying(key) + self.byways.trying(key)
 
     def take(self, o: Observation, verdict: Verdict, now: float) -> Result | None:
         """One judged handshake of an experiment; what can be said with it, if a round or all of it is over."""
         self.sweeps.take(o)
+        self.byways.take(o, now)
         if o.run in self.calls:
             said = f"{o.source} → {o.target} is {verdict.label}"
             return Result(self.calls[o.run], None, said, True, None, "the other way round")

@@ -1,0 +1,184 @@
+"""A host's way to the prober, read from its own link by an agent that does not stand on that host.
+
+A host that forwards has the same routes for what it is handed as for what it answers. So an agent on its link hands it
+a SYN of the agent's own for the prober, by the host's link-layer address instead of the router's. What becomes of it is
+told by the prober's tap, which misses it, and by whoever answers: the host that has no way there, the wrong next hop
+whose turn it is when the TTL runs out, or somebody who answers in the prober's name.
+
+Only what is told counts. A host that forwards nothing, a network that looks at addresses and not at link-layer ones and
+a filter are all silent, so silence says nothing; nor does a SYN that arrives, for it may have been taken another way.
+What a rule against forwarding would say as well counts only where the host hands on what is for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from prober import facts
+from prober.facts import Error
+from prober.handshake import State
+from prober.observation import Observation, Place, Sight
+from prober.probe import Kind
+from prober.segment import IN, OUT
+from prober.verdict import Cause, Culprit, Label
+
+FULL, BEYOND = 64, 2
+"""A SYN's TTL, and the one that runs out at whom the host hands it to: the host takes one (ip_forward, net/ipv4)."""
+
+
+class Way(StrEnum):
+    """How a SYN of the helper's went to the prober, or by the host to another."""
+
+    STRAIGHT = "straight"
+    FIRST = "straight, one hop far"
+    BY = "by way of the host"
+    NEXT = "by way of the host, one hop beyond it"
+    OTHER = "by way of the host, to another"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An ICMP error that quotes a shot: what it means, its type and code, who sent it, the TTL that it quotes."""
+
+    error: Error
+    code: str
+    by: str
+    ttl: int
+
+
+class Shot(msgspec.Struct, frozen=True):
+    """One SYN: how it ended for the helper, whether it left, whether the prober's tap saw it, what was told of it."""
+
+    way: Way
+    state: State
+    left: bool
+    arrived: Sight
+    told: tuple[Told, ...] = ()
+
+
+class Byway(msgspec.Struct, frozen=True):
+    """What `helper` was told of SYNs to `prober` (at `address`) by way of the `host`, an address."""
+
+    prober: str
+    address: str
+    helper: str
+    host: str
+    shots: tuple[Shot, ...] = ()
+
+    def of(self, way: Way) -> tuple[Shot, ...]:
+        """The shots that went this way."""
+        return tuple(one for one in self.shots if one.way == way)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What that says: always of the way back. ``words`` is what happened, ``evidence`` what was seen."""
+
+    label: Label
+    cause: Cause | None
+    culprit: Culprit
+    words: str
+    step: str
+    evidence: tuple[str, ...]
+
+
+def shot(way: Way, o: Observation) -> Shot:
+    """What became of one SYN."""
+    errors = sorted(facts.errors_to_prober(o), key=lambda one: one.after_ms)
+    told = (Told(facts.meaning(o, s), f"{s.icmp_type}/{s.icmp_code}", s.icmp_from, s.ttl) for s in errors)
+    left = bool(o.saw(Kind.SYN, by=o.source, way=OUT))
+    return Shot(way, o.asked.state, left, o.at(Place.B_NIC_IN), tuple(told))
+
+
+def host(far: Iterable[tuple[int, Observation]]) -> str:
+    """The address of the only router between a helper and a target, by SYNs with their TTLs; '' where there is none.
+
+    It told that a TTL of 1 ran out; with 2 the target answered, and its answer came by the same link-layer address.
+    """
+    near, answered = set[str](), False
+    for ttl, o in far:
+        if ttl == 1:
+            near |= {one.icmp_from for one in facts.errors_to_prober(o) if facts.meaning(o, one) == Error.LOOP}
+        elif ttl == BEYOND and o.asked.state == State.ANSWERED:
+            to = {one.neighbour for one in o.saw(Kind.SYN, by=o.source, way=OUT)}
+            back = {one.neighbour for one in o.saw(Kind.SYN_ACK, by=o.source, way=IN)}
+            answered |= bool(to) and to == back and "" not in to
+    return next(iter(near)) if answered and len(near) == 1 else ""
+
+
+def arrives(one: Byway) -> bool:
+    """True where the host handed one on to the prober: then nothing is to be learnt here."""
+    return any(shot.arrived == Sight.SEEN for way in (Way.BY, Way.NEXT) for shot in one.of(way))
+
+
+def reading(one: Byway) -> Reading | None:
+    """What it says, or None. The helper's own way must be well, and the prober's tap must have missed what went by the
+    host, watching throughout."""
+    handed = (*one.of(Way.BY), *one.of(Way.NEXT))
+    straight = any(_arrived(shot) for shot in one.of(Way.STRAIGHT))
+    missed = all(shot.left and shot.arrived == Sight.NOT_SEEN for shot in handed)
+    if not straight or not missed or len(one.of(Way.BY)) < 2:
+        return None
+    return _kept(one) or _handed_to(one) or _another_answers(one)
+
+
+def _arrived(shot: Shot) -> bool:
+    return shot.state == State.ANSWERED and shot.arrived == Sight.SEEN
+
+
+def _kept(one: Byway) -> Reading | None:
+    """The host itself says that it has no way: its ARP for the next hop failed, which no rule says three seconds late,
+    or its route refuses. A route speaks before the TTL is touched, a rule of the FORWARD chain after (ip_error and
+    ip_forward, net/ipv4); for a rule further up what is for another would be refused as well."""
+    told = [told for shot in one.of(Way.BY) for told in shot.told if told.by == one.host and told.error != Error.LOOP]
+    if not told:
+        return None
+    first, hands_on = told[0], any(_arrived(shot) for shot in one.of(Way.OTHER))
+    if first.error != Error.NO_HOST and not (first.ttl == FULL and hands_on):
+        return None
+    cause = {Error.NO_ROUTE: Cause.R2, Error.REFUSES: Cause.R6, Error.REJECTED: Cause.R6}.get(first.error)
+    says = "its route says so" if first.error == Error.REJECTED else first.error
+    what = f"no way to {one.address}: ICMP {first.code}, {says}"
+    more = (f"ICMP {first.code} from {one.host}, quoting ttl {first.ttl}",)
+    return _said(one, Label.RETURN_PATH_LOSS, cause, what, more)
+
+
+def _handed_to(one: Byway) -> Reading | None:
+    """Somebody speaks up who is not on the helper's own way to the prober: the host hands him what is for it."""
+    ordinary = {told.by for shot in one.of(Way.FIRST) for told in shot.told} | {one.host}
+    spoke = [told for shot in (*one.of(Way.NEXT), *one.of(Way.BY)) for told in shot.told if told.by not in ordinary]
+    if not spoke or not any(shot.told or _arrived(shot) for shot in one.of(Way.FIRST)):
+        return None
+    who = spoke[0].by
+    what = f"hands what is for {one.address} to {who}, where it is lost"
+    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1B, what, (f"ICMP {spoke[0].code} from {who}",))
+
+
+def _another_answers(one: Byway) -> Reading | None:
+    """Who answers in the prober's name is behind the host, and not the prober, whose tap saw nothing."""
+    answered = [shot for shot in one.of(Way.BY) if shot.state in (State.ANSWERED, State.REFUSED)]
+    hands_on = any(_arrived(shot) for shot in one.of(Way.OTHER))
+    if len(answered) < 2 or not hands_on:
+        return None
+    word = "an RST" if answered[0].state == State.REFUSED else "a SYN-ACK"
+    what = f"hands what is for {one.address} to somebody else, who answers it"
+    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1C, what, (f"{word} in {one.prober}'s name",))
+
+
+def _said(one: Byway, label: Label, cause: Cause | None, what: str, evidence: tuple[str, ...]) -> Reading:
+    words = (
+        f"{one.helper}, on the same link, handed {one.host} SYNs of its own for {one.prober}, and {one.prober} saw none"
+        f" of them; those that {one.helper} sent straight arrived. {one.host} {'has ' * what.startswith('no ')}{what}"
+    )
+    step = f"On {one.host}: `ip route get {one.address}` and `ip rule`; its answers to {one.prober} take that way."
+    return Reading(label, cause, Culprit("route", one.host, what), words, step, evidence)
+
+
+def result(one: Byway) -> str:
+    """What came of it, in a sentence."""
+    if (found := reading(one)) is not None:
+        return f"{one.host}, asked by {one.helper}: {found.culprit.what}"
+    if arrives(one):
+        return f"what {one.helper} sent to {one.prober} by way of {one.host} arrived"
+    return f"what {one.helper} sent to {one.prober} by way of {one.host} told nothing"

@@ -1,0 +1,297 @@
+"""Byways under way: for a cell that nobody at the target's side can explain, an agent on the link of the target's host
+asks that host the way to the prober (`prober.byway`). First who stands before a target, then what he says.
+
+While the cell is well it is seen now and then whether the host hands on to the prober at all: only one that did so
+lately is asked. So nothing is told of a network that does not work like that, or of a firewall that never lets it pass.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from prober import byway
+from prober.byway import Byway, Reading, Shot, Way
+from prober.declared import Agent, Targets
+from prober.errors import Refused
+from prober.matrix import Cell
+from prober.observation import Observation
+from prober.plan import Pair, select
+from prober.report import BYWAY, Task
+from prober.segment import Address
+from prober.verdict import Label
+
+NAME = "by way of the target's host"
+AT_ONCE, A_MINUTE = 8, 30
+"""Byways under way, and begun within a minute; a cell beside them waits for its next failure."""
+HELPERS = 3
+"""Agents that look who stands before a target."""
+NEAR, WHOLE = 3.0, 6.5
+"""Seconds after which nobody waits for the first half, and for the second: an ARP that fails takes three."""
+AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
+"""Seconds before the same is asked again; for which what was told holds; and for which it held already."""
+FRESH, STANDS = 15.0, 30.0
+"""Seconds for which another cell's asking serves; for which who stands before a target is taken to stay the same."""
+LEARN, LESSONS = 900.0, 60
+"""Seconds after which it is seen once more that a host hands on, and for twice as long it counts; a minute at most."""
+TIMEOUT = 1.0
+
+
+@dataclass(slots=True)
+class Approach:
+    """Who stands before a target, as seen from a helper: the SYNs asked for, by run, with their TTLs."""
+
+    helper: str
+    until: float
+    ttls: dict[str, int]
+    seen: list[tuple[int, Observation]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Asked:
+    """One host asked for its way to one prober. ``shots`` are the latest of each run: what comes late revises one.
+
+    ``news``: it is over, and that has not been told to all its cells. ``well``: it was asked while they passed.
+    """
+
+    about: Byway
+    begun: float
+    ways: dict[str, Way]
+    well: bool = False
+    shots: dict[str, Shot] = field(default_factory=dict)
+    cells: set[tuple[str, str]] = field(default_factory=set)
+    over: bool = False
+    news: bool = False
+
+    def value(self) -> Byway:
+        return Byway(self.about.prober, self.about.address, self.about.helper, self.about.host, (*self.shots.values(),))
+
+    def ends(self, now: float) -> bool:
+        """True once it is known, or nothing more is to come."""
+        made = self.value()
+        known = self.well or byway.arrives(made) or byway.reading(made) is not None
+        return (known and len(self.shots) == len(self.ways)) or now >= self.begun + WHOLE
+
+
+class Waiting(NamedTuple):
+    """A cell whose target's host is being looked for: by which document, and when it last passed."""
+
+    targets: Targets
+    passed: float
+    well: bool = False
+
+
+@dataclass(slots=True)
+class Byways:
+    """``known``: since when, and by helper, which hosts are known to stand before a target. ``waiting``: cells whose
+    target's host is being looked for. ``told``: the last that each host was asked, by prober and host, once it was
+    over. ``rests``: until when a cell is let alone. ``well``: when a host was last seen to hand on to a prober what a
+    helper sent, by the three.
+    """
+
+    known: dict[str, tuple[float, dict[str, str]]] = field(default_factory=dict)
+    near: dict[str, list[Approach]] = field(default_factory=dict)
+    waiting: dict[tuple[str, str], Waiting] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    told: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    begun: deque[float] = field(default_factory=deque)
+    rests: dict[tuple[str, str], float] = field(default_factory=dict)
+    lessons: deque[float] = field(default_factory=deque)
+    learnt: dict[tuple[str, str], float] = field(default_factory=dict)
+    well: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _tasks: list[tuple[str, Task]] = field(default_factory=list)
+
+    def tasks(self) -> list[tuple[str, Task]]:
+        """What each agent is to send, said once."""
+        tasks, self._tasks = self._tasks, []
+        return tasks
+
+    def consider(
+        self, key: tuple[str, str], targets: Targets, alive: Callable[[str], bool], passed: float, now: float
+    ) -> None:
+        """This cell met silence, and nothing says which way: find its target's host, if there is room.
+
+        ``passed`` is when its last handshake was sent that passed: what was told before that is over.
+        """
+        if now < self.rests.get(key, now) or not self._room(key, self.begun, A_MINUTE, now):
+            return
+        self.rests = {one: until for one, until in self.rests.items() if now < until} | {key: now + AGAIN}
+        self._begin(key, Waiting(targets, passed), alive, now)
+
+    def learn(self, key: tuple[str, str], targets: Targets, alive: Callable[[str], bool], now: float) -> None:
+        """This cell is well, and nobody watches its target: see whether its host hands on to the prober."""
+        if now < self.learnt.get(key, now) or not self._room(key, self.lessons, LESSONS, now):
+            return
+        self.learnt[key] = now + LEARN
+        self._begin(key, Waiting(targets, float("-inf"), True), alive, now)
+
+    def _room(self, key: tuple[str, str], begun: deque[float], most: int, now: float) -> bool:
+        while begun and now - begun[0] > 60.0:
+            begun.popleft()
+        if key in self.waiting or len(self.waiting) + len(self.asked) >= AT_ONCE or len(begun) >= most:
+            return False
+        begun.append(now)
+        return True
+
+    def _begin(self, key: tuple[str, str], cell: Waiting, alive: Callable[[str], bool], now: float) -> None:
+        self.known = {name: one for name, one in self.known.items() if now < one[0] + STANDS}
+        self.waiting[key] = cell
+        if key[1] not in self.known and key[1] not in self.near:
+            self._approach(*key, cell.targets, alive, now)
+        self._go_on(now)
+
+    def _approach(self, source: str, target: str, targets: Targets, alive: Callable[[str], bool], now: float) -> None:
+        """On the target's own link its host is its address; else a SYN with a TTL of 1 tells who stands before it."""
+        fit = [one for one in targets.agents if one.name != source and alive(one.name)]
+        address = targets.target(target).address
+        if beside := [one for one in fit if address is not None and _on_one_link(targets, one, address)]:
+            self.known[target] = now, {one.name: str(address) for one in beside}
+            return
+        self.near[target] = []
+        for one in sorted(fit, key=lambda one: not one.pods)[:HELPERS]:
+            if (pair := _pair(targets, one.name, target)) is None:
+                continue
+            runs = {f"{BYWAY}{now:.3f}-{one.name}-{target}-{ttl}-{n}": ttl for ttl in (1, byway.BEYOND) for n in (1, 2)}
+            self.near[target].append(Approach(one.name, now + NEAR, runs))
+            for run, ttl in runs.items():
+                self._tasks.append((one.name, _task(pair, run, ttl)))
+
+    def take(self, o: Observation, now: float) -> None:
+        """A judged SYN of a byway's; the same one again where something came late."""
+        for approaches in self.near.values():
+            for one in approaches:
+                if o.run in one.ttls:
+                    one.seen.append((one.ttls[o.run], o))
+        for asked in self.asked.values():
+            if o.run in asked.ways:
+                asked.shots[o.run] = byway.shot(asked.ways[o.run], o)
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Who stands before a target is known, or will not be; then he is asked for each cell that waits for it."""
+        for target, approaches in list(self.near.items()):
+            found = {one.helper: host for one in approaches if (host := byway.host(one.seen))}
+            if found or all(now >= one.until or len(one.seen) >= len(one.ttls) for one in approaches):
+                self.known[target] = now, found
+                del self.near[target]
+        for key in [key for key in self.waiting if key[1] in self.known]:
+            cell = self.waiting.pop(key)
+            for helper, host in sorted(self.known[key[1]][1].items(), key=self._busy):
+                if helper != key[0] and self._ask(key, helper, host, cell, now):
+                    break
+
+    def _busy(self, standing: tuple[str, str]) -> int:
+        """How much this helper is asking: a router tells one address few errors a second."""
+        return sum(one.about.helper == standing[0] for one in self.asked.values())
+
+    def _ask(self, key: tuple[str, str], helper: str, host: str, cell: Waiting, now: float) -> bool:
+        """Ask the host, unless it is being asked already; False where this helper may not send to that prober, is on
+        its link and so may lack what it lacks, or has not seen the host hand on to it while all was well."""
+        source, targets = key[0], cell.targets
+        known = self.asked.get((source, host)) or self.told.get((source, host))
+        if known is not None and known.well == cell.well and max(cell.passed, now - FRESH) < known.begun:
+            known.cells.add(key)
+            known.news |= known.over
+            return True
+        pair, last = _pair(targets, helper, source), self.well.get((source, host, helper), float("-inf"))
+        if pair is None or (source, host) in self.asked or _on_one_link(targets, targets.agent(helper), pair.address):
+            return False
+        if cell.well and now < last + LEARN:
+            return True
+        if not cell.well and now >= last + 2 * LEARN:
+            return False
+        other = None if cell.well else _another(targets, helper, source)
+        ways = [Way.BY, Way.BY] if cell.well else [Way.FIRST, Way.STRAIGHT, Way.BY, Way.NEXT] * 2
+        ways += [Way.OTHER, Way.OTHER] if other else []
+        runs = {f"{BYWAY}{now:.3f}-{helper}-{host}-{source}-{n}": way for n, way in enumerate(ways)}
+        about = Byway(source, str(pair.address), helper, host)
+        self.asked[source, host] = Asked(about, now, runs, cell.well, cells={key})
+        for run, way in runs.items():
+            ttl = {Way.FIRST: 1, Way.NEXT: byway.BEYOND}.get(way, byway.FULL)
+            via = host if way in (Way.BY, Way.NEXT, Way.OTHER) else ""
+            self._tasks.append((helper, _task(other if way == Way.OTHER and other else pair, run, ttl, via)))
+        return True
+
+    def tell(
+        self, cells: Mapping[tuple[str, str], Cell], judge_again: Callable[[int], None], now: float
+    ) -> set[tuple[str, str]]:
+        """The cells of which something is known now that was not: they keep it in words, and those of their probes of
+        which nothing was known are to be judged again."""
+        self._go_on(now)
+        for pair, one in list(self.asked.items()):
+            if one.ends(now):
+                one.over = one.news = not one.well
+                ended = self.asked.pop(pair)
+                if one.well:
+                    self._learn(ended, now)
+                else:
+                    self.told[pair] = ended
+        self.told = {pair: one for pair, one in self.told.items() if now < one.begun + HOLDS}
+        found: set[tuple[str, str]] = set()
+        for one in (one for one in self.told.values() if one.news):
+            one.news, said = False, byway.result(one.value())
+            for key in one.cells & cells.keys():
+                cells[key].tried = cells[key].tried | {NAME: said}
+                for probe in [each.probe for each in cells[key].recent if each.verdict.label == Label.UNKNOWN]:
+                    judge_again(probe)
+                found.add(key)
+        return found
+
+    def _learn(self, ended: Asked, now: float) -> None:
+        about = ended.about
+        if byway.arrives(ended.value()):
+            self.well[about.prober, about.host, about.helper] = now
+        else:
+            self.well.pop((about.prober, about.host, about.helper), None)
+
+    def trying(self, key: tuple[str, str]) -> list[str]:
+        """Its name, while it is under way for a cell."""
+        return [NAME] * (key in self.waiting or any(key in one.cells for one in self.asked.values()))
+
+    def passed(self, key: tuple[str, str], sent: float) -> None:
+        """A handshake of this cell passed: what its target's host was asked before is over, for all cells."""
+        self.rests.pop(key, None)
+        for several in (self.asked, self.told):
+            over = [pair for pair, one in several.items() if not one.well and key in one.cells and one.begun < sent]
+            for pair in over:
+                del several[pair]
+
+    def reading(self, key: tuple[str, str], sent: float) -> Reading | None:
+        """What was told that holds for a probe of this cell sent then."""
+        for one in self.told.values():
+            if key in one.cells and -BEFORE <= sent - one.begun <= HOLDS:
+                return byway.reading(one.value())
+        return None
+
+
+def _on_one_link(targets: Targets, agent: Agent, address: Address) -> bool:
+    """Whether they are in one declared network; pods are not on one link. The agent itself will know."""
+    networks = [network for zone in targets.zones if zone.kind != "pods" for network in zone.cidrs]
+    return any(address in one and any(mine in one for mine in agent.addresses) for one in networks)
+
+
+def _pair(targets: Targets, source: str, target: str) -> Pair | None:
+    """The pair, or None where the one is no target or policy does not let it be probed from there."""
+    try:
+        [pair] = select(targets, [source], [target])
+    except Refused:
+        return None
+    return pair
+
+
+def _another(targets: Targets, helper: str, source: str) -> Pair | None:
+    """Some other agent's listener or target, in another network than both."""
+    mine = {targets.agent(helper).zone, targets.agent(source).zone}
+    for one in targets.targets:
+        covering = {agent.name for agent in targets.responders(one.name)}
+        if one.zone not in mine and covering and not covering & {helper, source}:
+            pair = _pair(targets, helper, one.name)
+            if pair is not None and pair.address not in targets.agent(helper).addresses:
+                return pair
+    return None
+
+
+def _task(pair: Pair, run: str, ttl: int, via: str = "") -> Task:
+    return Task(pair.target, str(pair.address), pair.port, 0.0, 1, TIMEOUT, run=run, ttl=ttl, via=via)
