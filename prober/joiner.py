@@ -25,7 +25,7 @@ from prober.observation import Asked, Beside, Observation, Seen, Usual
 from prober.peers import Peers
 from prober.probe import Kind
 from prober.questions import Wanted, early, questions
-from prober.report import CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
+from prober.report import BYWAY, CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
 from prober.segment import IN
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
@@ -261,7 +261,7 @@ class Joiner:
 
     def _still_asking(self, observed: Observation, probe: Pending, now: float) -> bool:
         """A failed probe first asks the agents on its way for their routes, and waits a little for the answers."""
-        if not observed.failed:
+        if not observed.failed or probe.run.startswith(BYWAY):
             return False
         for wanted in questions(observed):
             if wanted not in probe.asked_for:
@@ -279,6 +279,10 @@ class Joiner:
             probe.wanted.add(wanted)
             self._wanting.setdefault(wanted, set()).add(number)
             self._questions.setdefault(agent, {})[question] = None
+
+    def is_alive(self, agent: str, now: float) -> bool:
+        """Whether an agent reports."""
+        return agent in self.vantages and now - self.vantages[agent].heard < SILENT
 
     def judge_again(self, number: int) -> None:
         """Something bears on this probe that is none of its sightings: observe it once more, if it is held still."""
@@ -335,7 +339,8 @@ class Joiner:
             steady=tuple(sorted(probe.steady)),
         )  # fmt: skip
         self.leftovers.leave(result)
-        if not result.failed and probe.run != CONNECT and (usual := ob.usual(result, watching, result.usual)):
+        ordinary = not result.failed and not probe.run.startswith((CONNECT, BYWAY))
+        if ordinary and (usual := ob.usual(result, watching, result.usual)):
             self.usual[key] = usual
         return result
 

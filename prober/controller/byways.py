@@ -8,7 +8,7 @@ lately is asked. So nothing is told of a network that does not work like that, o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -215,7 +215,7 @@ class Byways:
         return True
 
     def tell(
-        self, cells: Mapping[tuple[str, str], Cell], judge_again: Callable[[int], None], now: float
+        self, hold: Callable[[tuple[str, str]], Cell | None], judge_again: Callable[[int], None], now: float
     ) -> set[tuple[str, str]]:
         """The cells of which something is known now that was not: they keep it in words, and those of their probes of
         which nothing was known are to be judged again."""
@@ -232,9 +232,9 @@ class Byways:
         found: set[tuple[str, str]] = set()
         for one in (one for one in self.told.values() if one.news):
             one.news, said = False, byway.result(one.value())
-            for key in one.cells & cells.keys():
-                cells[key].tried = cells[key].tried | {NAME: said}
-                for probe in [each.probe for each in cells[key].recent if each.verdict.label == Label.UNKNOWN]:
+            for key, cell in [(key, cell) for key in one.cells if (cell := hold(key))]:
+                cell.tried = cell.tried | {NAME: said}
+                for probe in [each.probe for each in cell.recent if each.verdict.label == Label.UNKNOWN]:
                     judge_again(probe)
                 found.add(key)
         return found

@@ -24,7 +24,7 @@ from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import pair, pairs, periods, select, whole
-from prober.report import CONNECT, Report, is_late
+from prober.report import BYWAY, CONNECT, Report, is_late
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
 from prober.slo import Ledger, is_good
@@ -213,7 +213,7 @@ class Desk:
             return
         if experiment.is_one(observation.run):
             verdict = classify(observation)
-            if hearsay.is_told(verdict):
+            if hearsay.is_told(verdict) and not observation.run.startswith(BYWAY):
                 self._tried.add(key := (observation.source, observation.target), observation.sent, verdict)
                 self._name_the_silent(key)
             if result := self.bench.take(observation, verdict, now):
@@ -253,8 +253,9 @@ class Desk:
                 cell.tried = cell.tried | {"repeated answers": said}
                 self.bench.repeated(one.key, copies)
                 cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
-        self.found |= {sweep.key for sweep in swept} | {one.key for one in repeated}
-        self.version += bool(swept or repeated)
+        told = self.bench.byways.tell(self.matrix.hold, self.joiner.judge_again, now)
+        self.found |= {sweep.key for sweep in swept} | {one.key for one in repeated} | told
+        self.version += bool(swept or repeated or told)
 
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
         """What an experiment brought becomes what its cell says; it is no probe that counts."""
@@ -307,6 +308,8 @@ class Desk:
         if before is not None:
             verdict = revised(before, verdict)
         self._fold(observation, verdict)
+        if cell and (verdict.label.passes or (silent and verdict.label == Label.UNKNOWN)):
+            self.bench.wonder(cell, observation, self.targets, lambda name: self.joiner.is_alive(name, now), now)
         if hearsay.is_source(verdict):
             self._name_the_silent(key)
         judged = Judged(observation, verdict, now, wall, before is None)
@@ -332,7 +335,8 @@ class Desk:
                 newest = cell.recent[-1] if cell.recent else None
                 if newest and newest.sent >= (since if newest.verdict.label.passes else since - infer.FAILED_OF_LATE):
                     cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
-        return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target))
+        told = self.bench.byways.reading((o.source, o.target), o.sent)
+        return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target), told)
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""

@@ -66,7 +66,7 @@ def learnt(key: tuple[str, str] = NODE) -> Byways:
     one.learn(key, TARGETS, alive, 100.0)
     for _, task in one.tasks():
         one.take(arrives(task), 101.0)
-    one.tell({}, lambda _: None, 101.0)
+    one.tell({}.get, lambda _: None, 101.0)
     return one
 
 
@@ -92,7 +92,7 @@ def test_a_host_that_was_never_seen_to_hand_on_is_not_asked() -> None:
     one.learn(NODE, TARGETS, alive, 100.0)
     for _, task in one.tasks():
         one.take(shot(task, "node2 >> SYN"), 101.0)
-    one.tell({}, lambda _: None, 120.0)
+    one.tell({}.get, lambda _: None, 120.0)
     assert broken(one) == []
 
 
@@ -105,7 +105,7 @@ def test_a_failing_cells_host_is_asked_and_its_silent_probes_are_judged_again() 
     assert one.reading(NODE, 199.0) is None
     for _, task in tasks:
         one.take(no_way(task), 202.0)
-    assert one.tell({NODE: cell}, again.append, 202.0) == {NODE}
+    assert one.tell({NODE: cell}.get, again.append, 202.0) == {NODE}
     assert again == [5] and "no way to" in cell.tried[byways.NAME]
     found = one.reading(NODE, 199.0)
     assert found is not None and found.label == Label.RETURN_PATH_LOSS
@@ -117,7 +117,7 @@ def test_a_pass_ends_what_was_told_before_it() -> None:
     one = learnt()
     for _, task in broken(one):
         one.take(no_way(task), 202.0)
-    one.tell({}, lambda _: None, 202.0)
+    one.tell({}.get, lambda _: None, 202.0)
     one.passed(NODE, 199.0)
     assert one.reading(NODE, 203.0) is not None, "that was before"
     one.passed(NODE, 203.0)
@@ -149,5 +149,5 @@ def test_no_more_are_asked_at_a_time_than_that() -> None:
         ("x", str(n)): byways.Asked(Byway("x", "", "", ""), 200.0, {"y": byways.Way.BY}) for n in range(byways.AT_ONCE)
     }
     assert broken(one) == []
-    one.tell({}, lambda _: None, 210.0)
+    one.tell({}.get, lambda _: None, 210.0)
     assert one.asked == {} and broken(one, now=210.0)
