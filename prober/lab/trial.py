@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prober.controller import byways
 from prober.lab.incident import Incident
 from prober.lab.stage import Stage, cells_by_pair
 from prober.lab.timeline import Timeline
 
 STALE_PATIENCE = 12.0
 """Seconds within which the cells of an agent that was silenced must have gone stale."""
+
+TRIES_PATIENCE, CALM = 15.0, 1.2
+"""Seconds within which what prober tries of cells that nobody watches must have ended; and for which none is begun."""
 
 Say = Callable[[str], None]
 
@@ -94,6 +98,8 @@ def on(stage: Stage, say: Say, started: float, healthy: bool = False) -> Trial:
     incident = stage.incident
     say(f"{incident.name}: {incident.title}")
     misses = [] if healthy else list(_healthy(stage.run(), "before the break"))
+    asked = cells_by_pair(stage.get("/api/v1/matrix"))
+    _await_tries(stage, [pair for pair in asked if not stage.targets.responders(pair[1])], CALM)
     timeline = Timeline()
     if incident.break_steps or incident.stop_agents:
         stage.break_it()
@@ -127,6 +133,9 @@ def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
         timeline.look("live", stage.get("/api/v1/matrix"))
 
     document = stage.settled(stage.run(look))
+    unknown = [pair for pair, cell in cells_by_pair(document).items() if cell["label"] == "unknown"]
+    if _await_tries(stage, unknown):
+        document = stage.settled(stage.run(look))
     look(document)
     cells = list(document["cells"])
     if not silent:
@@ -139,6 +148,25 @@ def _broken(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
         if all(cell["label"] == "unknown" for cell in theirs) or time.monotonic() > deadline:
             return cells + theirs
         time.sleep(0.2)
+
+
+def _await_tries(stage: Stage, pairs: Sequence[tuple[str, str]], calm: float = 0.0) -> bool:
+    """Wait until prober asks the hosts of these cells' targets for no way any more, for so long; False where it did
+    not."""
+    waited, quiet = False, time.monotonic() + calm
+    deadline = time.monotonic() + TRIES_PATIENCE
+    while pairs and time.monotonic() < deadline:
+        if any(_asking(stage, *pair) for pair in pairs):
+            waited, quiet = True, time.monotonic() + calm
+        elif time.monotonic() >= quiet:
+            break
+        time.sleep(0.2)
+    return waited
+
+
+def _asking(stage: Stage, source: str, target: str) -> bool:
+    tried = stage.get(f"/api/v1/paths/{source}/{target}")["experiments"]
+    return any(one["name"] == byways.NAME and one["state"] == "running" for one in tried)
 
 
 def _live(stage: Stage, timeline: Timeline) -> list[dict[str, Any]]:
