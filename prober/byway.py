@@ -59,13 +59,17 @@ class Shot(msgspec.Struct, frozen=True):
 
 
 class Byway(msgspec.Struct, frozen=True):
-    """What `helper` was told of SYNs to `prober` (at `address`) by way of the `host`, an address."""
+    """What `helper` was told of SYNs to `prober` (at `address`) by way of the `host`, an address.
+
+    ``usual`` are those whom the host handed them to while all was well, as far as they spoke.
+    """
 
     prober: str
     address: str
     helper: str
     host: str
     shots: tuple[Shot, ...] = ()
+    usual: frozenset[str] = frozenset()
 
     def of(self, way: Way) -> tuple[Shot, ...]:
         """The shots that went this way."""
@@ -107,8 +111,14 @@ def host(far: Iterable[tuple[int, Observation]]) -> str:
     return next(iter(near)) if answered and len(near) == 1 else ""
 
 
+def beyond(one: Byway) -> frozenset[str]:
+    """Whom the host hands SYNs to: who tells that the TTL runs out one hop beyond it."""
+    told = (told for shot in one.of(Way.NEXT) for told in shot.told)
+    return frozenset(told.by for told in told if told.error == Error.LOOP and told.by != one.host)
+
+
 def arrives(one: Byway) -> bool:
-    """True where the host handed one on to the prober: then nothing is to be learnt here."""
+    """True where the host handed one on to the prober: while its cell fails nothing is to be learnt then."""
     return any(shot.arrived == Sight.SEEN for way in (Way.BY, Way.NEXT) for shot in one.of(way))
 
 
@@ -150,9 +160,12 @@ def _handed_to(one: Byway) -> Reading | None:
     spoke = [told for shot in (*one.of(Way.NEXT), *one.of(Way.BY)) for told in shot.told if told.by not in ordinary]
     if not spoke or not any(shot.told or _arrived(shot) for shot in one.of(Way.FIRST)):
         return None
-    who = spoke[0].by
+    who, more = spoke[0].by, (f"ICMP {spoke[0].code} from {spoke[0].by}",)
+    if who in one.usual:
+        what = f"hands what is for {one.address} to {who} as ever, and it is lost there or further on"
+        return _said(one, Label.RETURN_PATH_LOSS, None, what, more)
     what = f"hands what is for {one.address} to {who}, where it is lost"
-    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1B, what, (f"ICMP {spoke[0].code} from {who}",))
+    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1B, what, more)
 
 
 def _another_answers(one: Byway) -> Reading | None:

@@ -168,7 +168,9 @@ What stays `unknown` there, and why: a handshake that meets silence leaves nothi
 could see, so for each of these there is another cause that looks the same from everywhere else.
 
 - One source fails at one target, others do not: a filter on its SYNs and one on the answers to it look alike.
-- One source fails at a node and all its pods: that node's firewall, or its way back.
+- One source fails at a node and all its pods: that node's firewall, or its way back. A route that is missing or wrong
+  there is told by the node itself to an agent on its link; one that swallows in silence, a rule by source and
+  rp_filter are not, nor where the prober is no target that policy lets be dialled.
 - Nobody reaches the target: a filter at its host, a full accept queue, or no route back from it.
 - A load balancer's agent passes the SYN on, and no answer comes: behind it all of that may be.
 - A wrong route is known, and an agent that would have caught this answer caught none: the SYN may have died before.

@@ -28,8 +28,8 @@ def says(error: Error, code: str, by: str = HOST, ttl: int = byway.FULL) -> Shot
     return lost(Way.BY, Told(error, code, by, ttl))
 
 
-def read(*shots: Shot) -> Reading | None:
-    return byway.reading(Byway("firewall", FIREWALL, "vm", HOST, shots))
+def read(*shots: Shot, usual: str = ROUTER) -> Reading | None:
+    return byway.reading(Byway("firewall", FIREWALL, "vm", HOST, shots, frozenset({usual})))
 
 
 NO_ROUTE, ARP = says(Error.NO_ROUTE, "3/0"), says(Error.NO_HOST, "3/1", ttl=63)
@@ -60,6 +60,9 @@ def test_what_is_handed_to_a_wrong_next_hop_goes_astray():
     found = read(STRAIGHT, FIRST, lost(), lost(), beyond)
     assert found is not None and (found.label, found.cause) == (Label.RETURN_PATH_MISROUTE, Cause.R1B)
     assert WRONG in found.culprit.what
+    assert byway.beyond(Byway("firewall", FIREWALL, "vm", HOST, (beyond, lost(Way.NEXT), FIRST))) == {WRONG}
+    as_ever = read(STRAIGHT, FIRST, lost(), lost(), beyond, usual=WRONG)
+    assert as_ever is not None and as_ever.label == Label.RETURN_PATH_LOSS, "it went nowhere else than it used to"
     router = lost(Way.NEXT, Told(Error.LOOP, "11/0", ROUTER, 1))
     assert read(STRAIGHT, FIRST, lost(), lost(), router) is None, "that is the helper's own next hop"
     assert read(STRAIGHT, lost(), lost(), beyond) is None, "whose next hop is right was not told"

@@ -12,41 +12,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from prober import byway
 from prober.byway import Byway, Reading, Shot, Way
-from prober.declared import Agent, Targets
-from prober.errors import Refused
+from prober.controller.approaches import Approaches, on_one_link, pair_of, task
+from prober.declared import Targets
 from prober.matrix import Cell
 from prober.observation import Observation
-from prober.plan import Pair, select
+from prober.plan import Pair
 from prober.report import BYWAY, Task
-from prober.segment import Address
 from prober.verdict import Label
 
 NAME = "by way of the target's host"
 AT_ONCE, A_MINUTE = 8, 30
 """Byways under way, and begun within a minute; a cell beside them waits for its next failure."""
-HELPERS = 3
-"""Agents that look who stands before a target."""
-NEAR, WHOLE = 3.0, 6.5
-"""Seconds after which nobody waits for the first half, and for the second: an ARP that fails takes three."""
+WHOLE = 6.5
+"""Seconds after which nobody waits for more: an ARP that fails takes three."""
 AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
 """Seconds before the same is asked again; for which what was told holds; and for which it held already."""
-FRESH, STANDS = 15.0, 30.0
-"""Seconds for which another cell's asking serves; for which who stands before a target is taken to stay the same."""
+FRESH = 15.0
+"""Seconds for which another cell's asking serves."""
 LEARN, LESSONS = 900.0, 60
 """Seconds after which it is seen once more that a host hands on, and for twice as long it counts; a minute at most."""
-TIMEOUT = 1.0
-
-
-@dataclass(slots=True)
-class Approach:
-    """Who stands before a target, as seen from a helper: the SYNs asked for, by run, with their TTLs."""
-
-    helper: str
-    until: float
-    ttls: dict[str, int]
-    seen: list[tuple[int, Observation]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,7 +54,7 @@ class Asked:
     news: bool = False
 
     def value(self) -> Byway:
-        return Byway(self.about.prober, self.about.address, self.about.helper, self.about.host, (*self.shots.values(),))
+        return msgspec.structs.replace(self.about, shots=tuple(self.shots.values()))
 
     def ends(self, now: float) -> bool:
         """True once it is known, or nothing more is to come."""
@@ -83,16 +71,24 @@ class Waiting(NamedTuple):
     well: bool = False
 
 
+class Well(NamedTuple):
+    """When a host was last seen to hand on to a prober, and whom it hands to."""
+
+    at: float
+    beyond: frozenset[str]
+
+
+NEVER = Well(float("-inf"), frozenset())
+
+
 @dataclass(slots=True)
 class Byways:
-    """``known``: since when, and by helper, which hosts are known to stand before a target. ``waiting``: cells whose
-    target's host is being looked for. ``told``: the last that each host was asked, by prober and host, once it was
-    over. ``rests``: until when a cell is let alone. ``well``: when a host was last seen to hand on to a prober what a
-    helper sent, by the three.
+    """``waiting``: cells whose target's host is looked for. ``told``: the last that each host was asked, by prober
+    and host, once it was over. ``rests``, ``learnt``: until when a cell is let alone. ``well``: when a host was last
+    seen to hand on to a prober what a helper sent, by the three.
     """
 
-    known: dict[str, tuple[float, dict[str, str]]] = field(default_factory=dict)
-    near: dict[str, list[Approach]] = field(default_factory=dict)
+    approaches: Approaches = field(default_factory=Approaches)
     waiting: dict[tuple[str, str], Waiting] = field(default_factory=dict)
     asked: dict[tuple[str, str], Asked] = field(default_factory=dict)
     told: dict[tuple[str, str], Asked] = field(default_factory=dict)
@@ -100,7 +96,7 @@ class Byways:
     rests: dict[tuple[str, str], float] = field(default_factory=dict)
     lessons: deque[float] = field(default_factory=deque)
     learnt: dict[tuple[str, str], float] = field(default_factory=dict)
-    well: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    well: dict[tuple[str, str, str], Well] = field(default_factory=dict)
     _tasks: list[tuple[str, Task]] = field(default_factory=list)
 
     def tasks(self) -> list[tuple[str, Task]]:
@@ -136,34 +132,13 @@ class Byways:
         return True
 
     def _begin(self, key: tuple[str, str], cell: Waiting, alive: Callable[[str], bool], now: float) -> None:
-        self.known = {name: one for name, one in self.known.items() if now < one[0] + STANDS}
         self.waiting[key] = cell
-        if key[1] not in self.known and key[1] not in self.near:
-            self._approach(*key, cell.targets, alive, now)
+        self._tasks += self.approaches.begin(*key, cell.targets, alive, now)
         self._go_on(now)
-
-    def _approach(self, source: str, target: str, targets: Targets, alive: Callable[[str], bool], now: float) -> None:
-        """On the target's own link its host is its address; else a SYN with a TTL of 1 tells who stands before it."""
-        fit = [one for one in targets.agents if one.name != source and alive(one.name)]
-        address = targets.target(target).address
-        if beside := [one for one in fit if address is not None and _on_one_link(targets, one, address)]:
-            self.known[target] = now, {one.name: str(address) for one in beside}
-            return
-        self.near[target] = []
-        for one in sorted(fit, key=lambda one: not one.pods)[:HELPERS]:
-            if (pair := _pair(targets, one.name, target)) is None:
-                continue
-            runs = {f"{BYWAY}{now:.3f}-{one.name}-{target}-{ttl}-{n}": ttl for ttl in (1, byway.BEYOND) for n in (1, 2)}
-            self.near[target].append(Approach(one.name, now + NEAR, runs))
-            for run, ttl in runs.items():
-                self._tasks.append((one.name, _task(pair, run, ttl)))
 
     def take(self, o: Observation, now: float) -> None:
         """A judged SYN of a byway's; the same one again where something came late."""
-        for approaches in self.near.values():
-            for one in approaches:
-                if o.run in one.ttls:
-                    one.seen.append((one.ttls[o.run], o))
+        self.approaches.take(o)
         for asked in self.asked.values():
             if o.run in asked.ways:
                 asked.shots[o.run] = byway.shot(asked.ways[o.run], o)
@@ -171,14 +146,11 @@ class Byways:
 
     def _go_on(self, now: float) -> None:
         """Who stands before a target is known, or will not be; then he is asked for each cell that waits for it."""
-        for target, approaches in list(self.near.items()):
-            found = {one.helper: host for one in approaches if (host := byway.host(one.seen))}
-            if found or all(now >= one.until or len(one.seen) >= len(one.ttls) for one in approaches):
-                self.known[target] = now, found
-                del self.near[target]
-        for key in [key for key in self.waiting if key[1] in self.known]:
+        for key in list(self.waiting):
+            if (hosts := self.approaches.hosts(key[1], now)) is None:
+                continue
             cell = self.waiting.pop(key)
-            for helper, host in sorted(self.known[key[1]][1].items(), key=self._busy):
+            for helper, host in sorted(hosts.items(), key=self._busy):
                 if helper != key[0] and self._ask(key, helper, host, cell, now):
                     break
 
@@ -195,23 +167,23 @@ class Byways:
             known.cells.add(key)
             known.news |= known.over
             return True
-        pair, last = _pair(targets, helper, source), self.well.get((source, host, helper), float("-inf"))
-        if pair is None or (source, host) in self.asked or _on_one_link(targets, targets.agent(helper), pair.address):
+        pair, last = pair_of(targets, helper, source), self.well.get((source, host, helper), NEVER)
+        if pair is None or (source, host) in self.asked or on_one_link(targets, targets.agent(helper), pair.address):
             return False
-        if cell.well and now < last + LEARN:
+        if cell.well and now < last.at + LEARN:
             return True
-        if not cell.well and now >= last + 2 * LEARN:
+        if not cell.well and now >= last.at + 2 * LEARN:
             return False
         other = None if cell.well else _another(targets, helper, source)
-        ways = [Way.BY, Way.BY] if cell.well else [Way.FIRST, Way.STRAIGHT, Way.BY, Way.NEXT] * 2
+        ways = [Way.BY, Way.NEXT] * 2 + ([] if cell.well else [Way.FIRST, Way.STRAIGHT] * 2)
         ways += [Way.OTHER, Way.OTHER] if other else []
         runs = {f"{BYWAY}{now:.3f}-{helper}-{host}-{source}-{n}": way for n, way in enumerate(ways)}
-        about = Byway(source, str(pair.address), helper, host)
+        about = Byway(source, str(pair.address), helper, host, usual=last.beyond)
         self.asked[source, host] = Asked(about, now, runs, cell.well, cells={key})
         for run, way in runs.items():
             ttl = {Way.FIRST: 1, Way.NEXT: byway.BEYOND}.get(way, byway.FULL)
             via = host if way in (Way.BY, Way.NEXT, Way.OTHER) else ""
-            self._tasks.append((helper, _task(other if way == Way.OTHER and other else pair, run, ttl, via)))
+            self._tasks.append((helper, task(other if way == Way.OTHER and other else pair, run, ttl, via)))
         return True
 
     def tell(
@@ -242,7 +214,7 @@ class Byways:
     def _learn(self, ended: Asked, now: float) -> None:
         about = ended.about
         if byway.arrives(ended.value()):
-            self.well[about.prober, about.host, about.helper] = now
+            self.well[about.prober, about.host, about.helper] = Well(now, byway.beyond(ended.value()))
         else:
             self.well.pop((about.prober, about.host, about.helper), None)
 
@@ -266,32 +238,13 @@ class Byways:
         return None
 
 
-def _on_one_link(targets: Targets, agent: Agent, address: Address) -> bool:
-    """Whether they are in one declared network; pods are not on one link. The agent itself will know."""
-    networks = [network for zone in targets.zones if zone.kind != "pods" for network in zone.cidrs]
-    return any(address in one and any(mine in one for mine in agent.addresses) for one in networks)
-
-
-def _pair(targets: Targets, source: str, target: str) -> Pair | None:
-    """The pair, or None where the one is no target or policy does not let it be probed from there."""
-    try:
-        [pair] = select(targets, [source], [target])
-    except Refused:
-        return None
-    return pair
-
-
 def _another(targets: Targets, helper: str, source: str) -> Pair | None:
     """Some other agent's listener or target, in another network than both."""
     mine = {targets.agent(helper).zone, targets.agent(source).zone}
     for one in targets.targets:
         covering = {agent.name for agent in targets.responders(one.name)}
         if one.zone not in mine and covering and not covering & {helper, source}:
-            pair = _pair(targets, helper, one.name)
+            pair = pair_of(targets, helper, one.name)
             if pair is not None and pair.address not in targets.agent(helper).addresses:
                 return pair
     return None
-
-
-def _task(pair: Pair, run: str, ttl: int, via: str = "") -> Task:
-    return Task(pair.target, str(pair.address), pair.port, 0.0, 1, TIMEOUT, run=run, ttl=ttl, via=via)
