@@ -31,8 +31,8 @@ WHOLE = 6.5
 """Seconds after which nobody waits for more: an ARP that fails takes three."""
 AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
 """Seconds before the same is asked again; for which what was told holds; and for which it held already."""
-FRESH = 15.0
-"""Seconds for which another cell's asking serves."""
+FRESH, CLOCKS = 15.0, 0.5
+"""Seconds for which another cell's asking serves; and by which two controllers' may differ and be the same."""
 LEARN, LESSONS = 900.0, 60
 """Seconds after which it is seen once more that a host hands on, and for twice as long it counts; a minute at most."""
 
@@ -79,6 +79,13 @@ class Well(NamedTuple):
 
 
 NEVER = Well(float("-inf"), frozenset())
+
+
+class Told(msgspec.Struct):
+    """What a host was told and said, for another controller: ``begun`` in seconds of whose clock the reader knows."""
+
+    about: Byway
+    begun: float
 
 
 @dataclass(slots=True)
@@ -229,6 +236,19 @@ class Byways:
             over = [pair for pair, one in several.items() if not one.well and key in one.cells and one.begun < sent]
             for pair in over:
                 del several[pair]
+
+    def last(self, key: tuple[str, str]) -> Told | None:
+        """The last that was told of this cell's host."""
+        return next((Told(one.value(), one.begun) for one in self.told.values() if key in one.cells), None)
+
+    def adopt(self, key: tuple[str, str], about: Byway, begun: float) -> None:
+        """Another controller had this cell's host asked."""
+        known = self.told.get((about.prober, about.host))
+        if known is not None and known.begun > begun + CLOCKS:
+            return
+        cells = known.cells | {key} if known is not None and known.begun > begun - CLOCKS else {key}
+        shots = {str(number): shot for number, shot in enumerate(about.shots)}
+        self.told[about.prober, about.host] = Asked(about, begun, {}, False, shots, cells, True, True)
 
     def reading(self, key: tuple[str, str], sent: float) -> Reading | None:
         """What was told that holds for a probe of this cell sent then."""

@@ -17,6 +17,7 @@ import msgspec
 from prober.controller import keeper
 from prober.controller.behind import Behind
 from prober.controller.bench import Bench
+from prober.controller.byways import Told
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.holding import Holding
 from prober.controller.tail import Tail
@@ -39,6 +40,7 @@ class Found(msgspec.Struct):
     finding: Finding | None
     tried: dict[str, str]
     traces: dict[Side, Trace]
+    told: Told | None = None
 
 
 class Record:
@@ -98,7 +100,9 @@ class Record:
 
     def _packed(self, cell: Cell) -> bytes:
         finding = cell.finding and msgspec.structs.replace(cell.finding, upto=self.tail.there(cell.finding.upto))
-        return msgspec.msgpack.encode(Found(finding, cell.tried, cell.traces))
+        told = self.desk.bench.byways.last((cell.source, cell.target))
+        told = told and msgspec.structs.replace(told, begun=self.tail.there(told.begun))
+        return msgspec.msgpack.encode(Found(finding, cell.tried, cell.traces, told))
 
     async def learn(self) -> None:
         """What experiments of another controller found. Raises StoreUnavailable."""
@@ -110,6 +114,8 @@ class Record:
                 cell.finding, cell.tried, cell.traces = told.finding, told.tried, told.traces
                 if told.finding:
                     cell.finding = msgspec.structs.replace(told.finding, upto=self.tail.here(told.finding.upto))
+                if told.told:
+                    self.desk.bench.byways.adopt(key, told.told.about, self.tail.here(told.told.begun))
                 self.desk.version += 1
             self._learned_ns = max(self._learned_ns, at_ns + 1)
 

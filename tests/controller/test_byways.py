@@ -151,3 +151,18 @@ def test_no_more_are_asked_at_a_time_than_that() -> None:
     assert broken(one) == []
     one.tell({}.get, lambda _: None, 210.0)
     assert one.asked == {} and broken(one, now=210.0)
+
+
+def test_what_one_controller_had_asked_another_one_judges_by() -> None:
+    one, other = learnt(), Byways()
+    for _, task in broken(one):
+        one.take(no_way(task), 202.0)
+    one.tell({}.get, lambda _: None, 202.0)
+    told = one.last(NODE)
+    assert told is not None and one.last(POD) is None
+    cell = Cell(*NODE, 1.0)
+    other.adopt(NODE, told.about, told.begun)
+    assert other.reading(NODE, 199.0) == one.reading(NODE, 199.0)
+    assert other.tell({NODE: cell}.get, lambda _: None, 203.0) == {NODE} and byways.NAME in cell.tried
+    other.passed(NODE, 204.0)
+    assert other.reading(NODE, 205.0) is None
