@@ -25,8 +25,8 @@ from prober.report import BYWAY, Task
 from prober.verdict import Label
 
 NAME = "by way of the target's host"
-AT_ONCE, A_MINUTE = 8, 30
-"""Byways under way, and begun within a minute; a cell beside them waits for its next failure."""
+AT_ONCE, A_MINUTE, EACH = 8, 30, 2
+"""Byways under way, and begun within a minute, and of one helper; a cell beside them waits for its next failure."""
 WHOLE = 6.5
 """Seconds after which nobody waits for more: an ARP that fails takes three."""
 AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
@@ -152,35 +152,56 @@ class Byways:
         self._go_on(now)
 
     def _go_on(self, now: float) -> None:
-        """Who stands before a target is known, or will not be; then he is asked for each cell that waits for it."""
-        for key in list(self.waiting):
+        """Where it is known who stands before a target, he is asked for each cell that waits for it; a helper that asks
+        much already is waited for, for a router tells one address few errors a second."""
+        for key, cell in list(self.waiting.items()):
             if (hosts := self.approaches.hosts(key[1], now)) is None:
                 continue
-            cell = self.waiting.pop(key)
-            for helper, host in sorted(hosts.items(), key=self._busy):
-                if helper != key[0] and self._ask(key, helper, host, cell, now):
-                    break
+            standing = self._standing(key[0], hosts, cell, now)
+            if self._joined(key, set(hosts.values()), cell, now):
+                del self.waiting[key]
+            elif cell.well or not standing or self._busy(standing[0]) < EACH:
+                del self.waiting[key]
+                any(self._ask(key, helper, host, cell, now) for helper, host in standing)
+
+    def _standing(self, source: str, hosts: dict[str, str], cell: Waiting, now: float) -> list[tuple[str, str]]:
+        """Who may ask which host, the least busy first: who sees it, and who has seen it hand on to this prober.
+
+        Who is in the prober's network may lack what it lacks. While a cell fails only who saw that all was well asks.
+        """
+        seen = [(helper, host) for who, host, helper in self.well if who == source and host in hosts.values()]
+        both, mine = dict.fromkeys([*seen, *hosts.items()]), cell.targets.agent(source).addresses
+        near = {one[0] for one in both for a in mine if on_one_link(cell.targets, cell.targets.agent(one[0]), a)}
+        fit = [one for one in both if one[0] not in near and one[0] != source]
+        if not cell.well:
+            fit = [(one, host) for one, host in fit if now < self._well(source, host, one).at + 2 * LEARN]
+        return sorted(fit, key=self._busy)
+
+    def _well(self, source: str, host: str, helper: str) -> Well:
+        return self.well.get((source, host, helper), NEVER)
+
+    def _joined(self, key: tuple[str, str], hosts: set[str], cell: Waiting, now: float) -> bool:
+        """True where one of them is being asked already for this prober, or was just now."""
+        for host in hosts:
+            known = self.asked.get((key[0], host)) or self.told.get((key[0], host))
+            if known is not None and known.well == cell.well and max(cell.passed, now - FRESH) < known.begun:
+                known.cells.add(key)
+                known.news |= known.over
+                return True
+        return False
 
     def _busy(self, standing: tuple[str, str]) -> int:
-        """How much this helper is asking: a router tells one address few errors a second."""
+        """How much this helper is asking."""
         return sum(one.about.helper == standing[0] for one in self.asked.values())
 
     def _ask(self, key: tuple[str, str], helper: str, host: str, cell: Waiting, now: float) -> bool:
-        """Ask the host, unless it is being asked already; False where this helper may not send to that prober, is on
-        its link and so may lack what it lacks, or has not seen the host hand on to it while all was well."""
+        """Ask the host; False where policy does not let this helper send to that prober."""
         source, targets = key[0], cell.targets
-        known = self.asked.get((source, host)) or self.told.get((source, host))
-        if known is not None and known.well == cell.well and max(cell.passed, now - FRESH) < known.begun:
-            known.cells.add(key)
-            known.news |= known.over
-            return True
-        pair, last = pair_of(targets, helper, source), self.well.get((source, host, helper), NEVER)
-        if pair is None or (source, host) in self.asked or on_one_link(targets, targets.agent(helper), pair.address):
+        pair, last = pair_of(targets, helper, source), self._well(source, host, helper)
+        if pair is None or (source, host) in self.asked:
             return False
         if cell.well and now < last.at + LEARN:
             return True
-        if not cell.well and now >= last.at + 2 * LEARN:
-            return False
         other = None if cell.well else _another(targets, helper, source)
         ways = [Way.BY, Way.NEXT] * 2 + ([] if cell.well else [Way.FIRST, Way.STRAIGHT] * 2)
         ways += [Way.OTHER, Way.OTHER] if other else []

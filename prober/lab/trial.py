@@ -21,7 +21,7 @@ from prober.lab.timeline import Timeline
 STALE_PATIENCE = 12.0
 """Seconds within which the cells of an agent that was silenced must have gone stale."""
 
-TRIES_PATIENCE, CALM = 15.0, 1.2
+TRIES_PATIENCE, CALM = 20.0, 1.2
 """Seconds within which what prober tries of cells that nobody watches must have ended; and for which none is begun."""
 
 Say = Callable[[str], None]
