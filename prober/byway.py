@@ -30,13 +30,14 @@ FULL, BEYOND = 64, 2
 
 
 class Way(StrEnum):
-    """How a SYN of the helper's went to the prober, or by the host to another."""
+    """How a SYN of the helper's went to the prober, or by the host to another, or by its router to the target."""
 
     STRAIGHT = "straight"
     FIRST = "straight, one hop far"
     BY = "by way of the host"
     NEXT = "by way of the host, one hop beyond it"
     OTHER = "by way of the host, to another"
+    ROUND = "by way of the router, to the target"
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -111,6 +112,12 @@ def host(far: Iterable[tuple[int, Observation]]) -> str:
     return next(iter(near)) if answered and len(near) == 1 else ""
 
 
+def router(one: Byway) -> str:
+    """The helper's own next hop on its way to the prober, or ''."""
+    told = {told.by for shot in one.of(Way.FIRST) for told in shot.told if told.error == Error.LOOP}
+    return next(iter(told)) if len(told) == 1 else ""
+
+
 def beyond(one: Byway) -> frozenset[str]:
     """Whom the host hands SYNs to: who tells that the TTL runs out one hop beyond it."""
     told = (told for shot in one.of(Way.NEXT) for told in shot.told)
@@ -138,14 +145,19 @@ def _arrived(shot: Shot) -> bool:
 
 
 def _kept(one: Byway) -> Reading | None:
-    """The host itself says that it has no way: its ARP for the next hop failed, which no rule says three seconds late,
-    or its route refuses. A route speaks before the TTL is touched, a rule of the FORWARD chain after (ip_error and
-    ip_forward, net/ipv4); for a rule further up what is for another would be refused as well."""
+    """The host itself says that it has no way.
+
+    Its ARP for the next hop failed, which no rule says three seconds late; but what the router hands to the host must
+    reach it, or the two may not see each other at all. Or its route refuses: a route speaks before the TTL is touched,
+    a rule of the FORWARD chain after (ip_error and ip_forward, net/ipv4), and for a rule further up what is for another
+    would be refused as well.
+    """
     told = [told for shot in one.of(Way.BY) for told in shot.told if told.by == one.host and told.error != Error.LOOP]
     if not told:
         return None
     first, hands_on = told[0], any(_arrived(shot) for shot in one.of(Way.OTHER))
-    if first.error != Error.NO_HOST and not (first.ttl == FULL and hands_on):
+    reached = any(shot.state == State.ANSWERED for shot in one.of(Way.ROUND))
+    if not (reached if first.error == Error.NO_HOST else first.ttl == FULL and hands_on):
         return None
     cause = {Error.NO_ROUTE: Cause.R2, Error.REFUSES: Cause.R6, Error.REJECTED: Cause.R6}.get(first.error)
     says = "its route says so" if first.error == Error.REJECTED else first.error

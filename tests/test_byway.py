@@ -32,6 +32,7 @@ def read(*shots: Shot, usual: str = ROUTER) -> Reading | None:
     return byway.reading(Byway("firewall", FIREWALL, "vm", HOST, shots, frozenset({usual})))
 
 
+ROUND = Shot(Way.ROUND, State.ANSWERED, True, Sight.NOT_WATCHED)
 NO_ROUTE, ARP = says(Error.NO_ROUTE, "3/0"), says(Error.NO_HOST, "3/1", ttl=63)
 
 
@@ -42,7 +43,7 @@ NO_ROUTE, ARP = says(Error.NO_ROUTE, "3/0"), says(Error.NO_HOST, "3/1", ttl=63)
     ids=["no route", "unreachable", "prohibit", "nobody answers ARP"],
 )  # fmt: skip
 def test_a_host_that_says_it_has_no_way_to_the_prober_loses_its_answers(told, cause):
-    found = read(STRAIGHT, OTHER, FIRST, told, lost())
+    found = read(STRAIGHT, OTHER, FIRST, ROUND, told, lost())
     assert found is not None
     assert (found.label, found.cause, found.culprit.node) == (Label.RETURN_PATH_LOSS, cause, HOST)
     assert "vm" in found.words and FIREWALL in found.step
@@ -52,7 +53,14 @@ def test_what_a_rule_against_forwarding_would_say_as_well_says_nothing():
     """A FORWARD chain rejects after the TTL was lowered; one further up rejects what is for another as well."""
     assert read(STRAIGHT, OTHER, says(Error.REJECTED, "3/13", ttl=63), lost()) is None
     assert read(STRAIGHT, NO_ROUTE, lost()) is None, "it may hand on nothing to anybody"
-    assert read(STRAIGHT, ARP, lost()) is not None, "no rule is three seconds late"
+    assert read(STRAIGHT, ROUND, ARP, lost()) is not None, "no rule is three seconds late"
+
+
+def test_a_host_and_its_router_that_do_not_see_each_other_say_nothing_of_the_way_back():
+    """The host's ARP for its router fails then, and the SYN died before."""
+    assert read(STRAIGHT, OTHER, ARP, lost()) is None
+    assert read(STRAIGHT, OTHER, msgspec.structs.replace(ROUND, state=State.TIMED_OUT), ARP, lost()) is None
+    assert byway.router(Byway("firewall", FIREWALL, "vm", HOST, (FIRST, lost(Way.FIRST)))) == ROUTER
 
 
 def test_what_is_handed_to_a_wrong_next_hop_goes_astray():

@@ -6,6 +6,7 @@ sweep      a whole matrix at once, from two threads
 loop       one thread over the wire: send what is due, hear what arrives, close what is open
 schedule   what is due when, paced by a token bucket a target
 policy     the agent's own last word on what may be probed
+handing    SYNs handed to a neighbour on the link, past this host's routes, to read the neighbour's
 memory     what it saw in the last minute, for questions about it
 brief      what need not be told, and what must not wait
 outbox     what is to be reported: collected in columns, closed into numbered reports

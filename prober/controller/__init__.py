@@ -8,6 +8,7 @@ stranger   what a report must be before anything of it is taken
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
 rounds     a plan for each agent; what a run is
 runs       the runs on demand: any controller starts one, every one shows it, one ends it
+bench      experiments under way: many flows; sweeps; byways, which ask the hosts of unwatched targets their ways
 errands    what agents are to do once, handed out by any controller
 behind     the queue of writes that follow the desk
 holding    whether this controller has the lease; record is what its holder keeps

@@ -31,6 +31,8 @@ WHOLE = 6.5
 """Seconds after which nobody waits for more: an ARP that fails takes three."""
 AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
 """Seconds before the same is asked again; for which what was told holds; and for which it held already."""
+SHOTS = 2
+"""SYNs that go each way."""
 FRESH, CLOCKS = 15.0, 0.5
 """Seconds for which another cell's asking serves; and by which two controllers' may differ and be the same."""
 LEARN, LESSONS = 900.0, 60
@@ -72,13 +74,14 @@ class Waiting(NamedTuple):
 
 
 class Well(NamedTuple):
-    """When a host was last seen to hand on to a prober, and whom it hands to."""
+    """When a host was last seen to hand on to a prober, whom it hands to, and the helper's own router."""
 
     at: float
     beyond: frozenset[str]
+    router: str
 
 
-NEVER = Well(float("-inf"), frozenset())
+NEVER = Well(float("-inf"), frozenset(), "")
 
 
 class Told(msgspec.Struct):
@@ -202,16 +205,14 @@ class Byways:
             return False
         if cell.well and now < last.at + LEARN:
             return True
-        other = None if cell.well else _another(targets, helper, source)
-        ways = [Way.BY, Way.NEXT] * 2 + ([] if cell.well else [Way.FIRST, Way.STRAIGHT] * 2)
-        ways += [Way.OTHER, Way.OTHER] if other else []
-        runs = {f"{BYWAY}{now:.3f}-{helper}-{host}-{source}-{n}": way for n, way in enumerate(ways)}
-        about = Byway(source, str(pair.address), helper, host, usual=last.beyond)
-        self.asked[source, host] = Asked(about, now, runs, cell.well, cells={key})
-        for run, way in runs.items():
+        about, begun = Byway(source, str(pair.address), helper, host, usual=last.beyond), f"{BYWAY}{now:.3f}-{helper}"
+        ways: dict[str, Way] = {}
+        for way, (to, via) in _ways(cell, key[1], helper, host, pair, last.router).items():
             ttl = {Way.FIRST: 1, Way.NEXT: byway.BEYOND}.get(way, byway.FULL)
-            via = host if way in (Way.BY, Way.NEXT, Way.OTHER) else ""
-            self._tasks.append((helper, task(other if way == Way.OTHER and other else pair, run, ttl, via)))
+            for number in range(SHOTS):
+                ways[run := f"{begun}-{host}-{source}-{way.name}-{number}"] = way
+                self._tasks.append((helper, task(to, run, ttl, via)))
+        self.asked[source, host] = Asked(about, now, ways, cell.well, cells={key})
         return True
 
     def tell(
@@ -242,7 +243,9 @@ class Byways:
     def _learn(self, ended: Asked, now: float) -> None:
         about = ended.about
         if byway.arrives(ended.value()):
-            self.well[about.prober, about.host, about.helper] = Well(now, byway.beyond(ended.value()))
+            self.well[about.prober, about.host, about.helper] = Well(
+                now, byway.beyond(ended.value()), byway.router(ended.value())
+            )  # fmt: skip
         else:
             self.well.pop((about.prober, about.host, about.helper), None)
 
@@ -277,6 +280,21 @@ class Byways:
             if key in one.cells and -BEFORE <= sent - one.begun <= HOLDS:
                 return byway.reading(one.value())
         return None
+
+
+def _ways(
+    cell: Waiting, target: str, helper: str, host: str, pair: Pair, router: str
+) -> dict[Way, tuple[Pair, str]]:  # fmt: skip
+    """How a helper's SYNs go: to whom, and by way of whom."""
+    ways = {Way.BY: (pair, host), Way.NEXT: (pair, host), Way.FIRST: (pair, "")}
+    if cell.well:
+        return ways
+    ways[Way.STRAIGHT] = pair, ""
+    if other := _another(cell.targets, helper, pair.target):
+        ways[Way.OTHER] = other, host
+    if router and (there := pair_of(cell.targets, helper, target)):
+        ways[Way.ROUND] = there, router
+    return ways
 
 
 def _another(targets: Targets, helper: str, source: str) -> Pair | None:
