@@ -37,6 +37,7 @@ policy:
 TARGETS = parse(DOCUMENT, "targets.yaml")
 NODE, POD = ("firewall", "node1"), ("firewall", "ingress")
 UNKNOWN = Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, "who knows.")
+ROUTER = "10.224.0.1"
 MAC = "02:00:00:00:00:04"
 
 
@@ -65,7 +66,8 @@ def learnt(key: tuple[str, str] = NODE) -> Byways:
     one = Byways()
     one.learn(key, TARGETS, alive, 100.0)
     for _, task in one.tasks():
-        one.take(arrives(task), 101.0)
+        first = shot(task, f"node2 >> SYN\nnode2 << ICMP 11/0 of SYN from {ROUTER}")
+        one.take(first if task.ttl == 1 else arrives(task), 101.0)
     one.tell({}.get, lambda _: None, 101.0)
     return one
 
@@ -103,7 +105,10 @@ def test_a_failing_cells_host_is_asked_and_its_silent_probes_are_judged_again() 
     cell = Cell(*NODE, 1.0)
     cell.take(5, 199.0, UNKNOWN, None)
     tasks = broken(one)
-    assert {task.address for _, task in tasks if task.via} == {FIREWALL, "10.50.0.4"}, "and to another, by way of it"
+    assert {(task.address, task.via) for _, task in tasks if task.via} == {
+        (FIREWALL, NODE1), ("10.50.0.4", NODE1), (NODE1, ROUTER),
+    }, "to the prober and to another by way of it, and to itself by way of the router"  # fmt: skip
+    assert len(tasks) == 12
     assert one.reading(NODE, 199.0) is None
     for _, task in tasks:
         one.take(no_way(task), 202.0)
