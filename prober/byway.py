@@ -140,6 +140,11 @@ def reading(one: Byway) -> Reading | None:
     return _kept(one) or _handed_to(one) or _another_answers(one)
 
 
+def _own(one: Byway, told: Told) -> bool:
+    """Whether the host itself says so, if from another of its addresses: nobody had lowered the TTL before it."""
+    return told.by == one.host or told.ttl >= FULL - (told.error == Error.NO_HOST)
+
+
 def _arrived(shot: Shot) -> bool:
     return shot.state == State.ANSWERED and shot.arrived == Sight.SEEN
 
@@ -152,7 +157,7 @@ def _kept(one: Byway) -> Reading | None:
     a rule of the FORWARD chain after (ip_error and ip_forward, net/ipv4), and for a rule further up what is for another
     would be refused as well.
     """
-    told = [told for shot in one.of(Way.BY) for told in shot.told if told.by == one.host and told.error != Error.LOOP]
+    told = [told for shot in one.of(Way.BY) for told in shot.told if told.error != Error.LOOP and _own(one, told)]
     if not told:
         return None
     first, hands_on = told[0], any(_arrived(shot) for shot in one.of(Way.OTHER))
@@ -169,7 +174,9 @@ def _kept(one: Byway) -> Reading | None:
 def _handed_to(one: Byway) -> Reading | None:
     """Somebody speaks up who is not on the helper's own way to the prober: the host hands him what is for it."""
     ordinary = {told.by for shot in one.of(Way.FIRST) for told in shot.told} | {one.host}
-    spoke = [told for shot in (*one.of(Way.NEXT), *one.of(Way.BY)) for told in shot.told if told.by not in ordinary]
+    spoke = [told for shot in one.of(Way.NEXT) for told in shot.told if told.error == Error.LOOP]
+    spoke += [told for shot in one.of(Way.BY) for told in shot.told if not _own(one, told)]
+    spoke = [told for told in spoke if told.by not in ordinary]
     if not spoke or not any(shot.told or _arrived(shot) for shot in one.of(Way.FIRST)):
         return None
     who, more = spoke[0].by, (f"ICMP {spoke[0].code} from {spoke[0].by}",)

@@ -63,6 +63,14 @@ def test_a_host_and_its_router_that_do_not_see_each_other_say_nothing_of_the_way
     assert byway.router(Byway("firewall", FIREWALL, "vm", HOST, (FIRST, lost(Way.FIRST)))) == ROUTER
 
 
+def test_a_host_may_speak_from_another_of_its_addresses():
+    found = read(STRAIGHT, OTHER, FIRST, says(Error.NO_ROUTE, "3/0", by="10.4.0.1"), lost())
+    assert found is not None and (found.label, found.culprit.node) == (Label.RETURN_PATH_LOSS, HOST)
+    further = says(Error.NO_ROUTE, "3/0", by="10.4.0.1", ttl=63)
+    found = read(STRAIGHT, OTHER, FIRST, further, lost())
+    assert found is not None and found.label == Label.RETURN_PATH_MISROUTE, "that is one hop further"
+
+
 def test_what_is_handed_to_a_wrong_next_hop_goes_astray():
     beyond = lost(Way.NEXT, Told(Error.LOOP, "11/0", WRONG, 1))
     found = read(STRAIGHT, FIRST, lost(), lost(), beyond)
