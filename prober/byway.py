@@ -152,7 +152,7 @@ def _arrived(shot: Shot) -> bool:
 def _kept(one: Byway) -> Reading | None:
     """The host itself says that it has no way.
 
-    Its ARP for the next hop failed, which no rule says three seconds late; but what the router hands to the host must
+    Its ARP for the next hop failed, which no rule says three seconds late; but its usual next hop must be well and
     reach it, or the two may not see each other at all. Or its route refuses: a route speaks before the TTL is touched,
     a rule of the FORWARD chain after (ip_error and ip_forward, net/ipv4), and for a rule further up what is for another
     would be refused as well.
@@ -161,8 +161,7 @@ def _kept(one: Byway) -> Reading | None:
     if not told:
         return None
     first, hands_on = told[0], any(_arrived(shot) for shot in one.of(Way.OTHER))
-    reached = any(shot.state == State.ANSWERED for shot in one.of(Way.ROUND))
-    if not (reached if first.error == Error.NO_HOST else first.ttl == FULL and hands_on):
+    if not (_sees_its_router(one) if first.error == Error.NO_HOST else first.ttl == FULL and hands_on):
         return None
     cause = {Error.NO_ROUTE: Cause.R2, Error.REFUSES: Cause.R6, Error.REJECTED: Cause.R6}.get(first.error)
     says = "its route says so" if first.error == Error.REJECTED else first.error
@@ -171,19 +170,23 @@ def _kept(one: Byway) -> Reading | None:
     return _said(one, Label.RETURN_PATH_LOSS, cause, what, more)
 
 
+def _sees_its_router(one: Byway) -> bool:
+    """Whether the host's usual next hop is the helper's own, which is well, and what that hands to the host arrives."""
+    reached = any(shot.state == State.ANSWERED for shot in one.of(Way.ROUND))
+    return reached and one.usual == {router(one)}
+
+
 def _handed_to(one: Byway) -> Reading | None:
-    """Somebody speaks up who is not on the helper's own way to the prober: the host hands him what is for it."""
-    ordinary = {told.by for shot in one.of(Way.FIRST) for told in shot.told} | {one.host}
+    """Somebody speaks up who is not on the helper's own way to the prober, and was not on the host's: it hands him what
+    is for it. As long as it hands on as ever, whoever loses it may lose the SYN as well, and first."""
+    ordinary = {told.by for shot in one.of(Way.FIRST) for told in shot.told} | one.usual | {one.host}
     spoke = [told for shot in one.of(Way.NEXT) for told in shot.told if told.error == Error.LOOP]
     spoke += [told for shot in one.of(Way.BY) for told in shot.told if not _own(one, told)]
     spoke = [told for told in spoke if told.by not in ordinary]
-    if not spoke or not any(shot.told or _arrived(shot) for shot in one.of(Way.FIRST)):
+    if not spoke or not one.usual or not any(shot.told for shot in one.of(Way.FIRST)):
         return None
-    who, more = spoke[0].by, (f"ICMP {spoke[0].code} from {spoke[0].by}",)
-    if who in one.usual:
-        what = f"hands what is for {one.address} to {who} as ever, and it is lost there or further on"
-        return _said(one, Label.RETURN_PATH_LOSS, None, what, more)
-    what = f"hands what is for {one.address} to {who}, where it is lost"
+    what = f"hands what is for {one.address} to {spoke[0].by}, where it is lost"
+    more = (f"ICMP {spoke[0].code} from {spoke[0].by}",)
     return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1B, what, more)
 
 
