@@ -126,7 +126,8 @@ def beyond(one: Byway) -> frozenset[str]:
 
 def arrives(one: Byway) -> bool:
     """True where the host handed one on to the prober: while its cell fails nothing is to be learnt then."""
-    return any(shot.arrived == Sight.SEEN for way in (Way.BY, Way.NEXT) for shot in one.of(way))
+    handed = (*one.of(Way.BY), *one.of(Way.NEXT))
+    return any(shot.arrived == Sight.SEEN or shot.state == State.ANSWERED for shot in handed)
 
 
 def reading(one: Byway) -> Reading | None:
@@ -135,7 +136,7 @@ def reading(one: Byway) -> Reading | None:
     handed = (*one.of(Way.BY), *one.of(Way.NEXT))
     straight = any(_arrived(shot) for shot in one.of(Way.STRAIGHT))
     missed = all(shot.left and shot.arrived == Sight.NOT_SEEN for shot in handed)
-    if not straight or not missed or len(one.of(Way.BY)) < 2:
+    if not straight or not missed or arrives(one) or len(one.of(Way.BY)) < 2:
         return None
     return _kept(one) or _handed_to(one) or _another_answers(one)
 
@@ -146,7 +147,8 @@ def _own(one: Byway, told: Told) -> bool:
 
 
 def _arrived(shot: Shot) -> bool:
-    return shot.state == State.ANSWERED and shot.arrived == Sight.SEEN
+    """Answered: of a handshake that is complete a large fleet does not tell the packets."""
+    return shot.state == State.ANSWERED
 
 
 def _kept(one: Byway) -> Reading | None:
@@ -191,14 +193,13 @@ def _handed_to(one: Byway) -> Reading | None:
 
 
 def _another_answers(one: Byway) -> Reading | None:
-    """Who answers in the prober's name is behind the host, and not the prober, whose tap saw nothing."""
-    answered = [shot for shot in one.of(Way.BY) if shot.state in (State.ANSWERED, State.REFUSED)]
+    """Who refuses in the prober's name is behind the host, and not the prober, whose tap saw nothing."""
+    refused = [shot for shot in one.of(Way.BY) if shot.state == State.REFUSED]
     hands_on = any(_arrived(shot) for shot in one.of(Way.OTHER))
-    if len(answered) < 2 or not hands_on:
+    if len(refused) < 2 or not hands_on:
         return None
-    word = "an RST" if answered[0].state == State.REFUSED else "a SYN-ACK"
-    what = f"hands what is for {one.address} to somebody else, who answers it"
-    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1C, what, (f"{word} in {one.prober}'s name",))
+    what = f"hands what is for {one.address} to somebody else, who refuses it"
+    return _said(one, Label.RETURN_PATH_MISROUTE, Cause.R1C, what, (f"an RST in {one.prober}'s name",))
 
 
 def _said(one: Byway, label: Label, cause: Cause | None, what: str, evidence: tuple[str, ...]) -> Reading:

@@ -282,7 +282,7 @@ class Joiner:
 
     def is_alive(self, agent: str, now: float) -> bool:
         """Whether an agent reports."""
-        return agent in self.vantages and now - self.vantages[agent].heard < SILENT
+        return agent in self.vantages and now - self.vantages[agent].heard < self.silent
 
     def judge_again(self, number: int) -> None:
         """Something bears on this probe that is none of its sightings: observe it once more, if it is held still."""
