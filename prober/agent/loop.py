@@ -93,8 +93,7 @@ class Agent:
         self.tap: Tap | NoTap = Tap() if self.able else NoTap()
         self.link: Link | NoLink = Link() if self.able else NoLink()
         self.engine = Engine(self.tap, self.link, Feeder(Link() if self.able else NoLink()))
-        self.mute = Mute()
-        self.routes, self.conntrack = Routes(name), Conntrack()
+        self.mute, self.routes, self.conntrack = Mute(), Routes(name), Conntrack()
         self.handing = Handing(self.routes, self.able)
         privileges.drop()
         self.handshakes = self.engine.handshakes
@@ -107,22 +106,19 @@ class Agent:
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
         self.uplink = Uplink(clients(controller, token), self.backlog, self._heard)
-        self.takers, self.table, self.echoes = Takers(), Table(), Echoes()
+        self.takers, self.table, self.echoes, self.memory = Takers(), Table(), Echoes(), Memory()
         self.outbox.tap = self.able
         if not self.able:
             _log.warning("only a responder", why=privileges.describe())
         self.plan: Plan | None = None
         self.responder: Responder | None = None
         self.brief, self.report_crowded, self.stopping = Brief(), CROWDED, False
-        self.memory = Memory()
         self.asking = Asking(self.mute.ports)
         self.targets, self.runs = self.asking.targets, self.asking.runs
-        self.dialler = Dialler(self.targets.index)
+        self.dialler, self._muted = Dialler(self.targets.index), np.array(self.mute.ports, np.uint16)
         self._expired, self._untold, self._begun, self._stumbles = False, False, False, 0
-        self._muted = np.array(self.mute.ports, np.uint16)
         self._lost_resets = self._waits = 0
-        self._covered_ns = time.time_ns()
-        self._dropped = self.tap.dropped()
+        self._covered_ns, self._dropped = time.time_ns(), self.tap.dropped()
         self._gathered, self._reported, self._looked, self._heard_at = 0.0, 0.0, float("-inf"), time.monotonic()
         self.changes, self._anew = Changes(), True
         self._names: dict[int, str] = {}
