@@ -79,6 +79,11 @@ def of_neighbours(total: int, chosen: int) -> float:
     return (total - chosen + 1) / comb(total, chosen)
 
 
+def of_so_many(total: int, lost: int, rate: float) -> float:
+    """How likely at least `lost` of `total` are lost where each is with probability `rate`: a binomial's upper tail."""
+    return sum(comb(total, k) * rate**k * (1.0 - rate) ** (total - k) for k in range(lost, total + 1))
+
+
 def in_a_row(rate: float, risk: float = 1e-3) -> int:
     """How many in a row must pass before a fault that loses `rate` of them has gone, but for this `risk`."""
     if not 0.0 < rate < 1.0:

@@ -8,44 +8,71 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.flip import Debounce, Flip, flips
+from prober.flip import Debounce, Flip, flips, news
+from prober.flows import Finding, Losses, Shape, Side
+from prober.verdict import Confidence, Label, Verdict
 
 CELL = ("firewall", "ingress")
 
 
-def told(labels: str, n: int = 2, m: int = 3) -> list[tuple[int, str | None, str]]:
-    """Judge one label a second (h healthy, m misroute, u unknown, d detour); the flips as (second, before, after)."""
+def told(labels: str, n: int = 3, m: int = 4) -> list[tuple[int, str | None, str]]:
+    """Judge one label a second (h healthy, m misroute, u unknown, d detour, . an experiment's handshake that does not
+    agree); the flips as (second, before, after)."""
     words = {"h": "healthy", "m": "return-path-misroute", "u": "unknown", "d": "detour"}
     bounce = Debounce(n, m)
-    found = [bounce.judge(second, *CELL, words[letter]) for second, letter in enumerate(labels)]
+    found = []
+    for second, letter in enumerate(labels):
+        found.append(None if letter == "." else bounce.judge(second, *CELL, words[letter]))
+        if letter == ".":
+            bounce.doubt(*CELL)
     return [(int(flip.at), flip.before, flip.after) for flip in found if flip]
 
 
 def test_a_break_and_a_heal_are_one_flip_each() -> None:
     assert told("hhhhmmmmmhhhhh") == [
-        (5, "healthy", "return-path-misroute"),
-        (10, "return-path-misroute", "healthy"),
+        (6, "healthy", "return-path-misroute"),
+        (11, "return-path-misroute", "healthy"),
     ]
 
 
-def test_one_lost_packet_is_no_news() -> None:
+def test_one_lost_packet_is_no_news_nor_are_two() -> None:
     assert told("hhhmhhhmhhh") == []
-    assert told("hhmhm") == [(4, "healthy", "return-path-misroute")]
+    assert told("hhhmmhhhhmhmhhh") == []
+    assert told("hhhmmhm") == [(6, "healthy", "return-path-misroute")]
+
+
+def test_what_fails_beside_a_cell_that_was_told_the_same_needs_one_failure_less() -> None:
+    bounce = Debounce(told=dict.fromkeys([CELL, ("firewall", "pod2"), ("vm", "pod2")], "healthy"))
+    for second in (1.0, 2.0, 3.0):
+        bounce.judge(second, *CELL, "ingress-drop")
+    assert bounce.judge(3.5, "firewall", "pod2", "ingress-drop") is None
+    assert bounce.judge(4.0, "vm", "pod2", "ingress-drop") is None
+    assert bounce.judge(4.5, "firewall", "pod2", "ingress-drop"), "its source's other path was told"
+    assert bounce.judge(5.0, "vm", "pod2", "ingress-drop"), "and now its target's"
+    assert bounce.judge(5.0, "firewall", "vm", "local") is None
+    assert bounce.judge(6.0, "firewall", "vm", "local") is None, "another label"
+    assert bounce.judge(16.0, "firewall", "lb", "ingress-drop") is None
+    assert bounce.judge(17.0, "firewall", "lb", "ingress-drop") is None, "too long ago"
+
+
+def test_handshakes_that_pass_beside_a_failing_probe_speak_against_telling() -> None:
+    assert told("hhhm.m.m..m") == []
+    assert told("hhh" + "." * 9) == [], "and make no state of their own"
 
 
 def test_a_start_in_health_or_without_vantage_is_no_news_but_a_start_in_failure_is() -> None:
     assert told("hhhh") == []
     assert told("uuuhhh") == []
-    assert told("uummm") == [(3, None, "return-path-misroute")]
-    assert told("mm") == [(1, None, "return-path-misroute")]
-    assert told("dd") == [(1, None, "detour")]
+    assert told("uummm") == [(4, None, "return-path-misroute")]
+    assert told("mmm") == [(2, None, "return-path-misroute")]
+    assert told("ddd") == [(2, None, "detour")]
 
 
 def test_losing_sight_of_a_failure_is_told_and_so_is_its_healing() -> None:
-    assert told("mmuuhh") == [
-        (1, None, "return-path-misroute"),
-        (3, "return-path-misroute", "unknown"),
-        (5, "unknown", "healthy"),
+    assert told("mmmuuuhhh") == [
+        (2, None, "return-path-misroute"),
+        (5, "return-path-misroute", "unknown"),
+        (8, "unknown", "healthy"),
     ]
 
 
@@ -59,7 +86,7 @@ def test_n_of_m_that_could_contradict_itself_is_refused(n: int, m: int) -> None:
         Debounce(n, m)
 
 
-@given(st.text("hmud", max_size=60))
+@given(st.text("hmud.", max_size=60))
 def test_each_flip_starts_where_the_one_before_it_ended(labels: str) -> None:
     found = told(labels)
     for (_, _, after), (_, before, then) in pairwise(found):
@@ -107,13 +134,49 @@ def test_two_matrices_differ_in_their_flips() -> None:
 
 def test_of_a_cell_that_rests_only_news_is_remembered() -> None:
     seen = Debounce()
-    for label in ("healthy", "healthy"):
+    for label in ("healthy",) * 3:
         seen.judge(1.0, "a", "x", label)
-    for label in ("target", "target"):
+    for label in ("target",) * 3:
         seen.judge(1.0, "b", "x", label)
     seen.rest(("a", "x"))
     seen.rest(("b", "x"))
     assert seen.told == {("b", "x"): "target"}
-    assert seen.judge(2.0, "a", "x", "target") is None, "what came before its rest does not count"
-    flip = seen.judge(3.0, "a", "x", "target")
+    for at in (20.0, 21.0):
+        assert seen.judge(at, "a", "x", "target") is None, "what came before its rest does not count"
+    flip = seen.judge(22.0, "a", "x", "target")
     assert flip is not None and (flip.before, flip.after) == (None, "target")
+
+
+SAID = Verdict(Label.INTERMITTENT, Confidence.LIKELY, "comes and goes.")
+GOOD = Verdict(Label.HEALTHY, Confidence.PROVEN, "a → b answers.")
+
+
+def found(shape: Shape, sent: int, lost: int) -> Finding:
+    ports = {port: (1, int(port < lost)) for port in range(sent)}
+    return Finding(SAID, (Losses(Side.IN, ports, shape),), 0.0, lost / sent)
+
+
+@pytest.mark.parametrize(
+    ("probes_lost", "finding", "label"),
+    [
+        (2, None, "healthy"), (4, None, "healthy"), (5, None, "intermittent"),
+        (1, found(Shape.UNSURE, 54, 2), "healthy"), (1, found(Shape.RANDOM, 54, 6), "healthy"),
+        (1, found(Shape.RANDOM, 54, 7), "intermittent"), (1, found(Shape.LEG, 54, 3), "intermittent"),
+    ],
+)  # fmt: skip
+def test_what_comes_and_goes_is_news_only_where_the_loss_of_every_network_does_not_make_it(probes_lost, finding, label):
+    passed = [True] * (20 - probes_lost) + [False] * probes_lost
+    assert news(SAID, GOOD, passed, finding).label == label
+
+
+def test_what_does_not_come_and_go_is_news_as_it_is() -> None:
+    lost = Verdict(Label.INGRESS_DROP, Confidence.PROVEN, "lost.")
+    assert news(lost, GOOD, [False], None) == lost
+
+
+def test_chance_makes_three_of_four_of_one_probe_in_a_million() -> None:
+    """At 0.3 % each way, as three links of 0.1 % each make, and 59 cells a second, as the incident's network has."""
+    from prober.odds import of_so_many
+
+    assert 2 * of_so_many(4, 3, 0.003) * 59 * 3600 < 0.05, "of an hour"
+    assert 2 * of_so_many(3, 2, 0.003) * 59 * 3600 > 10, "and this is why two of three will not do"

@@ -55,3 +55,9 @@ def test_neighbours_by_chance():
 
 def test_passes_in_a_row_that_end_a_suspicion():
     assert [odds.in_a_row(rate) for rate in (0.0, 0.25, 0.3, 0.5, 0.9, 1.0)] == [1, 25, 20, 10, 3, 1]
+
+
+def test_so_many_losses_are_a_binomials_tail():
+    assert odds.of_so_many(4, 3, 0.01) == pytest.approx(4 * 0.01**3 * 0.99 + 0.01**4)
+    assert odds.of_so_many(9, 0, 0.3) == pytest.approx(1.0)
+    assert odds.of_so_many(0, 1, 0.3) == 0

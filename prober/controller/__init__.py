@@ -3,6 +3,7 @@
 app        the processes' FastAPI application and its life
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
 plain      answers that are told briefly, by the thousand
+telling    which of it is told: flips, by probes and by the handshakes of experiments
 intake     reports in: group commit first, then acknowledged, then joined
 stranger   what a report must be before anything of it is taken
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote

@@ -135,6 +135,11 @@ class Bench:
         """The names of the experiments of this cell that are under way."""
         return ["many flows"] * (key in self.open) + self.sweeps.trying(key) + self.byways.trying(key)
 
+    def is_new(self, o: Observation) -> bool:
+        """Whether a handshake is one of an experiment under way, and was not judged before."""
+        found = self.open.get((o.source, o.target))
+        return found is not None and found.task.run == o.run and o.probe not in found.judged
+
     def take(self, o: Observation, verdict: Verdict, now: float) -> Result | None:
         """One judged handshake of an experiment; what can be said with it, if a round or all of it is over."""
         self.sweeps.take(o)

@@ -14,6 +14,7 @@ import numpy as np
 from prober import beside, experiment, flows, hearsay, infer
 from prober.classify import classify
 from prober.columns import Columns
+from prober.controller import telling
 from prober.controller.bench import Bench, Result
 from prober.controller.counts import COUNTED, Counts
 from prober.controller.plain import Plain
@@ -216,6 +217,7 @@ class Desk:
             if hearsay.is_told(verdict) and not observation.run.startswith(BYWAY):
                 self._tried.add(key := (observation.source, observation.target), observation.sent, verdict)
                 self._name_the_silent(key)
+            self._bear_out(observation, verdict, now, wall, day)
             if result := self.bench.take(observation, verdict, now):
                 self._learn(result, now, wall, day)
             return
@@ -383,7 +385,7 @@ class Desk:
             self._count(judged, past=False)
         if key not in self.matrix.cells or is_spoilt(judged.observation, judged.verdict):
             return
-        verdict = (cell := self.matrix.cells[key]).verdict(judged.at)
+        cell = self.matrix.cells[key]
         if judged.new:
             self._try(judged.observation, judged.at, judged.wall, day)
         before = cell.finding, cell.traces
@@ -391,7 +393,15 @@ class Desk:
             self.bench.healed(key)
         if (cell.finding, cell.traces) != before:
             self.found.add(key)
-        if judged.new and (flip := self.debounce.judge(judged.wall, *key, verdict.label.value, verdict.sentence)):
+        if judged.new and (flip := telling.of_probe(self.debounce, cell, judged.at, judged.wall)):
+            day.flips.append(flip)
+
+    def _bear_out(self, o: Observation, verdict: Verdict, now: float, wall: float, day: Day) -> None:
+        """An experiment's handshake, judged for the first time, for what its cell says or against it."""
+        cell = self.matrix.cells.get((o.source, o.target))
+        if cell is None or is_spoilt(o, verdict) or not self.bench.is_new(o):
+            return
+        if flip := telling.of_handshake(self.debounce, cell, verdict, now, wall):
             day.flips.append(flip)
 
     def _try(self, o: Observation, now: float, _wall: float, _day: Day) -> None:

@@ -132,7 +132,7 @@ def test_an_agents_note_is_shown_beside_its_name(running: Controller) -> None:
 
 def test_a_flip_reaches_the_store(running: Controller) -> None:
     by = Reporter("firewall")
-    for _ in range(2):
+    for _ in range(3):
         row = by.probes("ingress", time.time_ns() - 5_000_000, State.NOT_SENT, error=101)
         taken(running.centre, by.report(["ingress"], [row]))
         time.sleep(0.1)

@@ -120,10 +120,10 @@ def test_a_reload_keeps_what_is_known_of_cells_that_are_still_declared(desk: Des
     assert PAIR in desk.evidence
 
 
-def test_two_failures_make_one_flip(desk: Desk) -> None:
+def test_three_failures_make_one_flip(desk: Desk) -> None:
     agent = Reporter("firewall")
     flips = []
-    for turn in range(3):
+    for turn in range(4):
         now = 5.0 + turn * 3
         state = State.NOT_SENT if turn else State.ANSWERED
         clock = time.time_ns() + turn * 3000 * MS
