@@ -203,6 +203,9 @@ WORKS: dict[str, Work] = {
     "store": storing, "cells": asking, "fleet": large_fleet,
 }  # fmt: skip
 
+GROUPS = [*WORKS, "watch"]
+"""Whose figures are kept; those of `bench.watch` take too long to be measured with the others."""
+
 
 def main() -> None:
     """All works, or those named; what is not measured this time keeps its figures."""
@@ -222,7 +225,7 @@ def main() -> None:
             print(page.line(figure))
         print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         if not given.quick:
-            page.keep(name, figures, rounds, peers.versions(), list(WORKS))
+            page.keep(name, figures, rounds, peers.versions(), GROUPS)
 
 
 if __name__ == "__main__":
