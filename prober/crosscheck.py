@@ -106,6 +106,7 @@ def check(sheet: Sheet) -> None:
     _groups(sheet)
     _agents(sheet)
     _targets(sheet)
+    _doors(sheet)
     _probes(sheet)
     _objectives(sheet)
     _pools(sheet)
@@ -195,6 +196,26 @@ def _targets(sheet: Sheet) -> None:
         for node, name in zip(item.each("backends"), values.get("backends", ()), strict=False):
             if _refer(sheet, node, name, known, "target") and name == values.get("name"):
                 sheet.log.add(node, f"{name} stands behind itself", "name the targets it forwards to")
+
+
+def _doors(sheet: Sheet) -> None:
+    """An address and port are one target: of two names for it nobody could say which one a probe was for."""
+    first: dict[tuple[Address, int], tuple[str, Node]] = {}
+    listening = [
+        (item.each("addresses")[0], item.values["addresses"][0], item.values["listen"], item)
+        for item in sheet.section("agents")
+        if item.values.get("listen") and item.values.get("addresses")
+    ]
+    dialled = [
+        (item.at("address"), item.values["address"], item.values["port"], item)
+        for item in sheet.section("targets")
+        if item.values.get("address") and item.values.get("port")
+    ]
+    for node, address, port, item in listening + dialled:
+        name, there = first.setdefault((address, port), (item.values.get("name", ""), node))
+        if there is not node:
+            what = f"{address} port {port} is already the target {name}, at line {there.line}"
+            sheet.log.add(node, what, "keep one of the two names; a group gives a second one")
 
 
 def _in_zone(sheet: Sheet, item: Item, places: list[Node], addresses: tuple[Address, ...]) -> None:
