@@ -18,7 +18,9 @@ fields         what each key of the document may hold; the parser and the JSON s
 declared       zones, agents, targets, probes, objectives, policy: what a document declares
 crosscheck     what no single key can show: names that exist, addresses inside zones and policy
 targets        ``targets.yaml`` -> `declared`, or every mistake with its line and what would be right
+rotation       where the full matrix costs too much: in which round each pair is asked
 plan           who asks whom, how often, and what that costs in packets a second
+splitting      a pair that takes turns has failed: which others to ask at once
 probe          a probe's identity: how it rides in ISN and TSval and is recognised again
 idtable        ids -> rows, in columns
 handshake      the transition table: segments in, segments and outcomes out

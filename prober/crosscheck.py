@@ -7,12 +7,14 @@ is missing from its item, and every check then keeps quiet about it: one fault i
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from prober.declared import ALL, Allowed, Names, Policy, forbidden
+from prober import rotation
+from prober.declared import ALL, Allowed, Names, Policy, Probe, forbidden
 from prober.document import Mapping, Node
 from prober.fields import Item, Log, nearest, span
 from prober.segment import Address, Network
@@ -110,6 +112,7 @@ def check(sheet: Sheet) -> None:
     _probes(sheet)
     _objectives(sheet)
     _pools(sheet)
+    _turns(sheet)
 
 
 def _unique(sheet: Sheet, sections: tuple[str, ...]) -> None:
@@ -290,6 +293,19 @@ def _probes(sheet: Sheet) -> None:
         if rate > cap:
             what = f"{rate:g} SYNs a second from an agent to a target, policy.syns_per_second is {cap:g}"
             sheet.log.add(item.at("every"), what, "probe less often, or raise the cap")
+
+
+def _turns(sheet: Sheet) -> None:
+    """Whether the probes can be asked in turns, where the policy wants that."""
+    limit, names, probes = sheet.policy.max_packets_per_second, sheet.names, list[Probe]()
+    if math.isinf(limit) or sheet.log.mistakes:
+        return
+    for item in sheet.section("probes"):
+        told = item.values
+        sides = names.expand(told["from"], names.agents), names.expand(told["to"], names.targets)
+        probes.append(Probe(*sides, told["every"], told["flows"], told["timeout"], told["attempts"]))
+    if why := rotation.impossible(rotation.blocks(names.agents, probes), limit):
+        sheet.log.add(sheet.root.values["policy"].at("max_packets_per_second"), why, "allow more, or probe less often")
 
 
 def _objectives(sheet: Sheet) -> None:

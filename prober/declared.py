@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -90,6 +91,8 @@ class Allowed:
 class Policy:
     """What may be probed; nothing else is. ``syns_per_second`` caps what one agent sends to one target.
 
+    ``max_packets_per_second``: of all continuous probing; where the full matrix costs more, its pairs take turns.
+
     ``experiments``: a cell that fails is looked into by itself, with more handshakes of the same pair.
     """
 
@@ -98,6 +101,7 @@ class Policy:
     runs_per_hour: int = 60
     syns_per_second: float = 1.0
     experiments: bool = True
+    max_packets_per_second: float = math.inf
 
     def permits(self, address: Address, port: int) -> bool:
         """Whether a SYN to this address and port may be sent at all."""
@@ -160,7 +164,10 @@ class _Index:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The whole document. ``targets`` holds the agents' own listeners too."""
+    """The whole document. ``targets`` holds the agents' own listeners too.
+
+    ``rounds``: in how many every pair is asked once (`prober.rotation`), each of a probe's ``every`` divided by them.
+    """
 
     zones: tuple[Zone, ...]
     agents: tuple[Agent, ...]
@@ -170,6 +177,7 @@ class Targets:
     policy: Policy
     pools: tuple[Pool, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    rounds: int = 1
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

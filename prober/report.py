@@ -206,6 +206,7 @@ class Task(msgspec.Struct, frozen=True):
     up to ``spread`` seconds later, by chance: what comes and goes in step with the rounds must not look like a port.
     ``ports`` are the source ports to use; left out, the agent takes the next of its own. ``ttl`` is its SYNs'.
     ``via`` is the neighbour on the agent's link to which its SYNs are handed, whatever its routes say; '': as they say.
+    ``phase``: its moment of each period, in seconds by the wall clock; below 0 any will do.
     """
 
     target: str
@@ -220,6 +221,7 @@ class Task(msgspec.Struct, frozen=True):
     spread: float = 0.0
     ttl: int = 64
     via: str = ""
+    phase: float = -1.0
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ editors use), ``prober.crosscheck`` holds the parts against each other.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from prober import document
+from prober import document, rotation
 from prober.crosscheck import Sheet, check
 from prober.declared import (
     ALL,
@@ -129,6 +130,11 @@ POLICY = {
     "max_pairs": Field(whole_number(1, 1_000_000), "pairs in one run on demand", default=10_000),
     "runs_per_hour": Field(whole_number(1, 100_000), "runs on demand in an hour", default=60),
     "syns_per_second": Field(number(0.001, 10_000), "SYNs a second from one agent to one target", default=1.0),
+    "max_packets_per_second": Field(
+        number(1, 100_000_000),
+        "packets a second of all continuous probing; where all pairs cost more they are asked in turns",
+        default=math.inf,
+    ),
     "experiments": Field(YES_OR_NO, "whether a pair that fails is looked into; true when left out", default=True),
 }
 POOL = {
@@ -213,7 +219,7 @@ def _build(sheet: Sheet) -> Targets:
     targets = [Target(**item.values) for item in sheet.section("targets")]
     agents = tuple(Agent(**item.values) for item in sheet.section("agents"))
     targets += [Target(one.name, one.zone, one.addresses[0], None, one.listen) for one in agents if one.listen]
-    return Targets(
+    declared = Targets(
         zones=tuple(Zone(**item.values) for item in sheet.section("zones")),
         agents=agents,
         targets=tuple(targets),
@@ -223,6 +229,7 @@ def _build(sheet: Sheet) -> Targets:
         pools=tuple(Pool(**item.values) for item in sheet.section("pools")),
         groups=dict(names.groups),
     )
+    return rotation.spread(declared)
 
 
 def _probe(values: dict[str, Any], names: Names) -> Probe:

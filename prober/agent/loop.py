@@ -164,6 +164,7 @@ class Agent:
         self.schedule.syns_per_second = plan.syns_per_second
         admitted = self._admit(plan.tasks)
         self._begun = self._begun or not admitted  # a witness alone has no first probe
+        self.schedule.ahead = time.time() - now
         self.schedule.replace(admitted, now)
         self.dialler.adopt(admitted if plan.connects else [], now)
         self._looked, self._anew = float("-inf"), True

@@ -52,6 +52,8 @@ def task_refusal(plan: Plan | None, task: Task) -> str | None:
         return f"every {task.every} s with a timeout of {task.timeout} s makes no sense"
     if not (1 <= task.attempts <= MOST_ATTEMPTS and 0 <= task.spread <= 60):
         return f"{task.attempts} attempts spread over {task.spread} s make no sense"
+    if not task.phase <= LONGEST:
+        return f"a moment {task.phase} s into its period makes no sense"
     if not 1 <= task.ttl <= 64:
         return f"a TTL of {task.ttl}; 1 to 64 make sense"
     if not set(task.ports) <= set(PORTS):

@@ -45,6 +45,8 @@ class Schedule:
 
     random: random.Random
     syns_per_second: float = 1.0
+    ahead: float = 0.0
+    """Seconds by which the wall clock is ahead of the times handed in: what has its moment has it by that clock."""
     _queue: list[tuple[float, int, Task]] = field(default_factory=list)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
     _count: int = 0
@@ -52,10 +54,14 @@ class Schedule:
     def replace(self, tasks: list[Task], now: float) -> None:
         """A new plan. What is probed already keeps its phase, new tasks begin at random points of their period;
         one-off tasks stay."""
-        phases = {(task.address, task.port): at for at, _, task in self._queue if task.every > 0.0}
+        phases = {(task.address, task.port): at for at, _, task in self._queue if task.every > 0.0 > task.phase}
         self._queue = [entry for entry in self._queue if entry[2].every == 0.0]
         heapq.heapify(self._queue)
         for task in tasks:
+            if task.phase >= 0.0:  # it takes turns with others: all its flows at its moment
+                for _ in range(task.flows):
+                    self._push(self._moment(task, now), task)
+                continue
             begin = now + self.random.random() * task.every / task.flows
             self._push(min(phases.get((task.address, task.port), begin), now + task.every / task.flows), task)
         named = {task.address for _, _, task in self._queue}
@@ -80,10 +86,16 @@ class Schedule:
                 self._push(now + wait, task)
                 continue
             result.append(task)
-            if task.every > 0.0:
+            if task.phase >= 0.0 and task.every > 0.0:
+                self._push(self._moment(task, max(at + task.every / 2.0, now)), task)
+            elif task.every > 0.0:
                 period = task.every / task.flows * (1.0 + JITTER * (2.0 * self.random.random() - 1.0))
                 self._push(max(at + period, now), task)
         return result
+
+    def _moment(self, task: Task, after: float) -> float:
+        """The first moment of a task that takes turns, from `after` on."""
+        return after + (task.phase - after - self.ahead) % task.every
 
     def next_due(self) -> float | None:
         """When something is due next."""

@@ -54,7 +54,8 @@ def plan(file: TargetsFile = None, as_json: AsJson = False) -> int:
     if as_json:
         listed = [{"source": p.source, "target": p.target, "address": str(p.address), "port": p.port, "every": p.every,
                    "flows": p.flows, "timeout": p.timeout} for p in pairs]  # fmt: skip
-        output.data({"pairs": cost.pairs, "packets_per_second": cost.packets_per_second, "seconds": cost.seconds,
+        output.data({"pairs": cost.pairs, "rounds": targets.rounds,
+                     "packets_per_second": cost.packets_per_second, "seconds": cost.seconds,
                      "by_agent": cost.by_agent, "unresolved": cost.unresolved, "plan": listed})  # fmt: skip
         return 0
     table = Table(box=None, pad_edge=False)
@@ -68,6 +69,12 @@ def plan(file: TargetsFile = None, as_json: AsJson = False) -> int:
         f"{cost.pairs} pairs, {cost.packets_per_second:.0f} packets a second in all; "
         f"every pair is judged within {cost.seconds:.1f} s.", markup=False,
     )  # fmt: skip
+    if targets.rounds > 1:
+        output.out.print(
+            f"All at once would cost {cost.packets_per_second * targets.rounds:.0f} packets a second and policy allows"
+            f" {targets.policy.max_packets_per_second:.0f}: pairs take turns. Each round asks one of {targets.rounds},"
+            f" and all are reached in {targets.rounds} rounds.", markup=False,
+        )  # fmt: skip
     return 0
 
 

@@ -25,10 +25,12 @@ from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import pair, pairs, periods, select, whole
-from prober.report import BYWAY, CONNECT, Report, is_late
+from prober.report import BYWAY, CONNECT, Report, Task, is_late
+from prober.rotation import PACKETS_A_FLOW, SPARE
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
 from prober.slo import Ledger, is_good
+from prober.splitting import Splitting
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
 
@@ -84,6 +86,7 @@ class Desk:
         self.plain = Plain(targets, self.matrix)
         self.debounce = Debounce()
         self.bench = Bench(targets.policy)
+        self.splitting = _splitting(targets)
         self._tried = hearsay.Tried()
         self._agents = frozenset(agent.name for agent in targets.agents)
         self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
@@ -197,6 +200,7 @@ class Desk:
         for result in self.bench.overdue(now):
             self._learn(result, now, wall, day)
         self._look_at_sweeps(now)
+        self._ask_beside(now)
         day.faults += self.joiner.faults + self.past.faults
         self.joiner.faults, self.past.faults = [], []
         self.faults += len(day.faults)
@@ -393,8 +397,16 @@ class Desk:
             self.bench.healed(key)
         if (cell.finding, cell.traces) != before:
             self.found.add(key)
+        if judged.new and not judged.observation.run and self.targets.rounds > 1:
+            self.splitting.judged(key, judged.verdict.label.passes, judged.at)
         if judged.new and (flip := telling.of_probe(self.debounce, cell, judged.at, judged.wall)):
             day.flips.append(flip)
+
+    def _ask_beside(self, now: float) -> None:
+        """Where pairs take turns and one has failed: others of its zones at once, as continuous probes."""
+        for key in self.splitting.due(now) if self.splitting.open else ():
+            if (one := pair(self.targets, *key)) is not None:
+                self.bench.sweeps.ask(one.source, Task(one.target, str(one.address), one.port, 0.0, 1, one.timeout))
 
     def _bear_out(self, o: Observation, verdict: Verdict, now: float, wall: float, day: Day) -> None:
         """An experiment's handshake, judged for the first time, for what its cell says or against it."""
@@ -455,3 +467,10 @@ def _matrix(targets: Targets) -> Matrix:
         if whole(targets) > 1
         else Matrix((p.source, p.target, p.every) for p in pairs(targets))
     )
+
+
+def _splitting(targets: Targets) -> Splitting:
+    """At the rate that the turns leave, and each pair of zones once in all rounds."""
+    zones = {one.name: one.zone for one in targets.agents}, {one.name: one.zone for one in targets.targets}
+    rate = targets.policy.max_packets_per_second * SPARE / PACKETS_A_FLOW
+    return Splitting(zones, rate, max((one.every for one in targets.probes), default=0.0))

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from prober import rotation
 from prober.declared import Target
 from prober.matrix import Matrix
 from prober.plan import Pair, askable, select, tasks, whole
@@ -108,6 +109,19 @@ def _task(pair: Pair, run: str = "") -> Task:
     return Task(pair.target, _written(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
 
 
+def _continuous(targets: Targets, name: str, table: Mapping[str, Target] | None) -> list[Task]:
+    """The tasks that an agent goes on with, each with its moment where pairs take turns."""
+    if targets.rounds == 1:
+        return [_task(pair) for pair in tasks(targets, name, table)]
+    moments: dict[tuple[str, float, int], float] = {}
+    for probe, phases in rotation.phases(targets, name):
+        moments |= {(target, probe.every, probe.flows): phase for target, phase in phases.items()}
+    return [
+        msgspec.structs.replace(_task(pair), phase=moments.get((pair.target, pair.every, pair.flows), -1.0))
+        for pair in tasks(targets, name, table)
+    ]
+
+
 def plan_for(
     targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False,
     table: Mapping[str, Target] | None = None,
@@ -118,7 +132,7 @@ def plan_for(
     plan = Plan(
         version="", number=number, keys=keys,
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
-        tasks=[] if paused else [_task(pair) for pair in tasks(targets, name, table)],
+        tasks=[] if paused else _continuous(targets, name, table),
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
         syns_per_second=policy.syns_per_second, connects=policy.experiments, whole=whole(targets),
     )  # fmt: skip

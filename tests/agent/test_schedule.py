@@ -45,6 +45,25 @@ def test_a_new_plan_keeps_the_phase_of_what_is_probed_already() -> None:
     assert all(abs(first[address] - before[address] - 1.0) <= 0.07 for address in before)
 
 
+def test_what_takes_turns_comes_at_its_moment_of_the_wall_clocks_period_with_all_its_flows() -> None:
+    one = schedule()
+    one.ahead = 1e9 + 3.0
+    one.replace([task(every=30.0, phase=12.5, flows=2), task(address="10.4.0.9", every=30.0, phase=2.0)], 0.0)
+    first, later = played(one, 0.0, 30.0), played(one, 30.0, 90.0)
+    due = 30.0 - 1e9 % 30.0 - 3.0
+    assert [round(at, 1) for at, _ in first] == sorted(round((due + phase) % 30.0, 1) for phase in (12.5, 12.5, 2.0))
+    assert [round(at - 30.0, 1) for at, _ in later[:3]] == [round(at, 1) for at, _ in first], "and does not drift"
+    assert len(later) == 6
+
+
+def test_what_takes_turns_and_was_late_is_not_made_up_for() -> None:
+    one = schedule()
+    one.replace([task(every=10.0, phase=5.0)], 0.0)
+    assert len(one.due(57.0)) == 1
+    assert one.due(64.9) == []
+    assert len(one.due(65.1)) == 1
+
+
 def test_a_shorter_period_holds_at_once() -> None:
     one = schedule()
     one.replace([task(every=3600.0)], 0.0)

@@ -61,6 +61,20 @@ def test_the_plan_costs_what_it_says_and_sends_nothing(run: Run) -> None:
     assert document["pairs"] == len(document["plan"]) > 40
     assert {"source", "target", "address", "port", "every"} <= set(document["plan"][0])
     assert "pairs, " in run("plan").out
+    assert document["rounds"] == 1
+
+
+def test_the_plan_says_in_how_many_rounds_all_pairs_are_reached_where_they_take_turns(run: Run, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "targets.yaml").read_text().replace("  policy:", "  policy:", 1)
+    file = tmp_path / "targets.yaml"
+    file.write_text(text.replace("max_pairs: 1000 ", "max_packets_per_second: 100\n  max_pairs: 1000 ", 1))
+    document = json.loads(run("plan", "--json", str(file)).out)
+    assert document["rounds"] > 1
+    assert document["packets_per_second"] <= 90
+    assert {one["every"] for one in document["plan"]} == {float(document["rounds"])}
+    said = " ".join(run("plan", str(file)).out.split())
+    assert f"all are reached in {document['rounds']} rounds." in said
+    assert "would cost 177 packets a second and policy allows 100" in said
 
 
 def test_config_shows_each_value_its_source_and_no_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from prober import segment
+from prober import rotation, segment
 from prober.controller.desk import Day, Desk
 from prober.controller.rounds import new_run
 from prober.handshake import State
@@ -131,6 +131,22 @@ def test_three_failures_make_one_flip(desk: Desk) -> None:
         desk.take(agent.report(["ingress"], [row], clock_ns=clock, until_ns=clock), now)
         flips += [flip for step in range(30) for flip in desk.judge(now + step / 10, 1e9 + now).flips]
     assert [(flip.source, flip.target, flip.after) for flip in flips] == [(*PAIR, "local")]
+
+
+def test_where_pairs_take_turns_a_failure_has_others_of_its_zones_asked_at_once(desk: Desk) -> None:
+    limited = dataclasses.replace(desk.targets.policy, max_packets_per_second=60.0)
+    one = Desk(rotation.spread(dataclasses.replace(desk.targets, policy=limited)))
+    assert one.matrix.cells["vm", "pod2"].every == one.targets.rounds > 1
+    for asking in (desk, one):
+        row = (agent := Reporter("vm")).probes("pod2", time.time_ns() - 1200 * MS, State.TIMED_OUT)
+        asking.take(agent.report(["pod2"], [row], [agent.sees(row, Kind.SYN, OUT)]), 5.0)
+        judged(asking, 5.0, 1e9)
+    asked = {(agent, task.target): task for agent, errand in one.bench.parts().items() for task in errand.once
+             if not task.run}  # fmt: skip
+    assert set(asked) == {("vm", "ingress"), ("node1", "pod2"), ("node19", "pod2")}, "one of each half"
+    assert {(task.every, task.flows) for task in asked.values()} == {(0.0, 1)}
+    told = [task.run for errand in desk.bench.parts().values() for task in errand.once]
+    assert all(told), "a full matrix asks everybody soon enough: only experiments"
 
 
 def test_a_run_of_many_flows_is_looked_at_together(desk: Desk) -> None:

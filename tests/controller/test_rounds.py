@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.fleet.world import document
+from prober import rotation
 from prober.controller.rounds import FETCH_WITHIN, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
 from prober.report import report_every
@@ -33,6 +36,18 @@ def test_each_agent_gets_its_own_part(declared: Targets) -> None:
 def test_the_tasks_of_a_run_are_one_off_and_carry_its_name(declared: Targets) -> None:
     [task] = run_parts(run(declared, ["firewall"], ["ingress"], 3))["firewall"]
     assert (task.every, task.run, task.flows, task.address, task.port) == (0.0, "r1", 3, "10.4.76.34", 8080)
+
+
+def test_where_pairs_take_turns_each_task_has_its_moment_of_the_longer_period(declared: Targets) -> None:
+    assert {task.phase for task in plan_for(declared, "firewall", 1, []).tasks} == {-1.0}
+    limited = replace(declared.policy, max_packets_per_second=60.0)
+    turns = rotation.spread(replace(declared, policy=limited))
+    several = [task for agent in turns.agents for task in plan_for(turns, agent.name, 1, []).tasks]
+    assert len(several) == 59
+    assert {task.every for task in several} == {float(turns.rounds)}
+    for number in range(turns.rounds):
+        packets = 3 * sum(number <= task.phase < number + 1 for task in several)
+        assert 0 < packets <= 60 * (1 - rotation.SPARE), "in each second"
 
 
 def test_a_run_is_over_when_everything_is_judged(declared: Targets) -> None:
