@@ -189,8 +189,11 @@ def prober(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def standing() -> bool:
-    names = [Path(f"/proc/{pid}/comm") for pid in os.listdir("/proc") if pid.isdigit()]
-    return any(name.exists() and name.read_text().strip() == "prober-lab-up" for name in names)
+    for name in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):  # it ended while we looked
+            if name.read_text().strip() == "prober-lab-up":
+                return True
+    return False
 
 
 @pytest.mark.timeout(90)
@@ -207,11 +210,17 @@ def test_a_standing_lab_is_broken_and_healed_from_another_terminal(sealed_child:
                 cells = http.get("/api/v1/matrix", params={"source": "firewall", "target": "ingress"}).json()["cells"]
                 return str(cells[0]["label"])
 
+            def told() -> str:
+                flips = http.get("/api/v1/flips", params={"limit": 1}).json()["flips"]
+                return str(flips[0]["after"]) if flips else ""
+
             wait_for(lambda: standing() and label() == "healthy", 30)
             assert prober("lab", "break").returncode == 0
-            wait_for(lambda: label() == "ingress-drop", 8)
+            wait_for(lambda: told() == "ingress-drop", 8)
+            assert label() == "ingress-drop"
             assert prober("lab", "heal").returncode == 0
-            wait_for(lambda: label() == "healthy", 8)
+            wait_for(lambda: told() == "healthy", 8)
+            assert label() == "healthy"
     finally:
         lab.send_signal(signal.SIGTERM)
         said, _ = lab.communicate(timeout=20)
