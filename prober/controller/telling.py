@@ -16,9 +16,15 @@ def of_probe(debounce: Debounce, cell: Cell, now: float, wall: float) -> Flip | 
 def of_handshake(debounce: Debounce, cell: Cell, verdict: Verdict, now: float, wall: float) -> Flip | None:
     """An experiment's handshake was judged, for the first time. It makes no state; it bears one out, or speaks against.
 
+    It speaks until the failure is told: of what was under way while a fault healed, or turned into another, the routing
+    tables are asked too late, and an experiment has a good many handshakes under way at once.
+
     So a cell that is asked every ten seconds is told of as soon as the experiment has met the same failure, and one
     that lost a packet is not, for the handshakes after it pass.
     """
+    before = Label(debounce.told.get((cell.source, cell.target), Label.HEALTHY))
+    if not before.passes and before != Label.UNKNOWN:
+        return None
     said = _news(debounce, cell, now)
     if said.label.passes or said.label in (Label.INTERMITTENT, Label.UNKNOWN):
         return None

@@ -12,15 +12,15 @@ from prober.verdict import Confidence, Label, Verdict
 GOOD = Verdict(Label.HEALTHY, Confidence.PROVEN, "a → b answers.")
 LOST = Verdict(Label.INGRESS_DROP, Confidence.PROVEN, "lost.")
 BACK = Verdict(Label.RETURN_PATH_LOSS, Confidence.PROVEN, "lost on the way back.")
-VERDICTS = {"+": GOOD, "-": LOST, "p": GOOD, "l": LOST, "b": BACK}
+VERDICTS = {"+": GOOD, "-": LOST, "p": GOOD, "l": LOST, "b": BACK, "<": BACK}
 
 
 def told(pattern: str) -> list[tuple[int, str]]:
-    """``+`` a probe that passed, ``-`` one that was lost; ``p``, ``l``, ``b`` an experiment's handshakes."""
+    """``+`` a probe that passed, ``-`` one lost on its way in, ``<`` back; ``p``, ``l``, ``b``: an experiment's."""
     bounce, cell, flips = Debounce(told={("a", "b"): "healthy"}), Cell("a", "b", 1.0), list[Flip | None]()
     for number, mark in enumerate(pattern):
         now = float(number)
-        if mark in "+-":
+        if mark in "+-<":
             cell.take(number, now, VERDICTS[mark], None)
             flips.append(telling.of_probe(bounce, cell, now, now))
         else:
@@ -37,6 +37,7 @@ def told(pattern: str) -> list[tuple[int, str]]:
         ("+++-ppp-pp", []),
         ("+++llllll", []),
         ("---ppppp", [(2, "ingress-drop")]),
+        ("---<bbbb+++", [(2, "ingress-drop"), (10, "healthy")]),
         ("+-++++++++++-+++", []),
         ("+-+-+-+-+-+-", [(9, "intermittent"), ]),
     ],
