@@ -2,7 +2,8 @@
 
 Of the targets of the same zone the prober asks one of each half, and of the other probers of its zone one of each half
 asks the target. A half whose representative passes is let be; one whose representative fails is split again. So a
-failure of one element costs four handshakes, and one of a whole zone is known in as many steps as halving takes.
+failure of one element costs four handshakes, and one of a whole zone is known in as many steps as halving takes. What
+failed is asked again itself, too: its next turn may be far, and nobody is told of a single loss (`prober.flip`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ Cell = tuple[str, str]
 
 PATIENCE = 10.0
 """Seconds after which what was asked, and did not fail, is taken to have passed."""
-MOST = 32
-"""Splits under way; what fails beside them waits for its next turn."""
+MOST, MOST_AGAIN = 32, 1000
+"""Splits under way, and pairs to be asked again; what fails beside them waits for its next turn."""
+AGAIN = (1.0, 2.0)
+"""Seconds after a failure at which its pair is asked again, once in all rounds."""
 
 
 @dataclass(slots=True)
@@ -69,11 +72,15 @@ class Splitting:
     rest: float
     open: dict[Cell, Split] = field(default_factory=dict)
     rests: dict[Cell, float] = field(default_factory=dict)
+    again: deque[tuple[float, Cell]] = field(default_factory=deque)
+    asked_again: dict[Cell, float] = field(default_factory=dict)
     tokens: float = math.inf
     at: float = 0.0
 
     def judged(self, cell: Cell, passes: bool, now: float) -> None:
         """A probe was judged: one that was asked here, or a failure that begins a split."""
+        if not passes:
+            self._ask_again(cell, now)
         key = self.zones[0].get(cell[0], ""), self.zones[1].get(cell[1], "")
         if key in self.open:
             self.open[key].heard = now
@@ -84,8 +91,20 @@ class Splitting:
             )
             self.open[key] = begin(cell, sources, targets, now)
 
+    def _ask_again(self, cell: Cell, now: float) -> None:
+        if now < self.asked_again.get(cell, now) or len(self.again) >= MOST_AGAIN:
+            return
+        if len(self.asked_again) >= 10 * MOST_AGAIN:
+            self.asked_again = {one: until for one, until in self.asked_again.items() if until > now}
+        self.asked_again[cell] = now + self.rest
+        self.again.extend((now + wait, cell) for wait in AGAIN)
+
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return not self.open and not self.again
+
     def due(self, now: float) -> list[Cell]:
-        """The pairs to ask now, once each."""
+        """The pairs to ask now."""
         self.tokens = min(max(1.0, self.rate), self.tokens + (now - self.at) * self.rate)
         self.at = now
         asked: list[Cell] = []
@@ -98,4 +117,7 @@ class Splitting:
             if one.over(now):
                 del self.open[key]
                 self.rests[key] = now + self.rest
+        while self.again and self.tokens >= 1.0 and self.again[0][0] <= now:
+            self.tokens -= 1.0
+            asked.append(self.again.popleft()[1])
         return asked

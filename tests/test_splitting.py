@@ -20,6 +20,7 @@ def played(one: Splitting, first: Cell, failing: set[Cell], answers: bool = True
     one.judged(first, False, 0.0)
     steps, now = [], 0.0
     while one.open:
+        one.again.clear()  # of asking again below
         steps.append(one.due(now))
         now += 1.0
         for cell in steps[-1]:
@@ -46,6 +47,28 @@ def test_silence_is_no_failure():
     told, silent = (played(fleet(), ("s3", "t5"), failing, answers) for answers in (True, False))
     assert [sorted(step) for step in told[0]] == [sorted(step) for step in silent[0]]
     assert told[1] < silent[1] <= told[1] + PATIENCE + 1.0
+
+
+def test_what_failed_is_asked_again_twice_once_in_all_rounds():
+    one = fleet()
+    one.zones[0].clear()
+    one.zones[1].clear()  # nobody beside it
+    one.judged(("s3", "t5"), False, 0.0)
+    told = {at / 2: one.due(at / 2) for at in range(8)}
+    assert {at for at, cells in told.items() if cells} == {1.0, 2.0}
+    assert one.idle()
+    one.judged(("s3", "t5"), False, 299.0)
+    assert one.idle()
+    one.judged(("s3", "t5"), False, 300.0)
+    assert not one.idle()
+
+
+def test_a_mass_of_failures_is_asked_again_no_faster_than_the_turns_leave():
+    one = fleet(rate=10.0)
+    for number in range(2000):
+        one.judged((f"x{number}", "t5"), False, 0.0)
+    asked = sum(len(one.due(at / 10)) for at in range(600))
+    assert 500 <= asked <= 10 + 10 * 60
 
 
 @given(st.sets(st.tuples(st.sampled_from(SOURCES), st.sampled_from(TARGETS))), st.floats(0.1, 20.0))

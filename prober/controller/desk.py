@@ -404,7 +404,7 @@ class Desk:
 
     def _ask_beside(self, now: float) -> None:
         """Where pairs take turns and one has failed: others of its zones at once, as continuous probes."""
-        for key in self.splitting.due(now) if self.splitting.open else ():
+        for key in () if self.splitting.idle() else self.splitting.due(now):
             if (one := pair(self.targets, *key)) is not None:
                 self.bench.sweeps.ask(one.source, Task(one.target, str(one.address), one.port, 0.0, 1, one.timeout))
 
