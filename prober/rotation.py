@@ -85,6 +85,8 @@ def spread(targets: Targets) -> Targets:
     many = rounds(
         blocks({one.name: one.zone for one in targets.agents}, targets.probes), targets.policy.max_packets_per_second
     )
+    if many == 1:
+        return targets
     probes = tuple(replace(one, every=one.every * many) for one in targets.probes)
     return replace(targets, probes=probes, rounds=many)
 
