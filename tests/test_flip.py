@@ -41,7 +41,7 @@ def test_one_lost_packet_is_no_news_nor_are_two() -> None:
     assert told("hhhmmhm") == [(6, "healthy", "return-path-misroute")]
 
 
-def test_what_fails_beside_a_cell_that_was_told_the_same_needs_one_failure_less() -> None:
+def test_what_fails_beside_a_cell_that_was_told_to_fail_needs_one_failure_less() -> None:
     bounce = Debounce(told=dict.fromkeys([CELL, ("firewall", "pod2"), ("vm", "pod2")], "healthy"))
     for second in (1.0, 2.0, 3.0):
         bounce.judge(second, *CELL, "ingress-drop")
@@ -50,9 +50,13 @@ def test_what_fails_beside_a_cell_that_was_told_the_same_needs_one_failure_less(
     assert bounce.judge(4.5, "firewall", "pod2", "ingress-drop"), "its source's other path was told"
     assert bounce.judge(5.0, "vm", "pod2", "ingress-drop"), "and now its target's"
     assert bounce.judge(5.0, "firewall", "vm", "local") is None
-    assert bounce.judge(6.0, "firewall", "vm", "local") is None, "another label"
-    assert bounce.judge(16.0, "firewall", "lb", "ingress-drop") is None
-    assert bounce.judge(17.0, "firewall", "lb", "ingress-drop") is None, "too long ago"
+    assert bounce.judge(6.0, "firewall", "vm", "local"), "another label: no chance either"
+    assert bounce.judge(6.0, "firewall", "vm", "target") is None
+    assert bounce.judge(6.5, "firewall", "vm", "target") is None, "what was told of it is not changed as lightly"
+    assert bounce.judge(6.0, "remote", "lb", "ingress-drop") is None
+    assert bounce.judge(7.0, "remote", "lb", "ingress-drop") is None, "nothing was told of its source or target"
+    assert bounce.judge(17.0, "firewall", "lb", "ingress-drop") is None
+    assert bounce.judge(18.0, "firewall", "lb", "ingress-drop") is None, "too long ago"
 
 
 def test_handshakes_that_pass_beside_a_failing_probe_speak_against_telling() -> None:
