@@ -42,6 +42,9 @@ CONNECT = f"{EXPERIMENT}connect"
 """The run of what is no probe of ours but a connect() of the prober's kernel: no packet carries its id."""
 BYWAY = f"{EXPERIMENT}byway-"
 """How the run of SYNs begins that go, or may go, another way than this host's routes say: no cell is known by them."""
+BESIDE = "beside"
+"""The run of probes that are asked because a pair beside them, or they themselves, failed in their turn: they count in
+the matrix, and in no objective: what is asked for a failure's sake must not weigh there."""
 
 
 class Question(msgspec.Struct, frozen=True):

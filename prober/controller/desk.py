@@ -25,7 +25,7 @@ from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import pair, pairs, periods, select, whole
-from prober.report import BYWAY, CONNECT, Report, Task, is_late
+from prober.report import BESIDE, BYWAY, CONNECT, Report, Task, is_late
 from prober.rotation import PACKETS_A_FLOW, SPARE
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
@@ -397,16 +397,18 @@ class Desk:
             self.bench.healed(key)
         if (cell.finding, cell.traces) != before:
             self.found.add(key)
-        if judged.new and not judged.observation.run and self.targets.rounds > 1:
+        if judged.new and judged.observation.run in ("", BESIDE) and self.targets.rounds > 1:
             self.splitting.judged(key, judged.verdict.label.passes, judged.at)
         if judged.new and (flip := telling.of_probe(self.debounce, cell, judged.at, judged.wall)):
             day.flips.append(flip)
 
     def _ask_beside(self, now: float) -> None:
-        """Where pairs take turns and one has failed: others of its zones at once, as continuous probes."""
+        """Where pairs take turns and one has failed: others of its zones at once, and it itself again."""
         for key in () if self.splitting.idle() else self.splitting.due(now):
             if (one := pair(self.targets, *key)) is not None:
-                self.bench.sweeps.ask(one.source, Task(one.target, str(one.address), one.port, 0.0, 1, one.timeout))
+                self.bench.sweeps.ask(
+                    one.source, Task(one.target, str(one.address), one.port, 0.0, 1, one.timeout, run=BESIDE)
+                )
 
     def _bear_out(self, o: Observation, verdict: Verdict, now: float, wall: float, day: Day) -> None:
         """An experiment's handshake, judged for the first time, for what its cell says or against it."""
@@ -452,7 +454,7 @@ class Desk:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
         o, asked_at = judged.observation, judged.sent_wall
         received_ns = self.counts.judged(past, o.probe)
-        if o.asked.state == State.NOT_SENT or received_ns == COUNTED or is_spoilt(o, judged.verdict):
+        if o.asked.state == State.NOT_SENT or received_ns == COUNTED or is_spoilt(o, judged.verdict) or o.run == BESIDE:
             return
         goals = self.plain.goals.of(o.source, o.target) if (o.source, o.target) in self.matrix.cells else ()
         for name, latency_ms in goals:

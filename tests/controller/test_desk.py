@@ -14,7 +14,7 @@ from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
 from prober.probe import Kind
-from prober.report import CONNECT, Report
+from prober.report import BESIDE, CONNECT, Report
 from prober.segment import IN, OUT
 from prober.settings import read_targets
 from prober.verdict import Cause, Confidence, Label, Verdict
@@ -142,11 +142,19 @@ def test_where_pairs_take_turns_a_failure_has_others_of_its_zones_asked_at_once(
         asking.take(agent.report(["pod2"], [row], [agent.sees(row, Kind.SYN, OUT)]), 5.0)
         judged(asking, 5.0, 1e9)
     asked = {(agent, task.target): task for agent, errand in one.bench.parts().items() for task in errand.once
-             if not task.run}  # fmt: skip
+             if task.run == BESIDE}  # fmt: skip
     assert set(asked) == {("vm", "ingress"), ("node1", "pod2"), ("node19", "pod2")}, "one of each half"
     assert {(task.every, task.flows) for task in asked.values()} == {(0.0, 1)}
-    told = [task.run for errand in desk.bench.parts().values() for task in errand.once]
-    assert all(told), "a full matrix asks everybody soon enough: only experiments"
+    told = {task.run for errand in desk.bench.parts().values() for task in errand.once}
+    assert told and BESIDE not in told, "a full matrix asks everybody soon enough: only experiments"
+
+
+def test_what_is_asked_beside_a_failure_counts_in_the_matrix_and_in_no_objective(desk: Desk) -> None:
+    report = Reporter("firewall").answered()
+    report.runs = [BESIDE]
+    desk.take(report, 100.0)
+    assert judged(desk, 100.0, time.time()) == [Label.HEALTHY]
+    assert (desk.matrix.cells[PAIR].sent, desk.ledger.rows()) == (1, [])
 
 
 def test_a_run_of_many_flows_is_looked_at_together(desk: Desk) -> None:
