@@ -20,8 +20,8 @@ PATIENCE = 10.0
 """Seconds after which what was asked, and did not fail, is taken to have passed."""
 MOST, MOST_AGAIN = 32, 1000
 """Splits under way, and pairs to be asked again; what fails beside them waits for its next turn."""
-AGAIN = (1.0, 2.0)
-"""Seconds after a failure at which its pair is asked again, once in all rounds."""
+AGAIN, AGAIN_REST = (0.0, 0.2), 10.0
+"""Seconds after a failure at which its pair is asked again: once in all rounds, and in so many seconds."""
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Splitting:
     def judged(self, cell: Cell, passes: bool, now: float) -> None:
         """A probe was judged: one that was asked here, or a failure that begins a split."""
         if not passes:
-            self._ask_again(cell, now)
+            self.ask_again(cell, now)
         key = self.zones[0].get(cell[0], ""), self.zones[1].get(cell[1], "")
         if key in self.open:
             self.open[key].heard = now
@@ -91,12 +91,13 @@ class Splitting:
             )
             self.open[key] = begin(cell, sources, targets, now)
 
-    def _ask_again(self, cell: Cell, now: float) -> None:
+    def ask_again(self, cell: Cell, now: float) -> None:
+        """A pair failed: twice more, if it was not asked so a moment ago."""
         if now < self.asked_again.get(cell, now) or len(self.again) >= MOST_AGAIN:
             return
         if len(self.asked_again) >= 10 * MOST_AGAIN:
             self.asked_again = {one: until for one, until in self.asked_again.items() if until > now}
-        self.asked_again[cell] = now + self.rest
+        self.asked_again[cell] = now + max(self.rest, AGAIN_REST)
         self.again.extend((now + wait, cell) for wait in AGAIN)
 
     def idle(self) -> bool:

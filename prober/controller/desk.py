@@ -62,6 +62,10 @@ class Day:
     faults: list[str] = field(default_factory=list)
 
 
+AGAIN_A_SECOND = 50.0
+"""Handshakes at most that are asked again, of a fleet whose pairs take no turns."""
+
+
 class Desk:
     """The live state of one controller.
 
@@ -425,11 +429,21 @@ class Desk:
         if not telling or o.run or key not in self.matrix.cells:
             return
         if not self._consider(key, now):
+            self._ask_again(key, now)
             return
         self._call_back(key, now)
         for other in ((one.name, o.source) for one in self.targets.responders(o.target)):
             if self.bench.has_room():
                 self._consider(other, now)
+
+    def _ask_again(self, key: tuple[str, str], now: float) -> None:
+        """There is no room for an experiment: two handshakes more, unless the failure was told or nothing is tried."""
+        declared, policy = pair(self.targets, *key), self.targets.policy
+        told = not Label(self.debounce.told.get(key, Label.HEALTHY)).passes
+        if told or declared is None or not policy.experiments or self.bench.paused or key in self.bench.open:
+            return
+        if experiment.pace(declared, policy.syns_per_second) >= experiment.LEAST_PACE:
+            self.splitting.ask_again(key, now)
 
     def _consider(self, key: tuple[str, str], now: float) -> bool:
         declared = pair(self.targets, *key)
@@ -472,7 +486,8 @@ def _matrix(targets: Targets) -> Matrix:
 
 
 def _splitting(targets: Targets) -> Splitting:
-    """At the rate that the turns leave, and each pair of zones once in all rounds."""
+    """At the rate that the turns leave, if there are any, and each pair of zones once in all rounds."""
     zones = {one.name: one.zone for one in targets.agents}, {one.name: one.zone for one in targets.targets}
-    rate = targets.policy.max_packets_per_second * SPARE / PACKETS_A_FLOW
+    left = targets.policy.max_packets_per_second * SPARE / PACKETS_A_FLOW
+    rate = left if targets.rounds > 1 else AGAIN_A_SECOND
     return Splitting(zones, rate, max((one.every for one in targets.probes), default=0.0))

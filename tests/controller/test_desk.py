@@ -149,6 +149,20 @@ def test_where_pairs_take_turns_a_failure_has_others_of_its_zones_asked_at_once(
     assert told and BESIDE not in told, "a full matrix asks everybody soon enough: only experiments"
 
 
+@pytest.mark.parametrize(("room", "may", "again"), [(0, True, 2), (8, True, 0), (0, False, 0)])
+def test_where_there_is_no_room_for_an_experiment_a_pair_that_failed_is_asked_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, room: int, may: bool, again: int
+) -> None:
+    monkeypatch.setattr("prober.controller.bench.AT_ONCE", room)
+    policy = dataclasses.replace(desk.targets.policy, experiments=may)
+    one = Desk(dataclasses.replace(desk.targets, policy=policy))
+    row = (agent := Reporter("vm")).probes("pod2", time.time_ns() - 1200 * MS, State.TIMED_OUT)
+    one.take(agent.report(["pod2"], [row], [agent.sees(row, Kind.SYN, OUT)]), 5.0)
+    judged(one, 5.0, 1e9)
+    asked = [task.run for errand in one.bench.parts().values() for task in errand.once]
+    assert asked.count(BESIDE) == again
+
+
 def test_what_is_asked_beside_a_failure_counts_in_the_matrix_and_in_no_objective(desk: Desk) -> None:
     report = Reporter("firewall").answered()
     report.runs = [BESIDE]
