@@ -83,16 +83,12 @@ def _flip(at: float, cell: Cell, before: str | None, after: str, detail: str) ->
     return Flip(at, source, target, before, after, sentence(source, target, before, after, detail))
 
 
-def _sides(cell: Cell) -> tuple[tuple[str, str], ...]:
-    return ("from", cell[0]), ("to", cell[1])
-
-
 class Debounce:
     """Tells a flip when `n` of a cell's last `m` judgements agree on another label than the one told last.
 
     Three of four: where one handshake in a hundred is lost on its way in, chance makes that of one probe in 250,000.
-    One less will do for a cell beside one that was told to fail of late, of its source or of its target: that was no
-    chance.
+    One less will do for a cell beside one that was told to fail of late, from or to its source or its target: that was
+    no chance.
     """
 
     def __init__(self, n: int = 3, m: int = 4, told: Mapping[Cell, str] | None = None) -> None:
@@ -101,7 +97,7 @@ class Debounce:
         self.n, self.m = n, m
         self.told: dict[Cell, str] = dict(told or {})
         self._recent: dict[Cell, deque[str]] = {}
-        self._lately: dict[tuple[str, str], float] = {}
+        self._lately: dict[str, float] = {}
 
     def judge(self, at: float, source: str, target: str, label: str, detail: str = "") -> Flip | None:
         """Take one judgement; the flip it completes, if any."""
@@ -112,16 +108,16 @@ class Debounce:
         if label == before or recent.count(label) < self.n - self._beside(at, cell, label):
             return None
         if label not in QUIET:
-            self._lately |= dict.fromkeys(_sides(cell), at)
+            self._lately |= dict.fromkeys(cell, at)
         if before is not None or label != "unknown":  # a start without vantage is no state to come back from
             self.told[cell] = label
         return _flip(at, cell, before, label, detail)
 
     def _beside(self, at: float, cell: Cell, label: str) -> bool:
-        """Whether trouble was told of a cell of the same source or target a moment ago, and none yet of this one."""
+        """Whether trouble was told from or to its source or target a moment ago, and none yet of this cell."""
         if label in QUIET or self.told.get(cell, "healthy") not in QUIET or self.n == 1:
             return False
-        return any(abs(at - self._lately.get(side, float("-inf"))) <= LATELY for side in _sides(cell))
+        return any(abs(at - self._lately.get(side, float("-inf"))) <= LATELY for side in cell)
 
     def doubt(self, source: str, target: str) -> None:
         """A judgement that agrees with none: it speaks against whatever is about to be told."""

@@ -49,6 +49,8 @@ def test_what_fails_beside_a_cell_that_was_told_to_fail_needs_one_failure_less()
     assert bounce.judge(4.0, "vm", "pod2", "ingress-drop") is None
     assert bounce.judge(4.5, "firewall", "pod2", "ingress-drop"), "its source's other path was told"
     assert bounce.judge(5.0, "vm", "pod2", "ingress-drop"), "and now its target's"
+    assert bounce.judge(4.0, "ingress", "nodes", "local") is None
+    assert bounce.judge(5.0, "ingress", "nodes", "local"), "and the other way round"
     assert bounce.judge(5.0, "firewall", "vm", "local") is None
     assert bounce.judge(6.0, "firewall", "vm", "local"), "another label: no chance either"
     assert bounce.judge(6.0, "firewall", "vm", "target") is None
