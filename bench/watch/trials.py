@@ -25,8 +25,8 @@ AFTER = 1.0
 """Seconds for which a told fault stays, so that what is told wrongly beside it shows."""
 STALL = 0.5
 """Seconds between two looks from which on it is said."""
-REST = 22.0
-"""Seconds for which a cell is left alone after it healed: a cell that breaks again while its last twenty probes still
+REST = 45.0
+"""Seconds for which a cell is left alone after it healed: a cell that breaks again while its last forty probes still
 hold the other fault comes and goes, and prober says so."""
 
 
