@@ -162,7 +162,7 @@ def prometheus(folder: Path, side: int) -> Iterator[Callable[[str], None]]:
     page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=page.serve_forever, daemon=True).start()
     port = page.server_address[1]
-    listen, every = _free(), "60s"
+    listen, every = _free(), "30s"
     config = folder / "prometheus.yml"
     config.write_text(json.dumps({
         "global": {"scrape_interval": every, "scrape_timeout": every},

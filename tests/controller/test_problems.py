@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from prober.controller.access import Unknown
-from prober.controller.intake import Busy, NoReport
+from prober.controller.intake import Busy
+from prober.controller.stranger import NoReport
 from prober.errors import ConfigInvalid, ProberError, Refused, StoreFull, StoreUnavailable
 from tests.controller.centres import Controller, controller
 
