@@ -2,6 +2,7 @@
 
 app        the processes' FastAPI application and its life
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
+looking    what a failing cell leads to, and what comes of it
 plain      answers that are told briefly, by the thousand
 telling    which of it is told: flips, by probes and by the handshakes of experiments
 intake     reports in: group commit first, then acknowledged, then joined

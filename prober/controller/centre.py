@@ -103,7 +103,7 @@ class Centre:
 
     async def start(self) -> None:
         """What is known is read from the log; who has the lease goes on from there, who has not follows."""
-        self.desk.bench.paused = True
+        self.desk.looking.bench.paused = True
         day, place, ahead = keeper.rejoin(self.store, self.desk, self.now(), self.asked.adopt())
         self.tail.begin(place, ahead)
         self._keep(day)
@@ -188,7 +188,7 @@ class Centre:
 
     def _go_on(self, day: Day) -> None:
         """What the holder of the lease does beside judging."""
-        if parts := self.desk.bench.parts():
+        if parts := self.desk.looking.bench.parts():
             self.behind.add(functools.partial(self.errands.add, self.record.holding.store, parts))
         for judged in day.judged:
             self._trace(judged)
@@ -363,11 +363,11 @@ class Centre:
         tried = dict(cell.tried)
         if cell.recent and not cell.verdict(self.now()).label.passes:
             responders = [agent.name for agent in self.desk.targets.responders(target)]
-            key, near = (source, target), self.desk.beside((source, target), self.now())
+            key, near = (source, target), self.desk.looking.beside((source, target), self.now())
             swept = cell.traces.get(Side.BACK)
             tried |= beside.lines(key, near, responders)
             tried |= beside.shapes(key, near, responders, swept is not None and swept.arrived is None)
-        trying = dict.fromkeys(self.desk.bench.trying((source, target)), "running")
+        trying = dict.fromkeys(self.desk.looking.bench.trying((source, target)), "running")
         return [
             {"name": name, "state": trying.get(name, "finished"), "result": tried.get(name, "")}
             for name in {**trying, **tried}
@@ -387,7 +387,7 @@ class Centre:
             _log.error("targets.yaml is not taken; the last good one stays", why=str(error))
             raise
         self.desk.adopt(targets)
-        self.desk.bench.paused = not self.record.held
+        self.desk.looking.bench.paused = not self.record.held
         self.reload_ok, self.reloaded, self.reload_error = True, self.wall(), ""
         _log.info("targets.yaml is taken", digest=targets.digest)
 

@@ -11,26 +11,24 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from prober import beside, experiment, flows, hearsay, infer
+from prober import experiment, flows, hearsay, infer
 from prober.classify import classify
 from prober.columns import Columns
 from prober.controller import telling
-from prober.controller.bench import Bench, Result
+from prober.controller.bench import Result
 from prober.controller.counts import COUNTED, Counts
+from prober.controller.looking import Looking
 from prober.controller.plain import Plain
-from prober.errors import Refused
 from prober.flip import Debounce, Flip
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
-from prober.plan import pair, pairs, periods, select, whole
-from prober.report import BESIDE, BYWAY, CONNECT, Report, Task, is_late
-from prober.rotation import PACKETS_A_FLOW, SPARE
+from prober.plan import pairs, periods, whole
+from prober.report import BESIDE, BYWAY, CONNECT, Report, is_late
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
 from prober.slo import Ledger, is_good
-from prober.splitting import Splitting
 from prober.targets import Targets
 from prober.verdict import Label, Verdict, revised, same
 
@@ -62,15 +60,11 @@ class Day:
     faults: list[str] = field(default_factory=list)
 
 
-AGAIN_A_SECOND = 50.0
-"""Handshakes at most that are asked again, of a fleet whose pairs take no turns."""
-
-
 class Desk:
     """The live state of one controller.
 
-    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; of the cells
-    ``found`` experiments have found something new.
+    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; ``looking``
+    is what failing cells lead to.
     """
 
     def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
@@ -78,19 +72,18 @@ class Desk:
         self._told: dict[str, dict[tuple[str, str], dict[int, flows.Judged]]] = {}
         self.evidence: dict[tuple[str, str], Judged] = {}
         self.judged_total: dict[str, int] = {}
-        self.version, self.faults, self.found = 0, 0, set[tuple[str, str]]()
+        self.version = self.faults = 0
         self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
         self._said_of_past, self._spoilt = dict[int, Verdict](), dict[int, Verdict]()
         self._folded, self._rested = False, float("-inf")
         self.ledger, self.counts = ledger or Ledger(targets.objectives), Counts(targets.objectives)
+        self.debounce = Debounce()
         self._load(targets)
 
     def _load(self, targets: Targets) -> None:
         self.targets, self.matrix = targets, _matrix(targets)
         self.plain = Plain(targets, self.matrix)
-        self.debounce = Debounce()
-        self.bench = Bench(targets.policy)
-        self.splitting = _splitting(targets)
+        self.looking = Looking(targets, self.matrix, self.joiner, self.debounce)
         self._tried = hearsay.Tried()
         self._agents = frozenset(agent.name for agent in targets.agents)
         self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
@@ -98,7 +91,7 @@ class Desk:
 
     def adopt(self, targets: Targets) -> None:
         """Another document: cells that are still declared keep what is known of them."""
-        old, told = self.matrix, self.debounce
+        old, found = self.matrix, self.looking.found
         self.joiner.adopt(targets)
         self.past.adopt(targets)
         rows = self.ledger.rows()
@@ -107,8 +100,8 @@ class Desk:
         self.counts.adopt(targets.objectives)
         self._load(targets)
         self.matrix.carry(old)
-        told.keep(self.matrix.cells)
-        self.debounce = told
+        self.debounce.keep(self.matrix.cells)
+        self.looking.found |= found
         self._forget_undeclared()
         self.version += 1
 
@@ -191,7 +184,7 @@ class Desk:
         day = Day()
         due: list[tuple[Judge, Observation]] = [(self._judge_one, one) for one in self.joiner.due(now)]
         due += [(self._judge_past, one) for one in self.past.due(now)]
-        due += [(self._try, one) for one in self.joiner.failing]
+        due += [(self._look_into, one) for one in self.joiner.failing]
         self.joiner.failing.clear()
         for judge, observation in due:
             try:
@@ -201,16 +194,16 @@ class Desk:
                 day.faults.append(
                     f"probe {observation.probe:#010x} {observation.source} → {observation.target}: {said}"
                 )
-        for result in self.bench.overdue(now):
+        for result in self.looking.bench.overdue(now):
             self._learn(result, now, wall, day)
-        self._look_at_sweeps(now)
-        self._ask_beside(now)
+        self.looking.look_at_sweeps(now)
+        self.looking.ask_beside(now)
         day.faults += self.joiner.faults + self.past.faults
         self.joiner.faults, self.past.faults = [], []
         self.faults += len(day.faults)
-        if day.judged or self._folded:
+        if day.judged or self._folded or self.looking.changed:
             self.version += 1
-            self._folded = False
+            self._folded = self.looking.changed = False
         self._rest(now)
         return day
 
@@ -218,7 +211,8 @@ class Desk:
         if observation.run == CONNECT or experiment.is_one(observation.run):
             self.counts.judged(False, observation.probe)  # it counts nowhere
         if observation.run == CONNECT:
-            self._dialled(observation, now, wall, day)
+            if (deaf := self.looking.dialled(observation)) is not None:
+                day.judged.append(Judged(observation, deaf, now, wall, False))
             return
         if experiment.is_one(observation.run):
             verdict = classify(observation)
@@ -226,7 +220,7 @@ class Desk:
                 self._tried.add(key := (observation.source, observation.target), observation.sent, verdict)
                 self._name_the_silent(key)
             self._bear_out(observation, verdict, now, wall, day)
-            if result := self.bench.take(observation, verdict, now):
+            if result := self.looking.bench.take(observation, verdict, now):
                 self._learn(result, now, wall, day)
             return
         judged = self._judge(observation, now, wall)
@@ -234,49 +228,13 @@ class Desk:
             day.judged.append(judged)
             self._tell(judged, day)
 
-    def _dialled(self, o: Observation, now: float, wall: float, day: Day) -> None:
-        """A connect() of the prober's kernel: only one that is deaf to what the tap hears says more than probes do."""
-        cell = self.matrix.hold((o.source, o.target)) if o.asked.state in (State.UNHEARD, State.ANSWERED) else None
-        if cell is None:
-            return
-        if o.asked.state == State.UNHEARD:
-            cell.tried = cell.tried | {"connect()": "the tap saw its SYN-ACK, and the kernel did not connect"}
-        before, cell.deaf = cell.deaf, classify(o) if o.asked.state == State.UNHEARD else None
-        if cell.deaf != before:
-            self.version += 1
-        if cell.deaf is not None and before is None:
-            day.judged.append(Judged(o, cell.deaf, now, wall, False))
-
-    def _look_at_sweeps(self, now: float) -> None:
-        """What the sweeps and repeated answers have brought, once their time is up."""
-        self.bench.sweeps.copies(list(self.joiner.copies))
-        self.joiner.copies.clear()
-        swept, repeated = self.bench.sweeps.over(now, self.joiner.vantages)
-        for sweep in swept:
-            if cell := self.matrix.hold(sweep.key):
-                cell.traces = cell.traces | {sweep.side: (trace := sweep.trace(self.joiner.names))}
-                cell.tried = cell.tried | {f"sweep of the {sweep.side}": trace.result()}
-        for one in repeated:
-            if cell := self.matrix.hold(one.key):
-                copies = one.copies.losses()
-                said = f"{copies.lost} of {copies.sent} copies of answers were lost: {copies.shape}"
-                cell.tried = cell.tried | {"repeated answers": said}
-                self.bench.repeated(one.key, copies)
-                cell.finding = cell.finding and flows.recast(cell.finding, *one.key, copies)
-        told = self.bench.byways.tell(self.matrix.hold, self.joiner.judge_again, now)
-        self.found |= {sweep.key for sweep in swept} | {one.key for one in repeated} | told
-        self.version += bool(swept or repeated or told)
-
     def _learn(self, result: Result, now: float, wall: float, day: Day) -> None:
-        """What an experiment brought becomes what its cell says; it is no probe that counts."""
-        if (cell := self.matrix.hold(result.key)) is None:
-            return
-        cell.tried = cell.tried | {result.name: result.sentence}
-        self.found.add(result.key)
-        self.version += 1
-        if result.finding is not None and result.last is not None:
-            cell.finding = result.finding
-            day.judged.append(Judged(result.last, result.finding.verdict, now, wall, False))
+        """What an experiment brought is no probe that counts."""
+        if (last := self.looking.learn(result)) is not None:
+            day.judged.append(Judged(*last, now, wall, False))
+
+    def _look_into(self, o: Observation, now: float, _wall: float, _day: Day) -> None:
+        self.looking.look_into(o, now)
 
     def _judge_past(self, observation: Observation, now: float, wall: float, day: Day) -> None:
         """A probe that ended long ago is counted and kept; no cell, no flip and no run hears of it.
@@ -319,7 +277,9 @@ class Desk:
             verdict = revised(before, verdict)
         self._fold(observation, verdict)
         if cell and (verdict.label.passes or (silent and verdict.label == Label.UNKNOWN)):
-            self.bench.wonder(cell, observation, self.targets, lambda name: self.joiner.is_alive(name, now), now)
+            self.looking.bench.wonder(
+                cell, observation, self.targets, lambda name: self.joiner.is_alive(name, now), now
+            )
         if hearsay.is_source(verdict):
             self._name_the_silent(key)
         judged = Judged(observation, verdict, now, wall, before is None)
@@ -345,7 +305,7 @@ class Desk:
                 newest = cell.recent[-1] if cell.recent else None
                 if newest and newest.sent >= (since if newest.verdict.label.passes else since - infer.FAILED_OF_LATE):
                     cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
-        told = self.bench.byways.reading((o.source, o.target), o.sent)
+        told = self.looking.bench.byways.reading((o.source, o.target), o.sent)
         return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target), told)
 
     def _said(self, observation: Observation) -> Verdict | None:
@@ -395,74 +355,24 @@ class Desk:
             return
         cell = self.matrix.cells[key]
         if judged.new:
-            self._try(judged.observation, judged.at, judged.wall, day)
+            self.looking.look_into(judged.observation, judged.at)
         before = cell.finding, cell.traces
         if cell.settled():
-            self.bench.healed(key)
+            self.looking.bench.healed(key)
         if (cell.finding, cell.traces) != before:
-            self.found.add(key)
+            self.looking.found.add(key)
         if judged.new and judged.observation.run in ("", BESIDE) and self.targets.rounds > 1:
-            self.splitting.judged(key, judged.verdict.label.passes, judged.at)
+            self.looking.splitting.judged(key, judged.verdict.label.passes, judged.at)
         if judged.new and (flip := telling.of_probe(self.debounce, cell, judged.at, judged.wall)):
             day.flips.append(flip)
-
-    def _ask_beside(self, now: float) -> None:
-        """Where pairs take turns and one has failed: others of its zones at once, and it itself again."""
-        for key in () if self.splitting.idle() else self.splitting.due(now):
-            if (one := pair(self.targets, *key)) is not None:
-                self.bench.sweeps.ask(
-                    one.source, Task(one.target, str(one.address), one.port, 0.0, 1, one.timeout, run=BESIDE)
-                )
 
     def _bear_out(self, o: Observation, verdict: Verdict, now: float, wall: float, day: Day) -> None:
         """An experiment's handshake, judged for the first time, for what its cell says or against it."""
         cell = self.matrix.cells.get((o.source, o.target))
-        if cell is None or is_spoilt(o, verdict) or not self.bench.is_new(o):
+        if cell is None or is_spoilt(o, verdict) or not self.looking.bench.is_new(o):
             return
         if flip := telling.of_handshake(self.debounce, cell, verdict, now, wall):
             day.flips.append(flip)
-
-    def _try(self, o: Observation, now: float, _wall: float, _day: Day) -> None:
-        """A probe was not answered, and not for its own host's sake: look into its cell, if that is allowed."""
-        key, verdict = (o.source, o.target), classify(o)
-        telling = not verdict.label.passes and verdict.label != Label.LOCAL and not is_spoilt(o, verdict)
-        if not telling or o.run or key not in self.matrix.cells:
-            return
-        if not self._consider(key, now):
-            self._ask_again(key, now)
-            return
-        self._call_back(key, now)
-        for other in ((one.name, o.source) for one in self.targets.responders(o.target)):
-            if self.bench.has_room():
-                self._consider(other, now)
-
-    def _ask_again(self, key: tuple[str, str], now: float) -> None:
-        """There is no room for an experiment: two handshakes more, unless the failure was told or nothing is tried."""
-        declared, policy = pair(self.targets, *key), self.targets.policy
-        told = not Label(self.debounce.told.get(key, Label.HEALTHY)).passes
-        if told or declared is None or not policy.experiments or self.bench.paused or key in self.bench.open:
-            return
-        if experiment.pace(declared, policy.syns_per_second) >= experiment.LEAST_PACE:
-            self.splitting.ask_again(key, now)
-
-    def _consider(self, key: tuple[str, str], now: float) -> bool:
-        declared = pair(self.targets, *key)
-        return declared is not None and self.bench.consider(declared, self.matrix.cells[key].rtt_ms(), now)
-
-    def beside(self, key: tuple[str, str], now: float) -> dict[tuple[str, str], Label]:
-        """The labels of the fresh cells that share a source or a target with this one, or go the other way round."""
-        near = {key[0], key[1], *(agent.name for agent in self.targets.responders(key[1]))}
-        cells = ((one.source, one.target, one) for one in self.matrix.near(near, near) if not one.stale(now))
-        return {(a, b): cell.verdict(now).label for a, b, cell in cells if a in near or b in near}
-
-    def _call_back(self, key: tuple[str, str], now: float) -> None:
-        responders = [agent.name for agent in self.targets.responders(key[1])]
-        for asker, asked in beside.one_offs(key, self.beside(key, now), responders):
-            try:
-                [back] = select(self.targets, [asker], [asked])
-            except Refused:
-                continue  # the prober is no target, or policy does not allow to dial it: then nobody does
-            self.bench.call_back(key, back, now)
 
     def _count(self, judged: Judged, past: bool) -> None:
         """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
@@ -483,11 +393,3 @@ def _matrix(targets: Targets) -> Matrix:
         if whole(targets) > 1
         else Matrix((p.source, p.target, p.every) for p in pairs(targets))
     )
-
-
-def _splitting(targets: Targets) -> Splitting:
-    """At the rate that the turns leave, if there are any, and each pair of zones once in all rounds."""
-    zones = {one.name: one.zone for one in targets.agents}, {one.name: one.zone for one in targets.targets}
-    left = targets.policy.max_packets_per_second * SPARE / PACKETS_A_FLOW
-    rate = left if targets.rounds > 1 else AGAIN_A_SECOND
-    return Splitting(zones, rate, max((one.every for one in targets.probes), default=0.0))

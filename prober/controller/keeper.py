@@ -78,7 +78,7 @@ def rejoin(store: Store, desk: Desk, now: float, since: float | None = None) -> 
     last = reports.last(store)
     from_ns = min(until_ns, int((wall if since is None else since) * 1e9)) - int(REJOIN * 1e9)
     rows = [row for row in reports.recent_reports(store, from_ns) if row.body]
-    desk.bench.paused = True
+    desk.looking.bench.paused = True
     day = _judged_again(desk, rows, now, wall)
     desk.debounce.told.update(flips.told(store))
     place = max(last, rows[-1].received_ns if rows else 0)

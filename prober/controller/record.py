@@ -74,11 +74,11 @@ class Record:
         self.behind.add(functools.partial(keeper.keep, store, Day([judged for _, judged in self._unkept])))
         self._unkept.clear()
         self.save()  # what was counted again need not be counted again by the next one, however soon it starts
-        desk.bench.paused = False
+        desk.looking.bench.paused = False
 
     def _put_down(self) -> None:
         """Another controller has the lease: what was being tried is that one's to try."""
-        self.desk.bench = Bench(self.desk.targets.policy, paused=True)
+        self.desk.looking.bench = Bench(self.desk.targets.policy, paused=True)
 
     def keep(self, day: Day) -> None:
         """The turn's failures and flips; who has not the lease remembers the failures for a while."""
@@ -92,7 +92,7 @@ class Record:
 
     def publish(self) -> None:
         """What experiments found, for the other controllers. For the holder, each turn."""
-        found, self.desk.found = self.desk.found, set()
+        found, self.desk.looking.found = self.desk.looking.found, set()
         cells = [(key, cell) for key in found if (cell := self.desk.matrix.cells.get(key))]
         told = [(key, self._packed(cell)) for key, cell in cells]
         if told:
@@ -100,7 +100,7 @@ class Record:
 
     def _packed(self, cell: Cell) -> bytes:
         finding = cell.finding and msgspec.structs.replace(cell.finding, upto=self.tail.there(cell.finding.upto))
-        told = self.desk.bench.byways.last((cell.source, cell.target))
+        told = self.desk.looking.bench.byways.last((cell.source, cell.target))
         told = told and msgspec.structs.replace(told, begun=self.tail.there(told.begun))
         return msgspec.msgpack.encode(Found(finding, cell.tried, cell.traces, told))
 
@@ -115,7 +115,7 @@ class Record:
                 if told.finding:
                     cell.finding = msgspec.structs.replace(told.finding, upto=self.tail.here(told.finding.upto))
                 if told.told:
-                    self.desk.bench.byways.adopt(key, told.told.about, self.tail.here(told.told.begun))
+                    self.desk.looking.bench.byways.adopt(key, told.told.about, self.tail.here(told.told.begun))
                 self.desk.version += 1
             self._learned_ns = max(self._learned_ns, at_ns + 1)
 

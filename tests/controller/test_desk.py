@@ -141,11 +141,11 @@ def test_where_pairs_take_turns_a_failure_has_others_of_its_zones_asked_at_once(
         row = (agent := Reporter("vm")).probes("pod2", time.time_ns() - 1200 * MS, State.TIMED_OUT)
         asking.take(agent.report(["pod2"], [row], [agent.sees(row, Kind.SYN, OUT)]), 5.0)
         judged(asking, 5.0, 1e9)
-    asked = {(agent, task.target): task for agent, errand in one.bench.parts().items() for task in errand.once
+    asked = {(agent, task.target): task for agent, errand in one.looking.bench.parts().items() for task in errand.once
              if task.run == BESIDE}  # fmt: skip
     assert set(asked) == {("vm", "ingress"), ("node1", "pod2"), ("node19", "pod2")}, "one of each half"
     assert {(task.every, task.flows) for task in asked.values()} == {(0.0, 1)}
-    told = {task.run for errand in desk.bench.parts().values() for task in errand.once}
+    told = {task.run for errand in desk.looking.bench.parts().values() for task in errand.once}
     assert told and BESIDE not in told, "a full matrix asks everybody soon enough: only experiments"
 
 
@@ -159,7 +159,7 @@ def test_where_there_is_no_room_for_an_experiment_a_pair_that_failed_is_asked_ag
     row = (agent := Reporter("vm")).probes("pod2", time.time_ns() - 1200 * MS, State.TIMED_OUT)
     one.take(agent.report(["pod2"], [row], [agent.sees(row, Kind.SYN, OUT)]), 5.0)
     judged(one, 5.0, 1e9)
-    asked = [task.run for errand in one.bench.parts().values() for task in errand.once]
+    asked = [task.run for errand in one.looking.bench.parts().values() for task in errand.once]
     assert asked.count(BESIDE) == again
 
 
@@ -198,8 +198,8 @@ def test_a_failure_begins_an_experiment_whose_handshakes_count_nowhere(desk: Des
     seen = [agent.sees(row, Kind.SYN, OUT)]
     desk.take(agent.report(["ingress"], [row], seen, clock_ns=clock, until_ns=clock), 5.0)
     judged(desk, 5.0, 1e9)
-    begun = desk.bench.open[PAIR]
-    assert set(desk.bench.open) == {PAIR, ("node1", "firewall")}, "and the other way round"
+    begun = desk.looking.bench.open[PAIR]
+    assert set(desk.looking.bench.open) == {PAIR, ("node1", "firewall")}, "and the other way round"
     counted = (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total))
     row = agent.probes("ingress", clock - 100 * MS, State.TIMED_OUT, run=1)
     report = agent.report(["ingress"], [row], clock_ns=clock + 3000 * MS, until_ns=clock + 3000 * MS)
@@ -298,7 +298,7 @@ def test_a_probe_that_met_an_earlier_ones_socket_says_nothing_of_its_cell(desk: 
     assert again.judged == [], "it is one probe, however often it is looked at"
     cell = desk.matrix.cells[PAIR]
     assert (cell.verdict(13.0).label, cell.sent, len(cell.recent)) == (Label.HEALTHY, 1, 1)
-    assert desk.bench.open == {}
+    assert desk.looking.bench.open == {}
     assert desk.evidence[PAIR].observation.probe == well.probe
 
 

@@ -84,7 +84,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     losses = (Losses(Side.BACK, {20480: (3, 3), 20481: (3, 0)}, Shape.LEG),)
     cell.finding = Finding(said, losses, one.centre.now() + 60.0, 0.5)
     cell.tried = {"many flows": "3 failed"}
-    one.centre.desk.found.add(PAIR)
+    one.centre.desk.looking.found.add(PAIR)
     shown = other.centre.desk.matrix.cells[PAIR]
     until(lambda: shown.finding)
     assert shown.finding is not None
