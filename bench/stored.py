@@ -2,7 +2,7 @@
 
 The whole way is: bytes read and checked, admitted, looked up among what is there, given their places, committed,
 joined to the log's tail. Raw is one statement of the driver over the same rows in the same parts, committed as often.
-A report tells of `PROBES` probes, as an agent's of a thousand targets every ten seconds does.
+A report tells of `PROBES` probes, as that of one of a thousand agents that ask a thousand targets every ten seconds.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from bench.fleet import postgres, simulated
 from prober import probe
 from prober.controller.intake import Intake, Row
 from prober.controller.tail import Tail
-from prober.report import encode
+from prober.report import encode, report_every
 from prober.store import reports, tables
 from prober.store.engine import PRAGMAS, Store, open_store
 from prober.store.schema import upgrade
 
-AGENTS, PROBES = 250, 25
+AGENTS, PROBES = 250, round(100.0 * report_every(1000))
+"""Agents that have a report to deliver at the same time."""
 SHOWN = ", ".join(column.name for column in tables.reports.c)
 Timed = Callable[[Store, list[Row]], float]
 """Seconds in which these rows were put into an empty store at head."""
@@ -117,7 +118,7 @@ def raw_postgresql(store: Store, made: list[Row]) -> float:
 
 def storing(rounds: int, quick: bool) -> list[Figure]:
     """The whole path and the store's part of it against raw writes, on SQLite and, where there is one, PostgreSQL."""
-    each = 4 if quick else 40
+    each = 2 if quick else 8
     with tempfile.TemporaryDirectory(prefix="prober-stored-") as folder, ExitStack() as stack:
         numbers = count(1)
         figures = _on(lambda: f"sqlite:///{folder}/{next(numbers)}.sqlite", raw_sqlite, rounds, each)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import sqlalchemy as sa
 
 from bench.fleet.world import OBJECTIVE
-from prober.report import decode_report
+from prober.report import EXPERIMENT, Report, decode_report
 from prober.store import reports, tables
 from prober.store.engine import Store
 
@@ -52,4 +53,10 @@ def look(store: Store) -> Found:
         asked = sa.select(sa.func.sum(counts.c.total)).where(counts.c.objective == OBJECTIVE)
         counted = int(connection.execute(asked).scalar_one() or 0)
     names = [(row.agent, row.epoch, row.sequence) for row in rows]
-    return Found(names, told, sum(len(one.outcome_rows()) for one in taken), counted)
+    return Found(names, told, sum(map(_counting, taken)), counted)
+
+
+def _counting(one: Report) -> int:
+    """Probes of a report that count for an objective: an experiment's do not."""
+    counts = np.array([not run.startswith(EXPERIMENT) for run in one.runs] or [True])
+    return int(np.count_nonzero(counts[one.outcome_rows()["run"]]))

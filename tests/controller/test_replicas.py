@@ -88,7 +88,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     shown = other.centre.desk.matrix.cells[PAIR]
     until(lambda: shown.finding)
     assert shown.finding is not None
-    assert abs(shown.finding.upto - cell.finding.upto) < 0.05
+    assert abs(shown.finding.upto - cell.finding.upto) < 0.5
     assert (shown.finding.losses, shown.tried, shown.verdict(other.centre.now())) == (losses, cell.tried, said)
 
     # the holder hangs: its lease runs out, the other closes the run, and what the first still writes fails
