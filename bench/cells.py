@@ -68,8 +68,8 @@ def _address(first: int, number: int, each: int) -> str:
 def told(number: int, side: int, briefly: int, failing: bool) -> Report:
     """What one agent saw of all targets in the last seconds; none of it is a handshake that is told whole."""
     rows, now = np.zeros(side, OUTCOME), time.time_ns()
-    ids = [probe.identity(number, serial) for serial in range(2 * side)]
-    rows["probe"] = [one for one in ids if one % briefly][:side]
+    ids = np.array([probe.identity(number, serial) for serial in range(3 * side)])
+    rows["probe"] = ids[~probe.is_whole(ids, briefly)][:side]
     rows["target"], rows["state"] = np.arange(side), int(State.ANSWERED)
     rows["src_hi"], rows["src_lo"] = segment.pair(_address(10, number, side // ZONES))
     for column, n in enumerate(range(side)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -202,7 +202,7 @@ def select(
     wanted, asked = tuple(sources), tuple(target_names)
     froms = targets.expand_sources(wanted or ("all",))
     tos = targets.expand_targets(asked or ("all",))
-    declared = {pair.key: pair for pair in pairs(targets) if pair.source in froms and pair.target in tos}
+    declared = {pair.key: pair for pair in _declared(targets, _among(targets, froms, tos), askable(targets))}
     chosen = _crossed(targets, froms, tos, declared) if wanted and asked else tuple(declared.values())
     if not chosen:
         raise Refused(_nothing(targets, wanted, asked))
@@ -211,6 +211,14 @@ def select(
     if flows is not None and not 1 <= flows <= 64:
         raise Refused(f"{flows} flows; a pair has 1 to 64")
     return tuple(replace(pair, flows=flows) for pair in chosen) if flows else chosen
+
+
+def _among(targets: Targets, sources: Collection[str], names: Collection[str]) -> Iterator[Probe]:
+    """The probes, as far as they are between these: a million pairs are not made to find one."""
+    froms, tos = frozenset(sources), frozenset(names)
+    for probe in targets.probes:
+        asking = tuple(one for one in probe.sources if one in froms)
+        yield replace(probe, sources=asking, targets=tuple(one for one in probe.targets if one in tos))
 
 
 def _crossed(
