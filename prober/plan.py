@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from prober.declared import Agent, Objective, Probe, Target, Targets
+from prober.declared import Agent, Probe, Target, Targets
 from prober.errors import Refused
+from prober.rotation import PACKETS_A_FLOW
 from prober.segment import Address, Batch
-
-PACKETS_A_FLOW = 3
-"""SYN, SYN-ACK and the RST that closes it (RFC 9293, 3.5.1); a flow that fails costs fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +180,6 @@ def offset(pair: Pair, seed: int | str) -> float:
     """When in its period a pair is asked, in [0, every): spread evenly, and the same for the same seed."""
     digest = hashlib.sha256(f"{seed}\0{pair.source}\0{pair.target}".encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48 * pair.every  # 48 bits: exact in a float, so never `every` itself
-
-
-def objective_pairs(targets: Targets, objective: Objective) -> tuple[tuple[str, str], ...]:
-    """The declared pairs that count for an objective."""
-    sources, names = set(objective.sources), set(objective.targets)
-    return tuple(pair.key for pair in pairs(targets) if pair.source in sources and pair.target in names)
 
 
 def select(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prober.errors import Refused
-from prober.plan import Pair, cost, objective_pairs, offset, pair, pairs, periods, select, tasks, unresolved, whole
+from prober.plan import Pair, cost, offset, pair, pairs, periods, select, tasks, unresolved, whole
+from prober.slo import Goals
 from prober.targets import Policy, Targets, parse
 
 DEMO = (Path(__file__).parents[1] / "targets.yaml").read_text(encoding="utf-8")
@@ -140,9 +141,12 @@ def test_a_host_name_is_not_asked_before_it_is_pinned() -> None:
 
 
 def test_an_objective_counts_the_declared_pairs_between_its_names(demo: Targets) -> None:
-    by_name = {one.name: objective_pairs(demo, one) for one in demo.objectives}
-    assert by_name["firewall-to-ingress"] == (("firewall", "ingress"),)
-    assert by_name["private-through-lb"] == (("private", "ingress-via-lb"),)
+    goals, by_name = Goals(demo.objectives), dict[str, list[tuple[str, str]]]()
+    for one in pairs(demo):
+        for name, _ in goals.of(*one.key):
+            by_name.setdefault(name, []).append(one.key)
+    assert by_name["firewall-to-ingress"] == [("firewall", "ingress")]
+    assert by_name["private-through-lb"] == [("private", "ingress-via-lb")]
     assert set(by_name["nodes-to-ingress"]) == {(one, "ingress") for one in ("node1", "node2", "node19", "vm")}
 
 
