@@ -23,6 +23,7 @@ plan           who asks whom, how often, and what that costs in packets a second
 splitting      a pair that takes turns has failed: which others to ask at once
 probe          a probe's identity: how it rides in ISN and TSval and is recognised again
 idtable        ids -> rows, in columns
+translated     probes to which a NAT gave another source port, as one tap saw them
 handshake      the transition table: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns

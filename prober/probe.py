@@ -7,7 +7,7 @@ again for a million probes, so a late answer never counts for a later question.
 TSval carries a 32-bit seal over the id (SipHash-2-4 under the fleet's key) and returns as TSecr (RFC 7323, 3.2):
 any agent knows a stray reply for the fleet's own without a table, and nobody forges one blindly (2**-32 a try).
 A segment without timestamps (a kernel's RST, a quote cut short) is *unsealed*: it counts only where the
-four-tuple of a known probe agrees.
+four-tuple of a known probe agrees; where a NAT gave the probe another port, that of a sealed SYN seen by the same tap.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from prober import segment
 from prober.segment import ACK, FIN, RST, SYN, Batch
+from prober.translated import Translated
 
 SERIAL_BITS = 20
 AGENTS = 1 << (32 - SERIAL_BITS)
@@ -145,7 +146,8 @@ def _rounds(state: Batch, count: int) -> None:
 def kinds(batch: Batch) -> Batch:
     """The `Kind` of each captured row, from flags and ports alone.
 
-    A SYN or SYN-ACK may have any port: behind a NAT that found the probe's own port taken only its seal tells.
+    A SYN, its answer or the RST that closes it may have any port: behind a NAT that found the probe's own port taken
+    only its seal tells, and of an RST,ACK, which has none, only the SYN that was seen.
     """
     asking, answering = (is_probe_port(batch[name]) for name in ("sport", "dport"))
     index = (batch["flags"] & np.uint8(0x1F)).astype(np.intp)
@@ -170,6 +172,8 @@ def _kinds() -> Batch:
         (answering & reset, Kind.REFUSAL),
         (asking & (flags == ACK), Kind.ACK),
         (answering & (flags == ACK), Kind.CHALLENGE),
+        (flags == RST, Kind.RST),
+        (flags == RST | ACK, Kind.REFUSAL),
     ]
     return np.select([mask for mask, _ in rules], [np.uint8(kind) for _, kind in rules], np.uint8(0))
 
@@ -178,12 +182,15 @@ _KINDS = _kinds()
 _ASKING = np.isin(np.arange(len(Kind)), (Kind.SYN, Kind.ACK, Kind.RST, Kind.ICMP_SYN))
 
 
-def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batch]:
+def recognise(
+    batch: Batch, keys: tuple[bytes, ...], translated: Translated | None = None
+) -> tuple[Batch, Batch, Batch]:  # fmt: skip
     """``(ids, kinds, sealed)`` of captured rows, each a column as long as the batch.
 
     `keys` are the fleet's current key and the one before. ``sealed`` is true where the timestamp proves the
     id; a row whose timestamp is there and *wrong* is a forgery and gets `Kind.NONE`. A host with
-    ``tcp_timestamps=0`` answers without one: such a row is kept, unsealed, where its port is a probe's.
+    ``tcp_timestamps=0`` answers without one: such a row is kept, unsealed, where its port is a probe's, and an RST
+    where it is that of a SYN in `translated`, which is the tap's and learns from each batch.
     """
     kind, flags = kinds(batch), batch["flags"]
     asking = _ASKING[kind]
@@ -197,8 +204,11 @@ def recognise(batch: Batch, keys: tuple[bytes, ...]) -> tuple[Batch, Batch, Batc
             break
         sealed[rows] = seal(ids[rows], key) == stamp[rows]
     ours = np.where(asking, is_probe_port(batch["sport"]), is_probe_port(batch["dport"]))
-    unstamped = (stamp == 0) & ours
-    return ids, np.where(sealed | unstamped, kind, np.uint8(0)), sealed
+    told = sealed | ((stamp == 0) & ours)
+    if translated is not None and not ours.all():
+        translated.note(batch, ids, (kind == int(Kind.SYN)) & sealed & ~ours)
+        told |= translated.answered(batch, ids, (kind == int(Kind.REFUSAL)) & (stamp == 0) & ~ours)
+    return ids, np.where(told, kind, np.uint8(0)), sealed
 
 
 def ask(ids: Batch, key: bytes, rows: Batch) -> Batch:

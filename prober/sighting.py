@@ -13,6 +13,7 @@ import numpy as np
 
 from prober import probe, segment
 from prober.segment import FIELDS, IN, OUT, Batch
+from prober.translated import Translated
 
 
 class Where(IntEnum):
@@ -29,12 +30,15 @@ SIGHTING = np.dtype([("probe", "<u4"), ("kind", "u1"), ("where", "u1"), ("sealed
 _ENDS = FIELDS[0][0], FIELDS[-1][0]
 
 
-def sightings(batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int]) -> tuple[Batch, Batch]:
+def sightings(
+    batch: Batch, keys: tuple[bytes, ...], pods: frozenset[int], translated: Translated | None = None
+) -> tuple[Batch, Batch]:  # fmt: skip
     """Captured segments -> ``(sightings, rows)``: the recognised ones, and which rows of the batch they were.
 
     `pods` are the ifindexes of pods' veths; a frame that *leaves* the host through one goes *into* the pod.
+    `translated` is what the same tap knows of ports that a NAT has changed.
     """
-    ids, kinds, sealed = probe.recognise(batch, keys)
+    ids, kinds, sealed = probe.recognise(batch, keys, translated)
     kinds = probe.copies(batch, kinds)
     rows = np.flatnonzero(kinds != int(probe.Kind.NONE))
     if len(rows) < len(batch):

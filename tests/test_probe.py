@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prober import probe, segment
 from prober.probe import Kind
 from prober.segment import ACK, FIN, PSH, RST, SYN
+from prober.translated import Translated
 
 KEY, OLD, OTHER = bytes(range(16)), b"the key before..", b"somebody else's."
 MASK = 2**64 - 1
@@ -160,7 +161,8 @@ PROBE, TARGET = 61440, 8080
         (TARGET, 443, SYN | ACK, 0, Kind.SYN_ACK),
         (PROBE, TARGET, FIN | ACK, 0, Kind.NONE),
         (443, TARGET, ACK, 0, Kind.NONE),
-        (443, TARGET, RST, 0, Kind.NONE),
+        (443, TARGET, RST, 0, Kind.RST),
+        (TARGET, 443, RST | ACK, 0, Kind.REFUSAL),
         (PROBE, TARGET, SYN | PSH | 0xC0, 0, Kind.SYN),
     ],
 )
@@ -204,6 +206,35 @@ def test_behind_a_nat_that_changed_the_port_the_seal_alone_tells():
     batch["dport"], batch["tsecr"][1] = 1024, batch["tsecr"][1] ^ 1
     ids, kinds, sealed = probe.recognise(batch, (KEY,))
     assert (ids[0], kinds.tolist(), sealed.tolist()) == (5, [Kind.SYN_ACK, Kind.NONE], [True, False])
+
+
+def _behind_a_nat(ids):
+    """SYNs as they left a NAT that took other ports, and the RSTs that answer them."""
+    there = probe.ask(np.array(ids, np.uint32), KEY, segment.empty(len(ids)))
+    there["src_lo"], there["dst_lo"], there["sport"], there["dport"] = 1, 2, 1024 + np.arange(len(ids)), 80
+    back = segment.empty(len(ids))
+    for name, other in (("src_lo", "dst_lo"), ("dst_lo", "src_lo"), ("sport", "dport"), ("dport", "sport")):
+        back[name] = there[other]
+    back["flags"], back["ack"] = RST | ACK, there["seq"] + np.uint32(1)
+    return there, back
+
+
+def test_behind_such_a_nat_an_rst_counts_only_where_its_syn_was_seen():
+    there, back = _behind_a_nat([5, 6, 7, 8])
+    back["dst_lo"][1], back["sport"][2], back["ack"][3] = 3, 81, 6
+    assert not probe.recognise(back, (KEY,), Translated())[1].any()
+    assert not probe.recognise(segment.join([there, back], segment.SEGMENT), (KEY,))[1][4:].any()
+    seen = Translated()
+    ids, kinds, sealed = probe.recognise(segment.join([there, back], segment.SEGMENT), (KEY,), seen)
+    assert kinds.tolist() == [Kind.SYN] * 4 + [Kind.REFUSAL] + [Kind.NONE] * 3
+    assert (ids[4], sealed[4:].any()) == (5, False)
+    assert probe.recognise(back, (KEY,), seen)[1].tolist() == [Kind.REFUSAL] + [Kind.NONE] * 3
+
+
+def test_a_forged_syn_makes_no_rst_the_fleets_own():
+    there, back = _behind_a_nat([5])
+    there["tsval"] ^= 1
+    assert not probe.recognise(segment.join([there, back], segment.SEGMENT), (KEY,), Translated())[1].any()
 
 
 def test_asking_makes_syns_that_carry_their_ids_sealed():

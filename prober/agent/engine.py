@@ -16,6 +16,7 @@ from prober.probe import Kind
 from prober.report import OUTCOME
 from prober.segment import OUT, RST, Batch
 from prober.sighting import SIGHTING, sightings
+from prober.translated import Translated
 from prober.wire.capture import Catch
 from prober.wire.feeder import Asked, Failed, Feeder, Sender
 
@@ -62,6 +63,7 @@ class Engine:
         self.tap, self.link, self.feeder = tap, link, feeder
         self.handshakes = Handshakes()
         self.lost_resets = 0
+        self._translated = Translated()
 
     @property
     def waiting(self) -> int:
@@ -93,7 +95,8 @@ class Engine:
         failed = self._fail(self._take_failed())
         if not len(catch.segments):
             return Heard(catch.segments, np.zeros(0, SIGHTING), [], np.zeros(0, SIGHTING), failed)
-        seen, rows = sightings(catch.segments if thorough else _without_own_resets(catch.segments), keys, pods)
+        segments = catch.segments if thorough else _without_own_resets(catch.segments)
+        seen, rows = sightings(segments, keys, pods, self._translated)
         self.feeder.noticed(int(np.count_nonzero((seen["kind"] == _SYN) & (seen["way"] == OUT))))
         wrapped = segment.wrapped(seen)
         arrived = seen.take(np.flatnonzero(~wrapped)) if wrapped.any() else seen

@@ -1,7 +1,7 @@
 """The kernel's own sieve for a tap: classic BPF that lets through probes' segments and the ICMP errors quoting them.
 
-That is every TCP segment of a probe's port, and every SYN and SYN-ACK with timestamps, for a NAT may have changed the
-port; bare, or wrapped by an overlay (VXLAN, Geneve).
+That is every TCP segment of a probe's port; and of other ports, for a NAT may have changed it, every SYN, SYN-ACK and
+RST with timestamps and every RST by which a closed port answers; bare, or wrapped by an overlay (VXLAN, Geneve).
 
 A small assembler with labels, then the program. Offsets are relative to the *network* header (``SKF_NET_OFF``,
 linux/filter.h), so one program serves Ethernet, VLANs and devices without a link header. A load past the end of
@@ -15,6 +15,7 @@ import socket
 import struct
 
 from prober.probe import PORT_BAND_SIZE, PORT_BANDS
+from prober.segment import ACK, FIN, RST, SYN
 from prober.wire.overlay import GENEVE, VXLAN
 
 _NET = -0x100000  # SKF_NET_OFF
@@ -25,8 +26,8 @@ _OTHERHOST = 3  # PACKET_OTHERHOST, linux/if_packet.h: flooded to us, addressed 
 _KEEP = 0x40000
 
 _CODES = {
-    "ldh": 0x28, "ldb": 0x30, "ld": 0x20, "ldh x": 0x48, "ldb x": 0x50, "ldx ihl": 0xB1,
-    "and": 0x54, "lsh": 0x64, "add x": 0x0C, "tax": 0x07, "ldx": 0x01,
+    "ldh": 0x28, "ldb": 0x30, "ld": 0x20, "ld x": 0x40, "ldh x": 0x48, "ldb x": 0x50, "ldx ihl": 0xB1,
+    "and": 0x54, "lsh": 0x64, "add": 0x04, "add x": 0x0C, "tax": 0x07, "txa": 0x87, "ldx": 0x01,
     "jeq": 0x15, "jset": 0x45, "ja": 0x05, "ret": 0x06,
 }  # fmt: skip
 """linux/bpf_common.h. ``ldx ihl`` is ``4 * (byte & 15)``, the length of the IPv4 header there."""
@@ -35,29 +36,24 @@ Line = tuple[str, int] | tuple[str, int, str] | str
 """An instruction with its operand, a jump with its label (taken when it holds), or a label."""
 
 
-def _ports(offset: int, otherwise: str = "drop") -> list[Line]:
-    """Keep the packet if either TCP port at X + `offset` is in a band, else go on at `otherwise`."""
-    lines: list[Line] = []
-    for port in (offset, offset + 2):
-        lines += [("ldh x", _NET + port), ("and", 0x10000 - PORT_BAND_SIZE)]
-        lines += [("jeq", band, "keep") for band in PORT_BANDS]
-    return [*lines, ("ja", 0, otherwise)]
-
-
 _PLACES = (26, 30, 22, 24, 28, 20)
 """Where timestamps may stand in a TCP header with SYN: Linux's own place first, BSD's and Windows' next."""
 _STAMPS = 0x080A
 """The option's kind and length (RFC 7323, 3.2)."""
 
+_BANDS: list[Line] = [("and", 0x10000 - PORT_BAND_SIZE), *(("jeq", band, "keep") for band in PORT_BANDS)]
 
-def _tcp(offset: int, name: str) -> list[Line]:
-    """Keep a segment of a probe's port; and a SYN or SYN-ACK of any port that has timestamps, for a NAT may have given
-    a probe another port, and only the seal in its timestamps tells it still."""
-    lines: list[Line] = [*_ports(offset, f"{name} syn"), f"{name} syn"]
-    lines += [("ldb x", _NET + offset + 13), ("jset", 0x02, f"{name} stamps"), ("ja", 0, "drop"), f"{name} stamps"]
-    for place in _PLACES:
-        lines += [("ldh x", _NET + offset + place), ("jeq", _STAMPS, "keep")]
-    return [*lines, ("ja", 0, "drop")]
+_TCP: list[Line] = [
+    "tcp",  # X: the TCP header, whoever wraps or quotes it
+    ("ldh x", _NET), *_BANDS, ("ldh x", _NET + 2), *_BANDS,
+    ("ldb x", _NET + 13), ("and", FIN | SYN | RST | ACK),
+    *(("jeq", flags, "stamps") for flags in (SYN, SYN | ACK, RST)), ("jeq", RST | ACK, "refusal"), ("ja", 0, "drop"),
+    "refusal", ("ld x", _NET + 4), ("jeq", 0, "keep"),
+    "stamps", *(line for at in _PLACES for line in (("ldh x", _NET + at), ("jeq", _STAMPS, "keep"))), ("ja", 0, "drop"),
+]  # fmt: skip
+"""Keeps a segment of a probe's port. Of any other, for a NAT may have given a probe another port: a SYN, SYN-ACK or RST
+that has timestamps, for the seal in them tells it still, and an RST,ACK with the sequence number 0: so a SYN is refused
+(RFC 9293, 3.10.7.1; tcp_v4_send_reset, net/ipv4/tcp_ipv4.c), and little else looks so."""
 
 
 _HEAD = "plain tcp"
@@ -79,7 +75,7 @@ _FAST: list[Line] = [
     _HEAD,
     ("ldh", 34), ("and", 0x10000 - PORT_BAND_SIZE), *(("jeq", band, "keep it") for band in PORT_BANDS),
     ("ldh", 36), ("and", 0x10000 - PORT_BAND_SIZE), *(("jeq", band, "keep it") for band in PORT_BANDS),
-    ("ldb", 47), ("jset", 0x02, "general"), ("ret", 0),
+    ("ldb", 47), ("jset", SYN | RST, "general"), ("ret", 0),
     "keep it", ("ret", _KEEP),
 ]  # fmt: skip
 """What nearly every foreign packet of a node is, sorted out by loads from fixed places: those the kernel compiles into
@@ -91,20 +87,18 @@ PROGRAM: list[Line] = [
     "ipv4",
     ("ldh", _NET + 6), ("jset", 0x1FFF, "drop"),  # a later fragment has no ports
     ("ldx ihl", _NET), ("ldb", _NET + 9), ("jeq", 6, "tcp"), ("jeq", 1, "icmp"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
-    "tcp", *_tcp(0, "ipv4"),
     "icmp",
     ("ldb x", _NET), ("jeq", 3, "quote"), ("jeq", 11, "quote"), ("jeq", 12, "quote"), ("ja", 0, "drop"),
     "quote",  # X + 8: the quoted IPv4 header, of a length of its own
     ("ldb x", _NET + 17), ("jeq", 6, "quoted tcp"), ("ja", 0, "drop"),
     "quoted tcp",
-    ("ldb x", _NET + 8), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_ports(8),
+    ("ldb x", _NET + 8), ("and", 15), ("lsh", 2), ("add x", 0), ("add", 8), ("tax", 0), ("ja", 0, "tcp"),
     "ipv6",
-    ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp6"), ("jeq", 58, "icmp6"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
-    "tcp6", *_tcp(0, "ipv6"),
+    ("ldx", 40), ("ldb", _NET + 6), ("jeq", 6, "tcp"), ("jeq", 58, "icmp6"), ("jeq", 17, "udp"), ("ja", 0, "drop"),
     "icmp6",  # the error types are 1 to 4 (RFC 4443); the quoted header is 40 long
     ("ldb", _NET + 54), ("jeq", 6, "quoted tcp6"), ("ja", 0, "drop"),
     "quoted tcp6",
-    ("ldb", _NET + 40), ("jset", 0x80, "drop"), *_ports(48),
+    ("ldb", _NET + 40), ("jset", 0x80, "drop"), ("ldx", 88), ("ja", 0, "tcp"),
     "udp",
     ("ldh x", _NET + 2), *(("jeq", port, "wrapped") for port in VXLAN), ("jeq", GENEVE, "geneve"), ("ja", 0, "drop"),
     "geneve",  # its options, counted in words, stand before what is wrapped
@@ -114,10 +108,11 @@ PROGRAM: list[Line] = [
     "wrapped ipv4",
     ("ldb x", _NET + 39), ("jeq", 6, "wrapped tcp"), ("ja", 0, "drop"),
     "wrapped tcp",
-    ("ldb x", _NET + 30), ("and", 15), ("lsh", 2), ("add x", 0), ("tax", 0), *_tcp(30, "wrapped ipv4"),
+    ("ldb x", _NET + 30), ("and", 15), ("lsh", 2), ("add x", 0), ("add", 30), ("tax", 0), ("ja", 0, "tcp"),
     "wrapped ipv6",
     ("ldb x", _NET + 36), ("jeq", 6, "wrapped tcp6"), ("ja", 0, "drop"),
-    "wrapped tcp6", *_tcp(70, "wrapped ipv6"),
+    "wrapped tcp6", ("txa", 0), ("add", 70), ("tax", 0),
+    *_TCP,
     "keep", ("ret", _KEEP),
     "drop", ("ret", 0),
 ]  # fmt: skip
