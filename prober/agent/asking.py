@@ -14,12 +14,14 @@ import numpy as np
 from prober import probe, segment
 from prober.agent.outbox import Lasting
 from prober.agent.ports import Ports
+from prober.host.changes import Changes
 from prober.report import Plan, Task
 from prober.segment import Batch
 from prober.wire.feeder import Asked
 
 SOURCES_AGAIN = 10.0
-"""Seconds for which the address that a target is asked from is taken to stay the same."""
+"""Seconds for which the address that a target is asked from is taken to stay the same, if the kernel tells of no change
+of an address or a route: policy rules change without one."""
 
 _pair = lru_cache(maxsize=65_536)(segment.pair)
 
@@ -33,7 +35,11 @@ class Asking:
         self._serial = random.SystemRandom().randrange(probe.SERIALS)
         self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
         self.ports = Ports(ports, self._serial)
-        self._sources, self._sourced = dict[str, str](), 0.0
+        self._sources, self._sourced, self._changes = dict[str, str](), 0.0, Changes()
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._changes.close()
 
     def next_id(self) -> int:
         """The next id of this agent's."""
@@ -42,7 +48,7 @@ class Asking:
 
     def syns(self, tasks: list[Task], plan: Plan, now: float) -> Asked:
         """A SYN for each task, with the indexes of its names; `now` in monotonic seconds."""
-        if now - self._sourced > SOURCES_AGAIN:
+        if self._changes.happened() or now - self._sourced > SOURCES_AGAIN:
             self._sources, self._sourced = {}, now
         batch = segment.empty(len(tasks))
         ids = np.array([self.next_id() for _ in tasks], np.uint32)

@@ -241,9 +241,8 @@ class Agent:
         self._report(time.monotonic(), self._covered_ns)
         self.backlog.flush()
         self.uplink.close()
-        self.dialler.close()
-        self.backlog.close()
-        self.handing.close()
+        for one in (self.dialler, self.asking, self.backlog, self.handing):
+            one.close()
         if self.responder is not None:
             self.responder.close()
 

@@ -59,9 +59,8 @@ def test_no_id_comes_twice_in_a_million():
 
 
 def test_the_source_is_looked_up_once_for_many_and_again_after_a_while(monkeypatch):
-    made, real = [], socket.socket
+    made, real, one = [], socket.socket, Asking(PORTS)
     monkeypatch.setattr(asking.socket, "socket", lambda *given: made.append(given) or real(*given))
-    one = Asking(PORTS)
     tasks = [task("a", "127.0.0.1", 80)] * 5
     asked(one, tasks, 100.0)
     asked(one, tasks, 109.0)
@@ -70,10 +69,22 @@ def test_the_source_is_looked_up_once_for_many_and_again_after_a_while(monkeypat
     assert len(made) == 2
 
 
+def test_the_source_is_looked_up_again_when_the_kernel_tells_of_a_change(monkeypatch):
+    """docker0 went away: its address was still asked from for seconds, and no answer found the way back."""
+    made, told = [], iter([True, False, True])
+    monkeypatch.setattr(asking, "_looked_up", lambda *_: made.append(_) or "127.0.0.1")
+    one = Asking(PORTS)
+    monkeypatch.setattr(one._changes, "happened", lambda: next(told))
+    for now, looked_up in ((100.0, 1), (100.1, 1), (100.2, 2)):
+        asked(one, [task("a", "127.0.0.1", 80)], now)
+        assert len(made) == looked_up
+
+
 def test_where_there_is_no_route_the_agents_own_address_is_the_source(monkeypatch):
     def refuse(*_):
         raise OSError(101, "Network is unreachable")
 
+    one = Asking(PORTS)
     monkeypatch.setattr(asking.socket, "socket", refuse)
-    rows = asked(Asking(PORTS), [task("a", "10.4.0.1", 80), task("b", "2001:db8::1", 80)]).syns
+    rows = asked(one, [task("a", "10.4.0.1", 80), task("b", "2001:db8::1", 80)]).syns
     assert [str(segment.address(row["src_hi"], row["src_lo"])) for row in rows] == ["10.19.0.4", "::1"]
