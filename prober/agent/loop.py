@@ -37,9 +37,10 @@ from prober.agent.schedule import Schedule
 from prober.agent.takers import Table, Takers
 from prober.agent.uplink import Uplink, clients
 from prober.errors import CannotMeasure
-from prober.host import counters, interfaces
+from prober.host import interfaces
 from prober.host.changes import Changes
 from prober.host.conntrack import Conntrack
+from prober.host.counters import Counters
 from prober.host.routes import Routes
 from prober.report import CONNECT, OFTEN, Orders, Plan, Task
 from prober.segment import Batch
@@ -93,7 +94,7 @@ class Agent:
         self.tap: Tap | NoTap = Tap() if self.able else NoTap()
         self.link: Link | NoLink = Link() if self.able else NoLink()
         self.engine = Engine(self.tap, self.link, Feeder(Link() if self.able else NoLink()))
-        self.mute, self.routes, self.conntrack = Mute(), Routes(name), Conntrack()
+        self.mute, self.routes, self.conntrack, self.counters = Mute(), Routes(name), Conntrack(), Counters()
         self.handing = Handing(self.routes, self.able)
         privileges.drop()
         self.handshakes = self.engine.handshakes
@@ -241,7 +242,7 @@ class Agent:
         self._report(time.monotonic(), self._covered_ns)
         self.backlog.flush()
         self.uplink.close()
-        for one in (self.dialler, self.asking, self.backlog, self.handing):
+        for one in (self.dialler, self.asking, self.backlog, self.handing, self.counters):
             one.close()
         if self.responder is not None:
             self.responder.close()
@@ -391,7 +392,7 @@ class Agent:
 
     def _report(self, now: float, drained_ns: int) -> None:
         self._admit_failures()
-        dropped, counted = self.tap.dropped(), counters.read() | self.conntrack.read()
+        dropped, counted = self.tap.dropped(), self.counters.read() | self.conntrack.read()
         self.dialler.compare(counted.get("TcpExtTCPMinTTLDrop", 0), now)
         self.outbox.close(
             time.time_ns(), (self._covered_ns, drained_ns), dropped - self._dropped, counted, self._names,

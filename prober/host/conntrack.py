@@ -6,6 +6,7 @@ Both can be read without a capability. The limit is the host's, not the namespac
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 COUNTER = "ConntrackFull"
@@ -16,13 +17,21 @@ class Conntrack:
     """A counter like the kernel's own: it rises at each look at which the table was full."""
 
     def __init__(self, folder: Path = _FOLDER) -> None:
-        self._folder = folder
+        self._count, self._most = f"{folder}/nf_conntrack_count", f"{folder}/nf_conntrack_max"
         self._full = 0
 
     def read(self) -> dict[str, int]:
         """`COUNTER`; nothing where connection tracking is not loaded."""
-        count, most = self._folder / "nf_conntrack_count", self._folder / "nf_conntrack_max"
-        if not count.exists():
+        try:
+            self._full += _number(self._count) >= _number(self._most)
+        except FileNotFoundError:
             return {}
-        self._full += int(count.read_text()) >= int(most.read_text())
         return {COUNTER: self._full}
+
+
+def _number(path: str) -> int:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(os.read(file, 32))
+    finally:
+        os.close(file)

@@ -5,10 +5,14 @@ They are noisy and shared with everything else on the host: they name causes, th
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from contextlib import suppress
+from functools import cache
 
+_FOLDER = "/proc/thread-self/net"
 _PLACES = ("snmp", "netstat")
-_IPV6 = "snmp6"
+_LONGEST = 1 << 16
+"""Bytes of a file at most: five kilobytes are usual."""
 
 WANTED: tuple[str, ...] = (
     "IpInReceives",
@@ -35,23 +39,44 @@ WANTED: tuple[str, ...] = (
 """As ``nstat -az`` names them: the file's group, then the counter."""
 
 
-def read() -> dict[str, int]:
-    """The `WANTED` counters that this kernel has, by name."""
-    folder = Path("/proc/thread-self/net")
-    found = {name: value for place in _PLACES for name, value in _paired((folder / place).read_text()).items()}
-    six = folder / _IPV6
-    if six.exists():  # absent where the kernel was started without IPv6
-        found |= {name: int(value) for name, value in (line.split() for line in six.read_text().splitlines())}
-    return {name: found[name] for name in WANTED if name in found}
+class Counters:
+    """Of the network namespace of the thread that makes it: the files stay open."""
+
+    def __init__(self) -> None:
+        self._room = bytearray(_LONGEST)
+        self._files = [os.open(f"{_FOLDER}/{place}", os.O_RDONLY | os.O_CLOEXEC) for place in _PLACES]
+        self._six = -1
+        with suppress(FileNotFoundError):  # absent where the kernel was started without IPv6
+            self._six = os.open(f"{_FOLDER}/snmp6", os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> dict[str, int]:
+        """The `WANTED` counters that this kernel has, by name."""
+        found: dict[str, int] = {}
+        for file in self._files:
+            lines = self._text(file).splitlines()
+            for head, values in zip(lines[::2], lines[1::2], strict=True):
+                columns = values.split()
+                found |= {name: int(columns[at]) for name, at in _wanted(head)}
+        if self._six >= 0:
+            words = self._text(self._six).split()
+            six = dict(zip(words[::2], words[1::2], strict=True))
+            found |= {name: int(six[name]) for name in WANTED if name in six}
+        return {name: found[name] for name in WANTED if name in found}
+
+    def _text(self, file: int) -> str:
+        """One read is a whole file, made anew: the kernel makes it of one piece (single_open, fs/seq_file.c)."""
+        return self._room[: os.preadv(file, [self._room], 0)].decode("ascii")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in (*self._files, self._six):
+            if file >= 0:
+                os.close(file)
 
 
-def _paired(text: str) -> dict[str, int]:
-    """``Group: names`` and ``Group: values``, line after line (proc(5))."""
-    lines = text.splitlines()
-    counters: dict[str, int] = {}
-    for head, values in zip(lines[::2], lines[1::2], strict=True):
-        group, *columns = head.split()
-        counters |= {
-            group.rstrip(":") + name: int(value) for name, value in zip(columns, values.split()[1:], strict=True)
-        }
-    return counters
+@cache
+def _wanted(head: str) -> tuple[tuple[str, int], ...]:
+    """Of ``Group: names``, above ``Group: values`` (proc(5)): which are wanted, and in which column each is."""
+    group, *columns = head.split()
+    named = [(group.rstrip(":") + name, at) for at, name in enumerate(columns, 1)]
+    return tuple(pair for pair in named if pair[0] in WANTED)
