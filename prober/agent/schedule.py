@@ -75,23 +75,31 @@ class Schedule:
     def due(self, now: float) -> list[Task]:
         """The tasks to send a SYN for now; a continuous one comes up again by itself."""
         result: list[Task] = []
-        while self._queue and self._queue[0][0] <= now:
-            at, _, task = heapq.heappop(self._queue)
-            bucket = self._buckets.get(task.address)
+        queue, buckets, rate = self._queue, self._buckets, self.syns_per_second
+        while queue and queue[0][0] <= now:
+            at, _, task = queue[0]
+            bucket = buckets.get(task.address)
             if bucket is None:
-                bucket = self._buckets[task.address] = Bucket(self.syns_per_second, at=now)
-            bucket.rate = self.syns_per_second
-            wait = bucket.wait(now, LEAVE if task.run.startswith(EXPERIMENT) else 0.0)
-            if wait > 0.0:
-                self._push(now + wait, task)
-                continue
-            result.append(task)
-            if task.phase >= 0.0 and task.every > 0.0:
-                self._push(self._moment(task, max(at + task.every / 2.0, now)), task)
-            elif task.every > 0.0:
-                period = task.every / task.flows * (1.0 + JITTER * (2.0 * self.random.random() - 1.0))
-                self._push(max(at + period, now), task)
+                bucket = buckets[task.address] = Bucket(rate, at=now)
+            bucket.rate = rate
+            wait = bucket.wait(now, LEAVE if task.run and task.run.startswith(EXPERIMENT) else 0.0)
+            if wait <= 0.0:
+                result.append(task)
+            if (again := now + wait if wait > 0.0 else self._again(task, at, now)) is None:
+                heapq.heappop(queue)
+            else:
+                self._count += 1
+                heapq.heapreplace(queue, (again, self._count, task))
         return result
+
+    def _again(self, task: Task, at: float, now: float) -> float | None:
+        """When a task that was due `at` comes up next; None: it was done once."""
+        if task.every <= 0.0:
+            return None
+        if task.phase >= 0.0:
+            return self._moment(task, max(at + task.every / 2.0, now))
+        period = task.every / task.flows * (1.0 + JITTER * (2.0 * self.random.random() - 1.0))
+        return max(at + period, now)
 
     def _moment(self, task: Task, after: float) -> float:
         """The first moment of a task that takes turns, from `after` on."""
