@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import socket
+import struct
 from functools import lru_cache
 
 import numpy as np
@@ -19,9 +20,11 @@ from prober.report import Plan, Task
 from prober.segment import Batch
 from prober.wire.feeder import Asked
 
-SOURCES_AGAIN = 10.0
+SOURCES_AGAIN = 60.0
 """Seconds for which the address that a target is asked from is taken to stay the same, if the kernel tells of no change
-of an address or a route: policy rules change without one."""
+of an address, a route or a rule."""
+
+_pack = struct.Struct("<4Q").pack
 
 _pair = lru_cache(maxsize=65_536)(segment.pair)
 
@@ -35,7 +38,7 @@ class Asking:
         self._serial = random.SystemRandom().randrange(probe.SERIALS)
         self._stride = random.SystemRandom().randrange(probe.SERIALS) | 1  # all serials, in an order nobody can guess
         self.ports = Ports(ports, self._serial)
-        self._sources, self._sourced, self._changes = dict[str, str](), 0.0, Changes()
+        self._ends, self._sourced, self._changes = dict[str, bytes](), 0.0, Changes()
 
     def close(self) -> None:
         """Nothing is asked any more."""
@@ -43,31 +46,34 @@ class Asking:
 
     def next_id(self) -> int:
         """The next id of this agent's."""
-        self._serial += self._stride
-        return probe.identity(self.number, self._serial)
+        return int(self._ids(1)[0])
+
+    def _ids(self, count: int) -> Batch:
+        serials = (self._serial + self._stride * np.arange(1, count + 1)) % probe.SERIALS
+        self._serial = (self._serial + self._stride * count) % probe.SERIALS
+        ids: Batch = (serials | probe.identity(self.number, 0)).astype(np.uint32)
+        return ids
 
     def syns(self, tasks: list[Task], plan: Plan, now: float) -> Asked:
         """A SYN for each task, with the indexes of its names; `now` in monotonic seconds."""
         if self._changes.happened() or now - self._sourced > SOURCES_AGAIN:
-            self._sources, self._sourced = {}, now
+            self._ends, self._sourced = {}, now
         batch = segment.empty(len(tasks))
-        ids = np.array([self.next_id() for _ in tasks], np.uint32)
-        batch["src_hi"], batch["src_lo"] = _columns([_pair(self._source(task, plan)) for task in tasks])
-        batch["dst_hi"], batch["dst_lo"] = _columns([_pair(task.address) for task in tasks])
-        batch["sport"] = [t.ports[0] if t.ports else self.ports.next(t.address, t.port, now) for t in tasks]
+        known, ports, target, run = self._ends, self.ports, self.targets.index, self.runs.index
+        ends = b"".join([known.get(task.address) or self._look_up(task, plan) for task in tasks])
+        segment.span(batch, "src_hi", "dst_lo")[:] = np.frombuffer(ends, "V32")
+        batch["sport"] = [t.ports[0] if t.ports else ports.next(t.address, t.port, now) for t in tasks]
         batch["dport"] = [task.port for task in tasks]
-        probe.ask(ids, plan.keys[0], batch)
+        probe.ask(self._ids(len(tasks)), plan.keys[0], batch)
         batch["ttl"] = [task.ttl for task in tasks]
-        targets = np.array([self.targets.index(task.target) for task in tasks], np.uint16)
-        runs = np.array([self.runs.index(task.run) for task in tasks], np.uint16)
+        targets = np.array([target(task.target) for task in tasks], np.uint16)
+        runs = np.array([run(task.run) for task in tasks], np.uint16)
         return Asked(batch, targets, runs, np.array([int(task.timeout * 1e9) for task in tasks], np.int64))
 
-    def _source(self, task: Task, plan: Plan) -> str:
-        """The address that the kernel would send from, as last looked up."""
-        known = self._sources.get(task.address)
-        if known is None:
-            known = self._sources[task.address] = _looked_up(task, plan)
-        return known
+    def _look_up(self, task: Task, plan: Plan) -> bytes:
+        """The address that the kernel would send from now, and the target's, as a batch's columns have them."""
+        found = self._ends[task.address] = _pack(*_pair(_looked_up(task, plan)), *_pair(task.address))
+        return found
 
 
 def _looked_up(task: Task, plan: Plan) -> str:
@@ -80,8 +86,3 @@ def _looked_up(task: Task, plan: Plan) -> str:
     except OSError:  # the send itself will say what is wrong
         mine = [a for a in plan.addresses if (":" in a) == (family == socket.AF_INET6)]
         return mine[0] if mine else ("::1" if family == socket.AF_INET6 else "127.0.0.1")
-
-
-def _columns(pairs: list[tuple[int, int]]) -> Batch:
-    """Addresses as their two columns."""
-    return np.array(pairs, np.uint64).T

@@ -34,9 +34,12 @@ class Ports:
     def next(self, address: str, port: int, now: float, taken: Collection[int] = ()) -> int:
         """The next one that is neither `taken` nor resting; where all are, the one that was used longest ago."""
         turn, count = self._turns.get(address, self._begin), len(self._held)
-        resting = self._rests((*_pair(address), port), now) if self._resting else ()
+        if not self._resting and not taken:
+            self._turns[address] = turn + 1
+            return self._held[turn % count]
+        resting = self._rests((*_pair(address), port), now)
         order = range(turn, turn + count)
-        for chosen in order:  # nearly always the first
+        for chosen in order:
             if (own := self._held[chosen % count]) not in resting and own not in taken:
                 break
         else:

@@ -63,9 +63,9 @@ def test_the_source_is_looked_up_once_for_many_and_again_after_a_while(monkeypat
     monkeypatch.setattr(asking.socket, "socket", lambda *given: made.append(given) or real(*given))
     tasks = [task("a", "127.0.0.1", 80)] * 5
     asked(one, tasks, 100.0)
-    asked(one, tasks, 109.0)
+    asked(one, tasks, 159.0)
     assert len(made) == 1
-    asked(one, tasks, 111.0)
+    asked(one, tasks, 161.0)
     assert len(made) == 2
 
 

@@ -12,6 +12,8 @@ CHANGES = {
     "a route": "ip route add 10.4.76.34/32 dev eth0",
     "a route of IPv6": "ip -6 route add fd04::1/128 dev eth0",
     "a route of another table": "ip route add 10.4.0.0/16 dev eth0 table 100",
+    "a rule": "ip rule add from 10.9.9.9 table 100",
+    "a rule of IPv6": "ip -6 rule add from fd09::9 table 100",
     "an address": "ip address add 10.9.9.9/32 dev lo",
     "an address of IPv6": "ip address add fd09::9/128 dev lo",
     "an interface": "ip link add more type bridge",
