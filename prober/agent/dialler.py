@@ -84,6 +84,8 @@ class Dialler:
 
     def hear(self, segments: Batch, muted: Batch) -> None:
         """What the tap caught: SYN-ACKs of open connections, and answers to the probes' `muted` ports."""
+        if not self._tasks and not self.open:
+            return  # nobody is dialled here: whatever they say leads to nothing
         flags = segments["flags"] & np.uint8(SYN | ACK | RST)
         arrived = (segments["way"] == IN) & (segments["icmp_type"] == 0) & ((flags == SYN | ACK) | (flags & RST != 0))
         for row in segments[arrived & (flags == SYN | ACK)] if self.open else ():

@@ -140,6 +140,8 @@ def test_the_packets_are_kept_from_the_ip_header_on_and_cut():
     raws = [b"\x45" + bytes(range(1, 60)), b"\x45" * 176, b"\x60" * 20]
     there, raw = laid(raws, stale=0xEE)
     assert slots.packets(there, raw, np.array([0, 1, 2]), 100) == [raws[0], raws[1][:100], raws[2]]
+    assert slots.packets(there, raw, np.array([1, 2]), 176) == raws[1:]
+    assert slots.packets(there, raw, np.array([], np.int64), 176) == []
 
 
 def test_nothing_is_nothing():
