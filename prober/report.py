@@ -180,11 +180,11 @@ class Report(msgspec.Struct):
     answers: Annotated[list[Route], msgspec.Meta(max_length=MOST_NAMES)] = []
     counters: Annotated[dict[str, int], msgspec.Meta(max_length=MOST_NAMES)] = {}
     notes: Names = []
-    age_ns: int = 0
-    live: bool = True
     gaps: Annotated[list[Gap], msgspec.Meta(max_length=MOST_NAMES)] = []
     held: Held = Held()
     halfopen: Annotated[list[HalfOpen], msgspec.Meta(max_length=MOST_NAMES)] = []
+    age_ns: int = 0
+    live: bool = True  # these two stay the last ones: `aged` relies on it
 
     def outcome_rows(self) -> Batch:
         """The outcomes as an `OUTCOME` array. Raises ValueError where the bytes are no whole number of rows."""
@@ -301,12 +301,38 @@ PLAN = "Prober-Plan"
 
 def lane(report: Report) -> str:
     """What `LANE` says of this report."""
-    return "live" if report.live else "behind"
+    return lane_of(report.live)
+
+
+def lane_of(live: bool) -> str:
+    """What `LANE` says of a report that is live, or not."""
+    return "live" if live else "behind"
 
 
 def encode(message: Report | Orders) -> bytes:
     """The bytes on the wire (msgpack)."""
     return msgspec.msgpack.encode(message)
+
+
+def aged(body: bytes, age_ns: int, live: bool) -> bytes:
+    """An encoded report with its ``age_ns`` and ``live`` as given.
+
+    As it is written both are at the end and one byte each, so nothing else need be read. Where they are not (a report
+    that was written by another version, or is aged already), it is decoded: raises `msgspec.MsgspecError` as that does.
+    """
+    if body.endswith(_UNAGED):
+        return b"".join((memoryview(body)[: -len(_UNAGED[0])], _tail(age_ns, live)))
+    report = decode_report(body)
+    report.age_ns, report.live = age_ns, live
+    return encode(report)
+
+
+def _tail(age_ns: int, live: bool) -> bytes:
+    """Keys and values in turn, as a map holds them: each is its own bytes (the msgpack specification, "map format")."""
+    return b"".join(map(msgspec.msgpack.encode, ("age_ns", age_ns, "live", live)))
+
+
+_UNAGED = (_tail(0, False), _tail(0, True))
 
 
 def decode_report(body: bytes) -> Report:

@@ -31,6 +31,22 @@ def test_a_report_comes_out_of_the_wire_as_it_went_in():
     assert again.sighting_rows()["kind"].tolist() == [Kind.SYN]
 
 
+@pytest.mark.parametrize("live", [True, False])
+@given(age_ns=st.integers(0, 2**62))
+def test_a_report_is_aged_without_its_being_read(live, age_ns):
+    for before in (FULL, msgspec.structs.replace(FULL, live=False), msgspec.structs.replace(FULL, age_ns=300)):
+        told = report.aged(report.encode(before), age_ns, live)
+        assert told == report.encode(msgspec.structs.replace(FULL, age_ns=age_ns, live=live))
+
+
+def test_a_report_that_another_version_wrote_is_aged_all_the_same():
+    fields = msgspec.to_builtins(FULL, builtin_types=(bytes,))
+    other = msgspec.msgpack.encode({name: fields[name] for name in reversed(fields)})
+    assert report.decode_report(report.aged(other, 5, False)) == msgspec.structs.replace(FULL, age_ns=5, live=False)
+    with pytest.raises(msgspec.MsgspecError):
+        report.aged(other[:-3], 5, False)
+
+
 def test_orders_come_out_of_the_wire_as_they_went_in():
     task = Task("ingress", "10.4.76.34", 8080, 1.0, 1, 1.0)
     plan = Plan("v1", 1, [bytes(16)], [("10.4.0.0/16", 8080, 8080)], [task], ["10.19.0.4"], [])

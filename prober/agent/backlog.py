@@ -25,7 +25,7 @@ from prober.agent.folder import Folder, InUse, boot_id
 from prober.agent.gaps import Summary
 from prober.agent.journal import Segment
 from prober.agent.recovery import Entry
-from prober.report import Held, Report, decode_report, encode
+from prober.report import Held, Report, aged, decode_report, encode
 
 BOUND = 256 * 1024 * 1024
 """Bytes on disk at most: at 20 kB a report and four a second some fifty minutes of everything, then failures alone."""
@@ -59,6 +59,7 @@ class Backlog:
         self.ready = threading.Event()
         self.entries: dict[tuple[int, int], Entry] = {}
         self._loose: dict[tuple[int, int], Entry] = {}
+        self._bodied: list[Entry] = []
         self._live: dict[tuple[int, int], Entry] = {}
         self._later: dict[tuple[int, int], float] = {}
         self._lock = threading.Lock()
@@ -159,7 +160,9 @@ class Backlog:
             try:
                 if not self.folder.is_open:
                     self._open(self.folder)
-                self.folder.put(list(self._loose.values()))
+                written = list(self._loose.values())
+                self.folder.put(written)
+                self._let_go_of_bodies(written)
                 self._loose.clear()
                 self.folder.shrink(self._make_room)
                 self._recovered()
@@ -167,6 +170,12 @@ class Backlog:
                 self._refused(error)
         if self._loose and sum(len(entry.body) for entry in self._loose.values()) > self.memory_bound:
             self._thin_memory()
+
+    def _let_go_of_bodies(self, written: list[Entry]) -> None:
+        """They are on disk. Only the newest is in memory as well, for most often it is sent at once."""
+        for entry in [*self._bodied, *written[:-1]]:
+            entry.body = b""
+        self._bodied = written[-1:]
 
     def _make_room(self, segment: Segment, failures_too: bool) -> None:
         """A segment anew with what must stay, and gaps in the place of the rest: on disk before the old file goes."""
@@ -221,22 +230,19 @@ class Backlog:
 
     # -- the uplink's thread --------------------------------------------------------------------------------
 
-    def next(self, now: float, behind: bool = True) -> tuple[Entry, Report] | None:
-        """The report to send now: the newest of those that tell of now; where there is none, the oldest of those
-        behind them, unless `behind` is false. `now` is monotonic seconds.
+    def next(self, now: float, behind: bool = True) -> tuple[Entry, bytes] | None:
+        """The report to send now, encoded: the newest of those that tell of now; where there is none, the oldest of
+        those behind them, unless `behind` is false. `now` is monotonic seconds.
 
         Its age, and whether it is live, are said as they are at this moment. None where nothing waits.
         """
         with self._lock:
             while (entry := self._choose(now, behind)) is not None:
                 try:
-                    report = decode_report(self._body(entry))
+                    return entry, aged(self._body(entry), self._age_ns(entry.summary), entry.live)
                 except (OSError, ValueError, msgspec.MsgspecError) as error:
                     self._tell(f"a report in the outbox can't be read any more: {error}")
                     self._give_up(entry, gaps.SPOILT)
-                    continue
-                report.age_ns, report.live = self._age_ns(entry.summary), entry.live
-                return entry, report
         return None
 
     def _choose(self, now: float, behind: bool) -> Entry | None:
@@ -285,7 +291,7 @@ class Backlog:
     # -- ----------------------------------------------------------------------------------------------------
 
     def _body(self, entry: Entry) -> bytes:
-        if entry.segment is None or self.folder is None:
+        if entry.body or entry.segment is None or self.folder is None:
             return entry.body
         return self.folder.read(entry)
 

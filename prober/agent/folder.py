@@ -58,7 +58,7 @@ class Folder:
         self._lock = lock
 
     def put(self, entries: list[Entry]) -> None:
-        """Entries from memory, in one fsync. Acknowledgements go along; alone they can wait."""
+        """Entries from memory, in one fsync; their bodies stay. Acknowledgements go along; alone they can wait."""
         if not entries:
             return
         if self._active is None or self._active.size >= self.bound // PARTS:
@@ -78,10 +78,12 @@ class Folder:
         places = segment.replace(frames)
         segment.waiting = 0
         self._placed(segment, entries, places)
+        for entry in entries:
+            entry.body = b""
 
     def _placed(self, segment: Segment, entries: list[Entry], places: list[int]) -> None:
         for entry, at in zip(entries, places, strict=False):
-            entry.segment, entry.at, entry.body = segment, at, b""
+            entry.segment, entry.at = segment, at
         segment.waiting += len(entries)
 
     def acknowledged(self, entry: Entry) -> None:

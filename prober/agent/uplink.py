@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from prober import logs
+from prober import __version__, logs
 from prober.agent.backlog import Backlog
 from prober.agent.recovery import Entry
 from prober.errors import CannotMeasure
-from prober.report import LANE, PLAN, Orders, Report, decode_orders, encode, lane
+from prober.report import LANE, PLAN, Orders, decode_orders, lane_of
 
 # httpx takes its command line along where click and rich are installed, a sixth of a second that no agent needs: None
 # is how an import is ruled out (importlib), and httpx does without.
@@ -23,7 +23,11 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is
 import httpx  # noqa: E402  # after the line above
 
 PATH = "/agent/v1/reports"
-HEADERS = {"Content-Type": "application/msgpack"}
+HEADERS = {
+    "Content-Type": "application/msgpack",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"prober/{__version__}",
+}
 FOR_GOOD = (400, 413, 415, 422)
 """The report itself is refused: sending it again is of no use."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
@@ -37,19 +41,54 @@ _log = logs.get_logger("prober.uplink")
 
 def client(url: str, token: str, timeout: float = 5.0) -> httpx.Client:
     """A client for ``http(s)://host:port`` or ``unix:PATH``."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    transport, base = _opened(url)
+    return httpx.Client(
+        transport=transport, base_url=base, headers=_authorized(token), timeout=timeout, trust_env=False
+    )
+
+
+def _opened(url: str) -> tuple[httpx.HTTPTransport, str]:
+    """The connections to a controller, and how its URLs begin."""
     if url.startswith("unix:"):
         # No TLS on a Unix socket: reading the CA bundle for it would only take time.
-        transport = httpx.HTTPTransport(verify=False, uds=url.removeprefix("unix:"))
-        return httpx.Client(transport=transport, base_url="http://prober", headers=headers, timeout=timeout)
+        return httpx.HTTPTransport(verify=False, uds=url.removeprefix("unix:")), "http://prober"
     if not url.startswith(("http://", "https://")):
         raise CannotMeasure(f"--controller {url!r} is no address of a controller: write http://HOST:PORT or unix:PATH")
-    return httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+    return httpx.HTTPTransport(trust_env=False), url
 
 
-def clients(urls: str, token: str) -> list[httpx.Client]:
+def _authorized(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+class Line:
+    """Where the reports of an agent go. It is httpx without its client, which would make anew for each of them what is
+    always the same, and look for redirects and cookies: half of what a post costs."""
+
+    def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
+        self._transport, base = _opened(url)
+        self._url = httpx.URL(base.rstrip("/") + PATH)
+        self._headers = httpx.Headers(HEADERS | _authorized(token))
+        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+
+    def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """The answer, read to its end. Raises httpx.HTTPError, httpx.InvalidURL, OSError."""
+        given = httpx.Headers([*self._headers.multi_items(), *headers.items()])
+        request = httpx.Request("POST", self._url, headers=given, content=body, extensions=self._extensions)
+        answer = self._transport.handle_request(request)
+        try:
+            answer.read()
+        finally:
+            answer.close()
+        return answer
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def clients(urls: str, token: str) -> list[Line]:
     """One for each address, with commas between them."""
-    return [client(url.strip(), token) for url in urls.split(",")]
+    return [Line(url.strip(), token) for url in urls.split(",")]
 
 
 class Uplink:
@@ -61,7 +100,7 @@ class Uplink:
     """
 
     def __init__(
-        self, https: Iterable[httpx.Client], waiting: Backlog, heard: Callable[[Orders], None],
+        self, https: Iterable[Line], waiting: Backlog, heard: Callable[[Orders], None],
         chance: random.Random | None = None,
     ) -> None:  # fmt: skip
         self.https, self.waiting, self.heard = deque(https), waiting, heard
@@ -103,27 +142,27 @@ class Uplink:
             try:
                 self._send(*found)
             except Exception as error:  # noqa: BLE001  # one report that can't be sent must not keep back the others
-                _log.exception("a report could not be sent", sequence=found[1].sequence)
+                _log.exception("a report could not be sent", sequence=found[0].summary.sequence)
                 self.waiting.refused(found[0], f"{type(error).__name__}: {error}")
 
-    def _send(self, entry: Entry, report: Report) -> None:
+    def _send(self, entry: Entry, body: bytes) -> None:
         """One try. The controller has it, or will never take it, or is asked again later."""
-        headers = HEADERS | {LANE: lane(report)} | ({PLAN: self.holds} if self.holds else {})
+        headers = {LANE: lane_of(entry.live)} | ({PLAN: self.holds} if self.holds else {})
         try:
-            answer = self.https[0].post(PATH, content=encode(report), headers=headers)
+            answer = self.https[0].post(body, headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.https.rotate(-1)
             self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
             return
         if answer.status_code == 200:
-            self._taken(entry, report, answer.content)
+            self._taken(entry, answer.content)
         elif answer.status_code in FOR_GOOD:
-            self._refuse(report, answer)
+            self._refuse(entry, answer)
             self.waiting.refused(entry, f"{answer.status_code}: {_detail(answer)}")
         else:
-            self._put_off(entry, report, answer)
+            self._put_off(entry, answer)
 
-    def _taken(self, entry: Entry, report: Report, content: bytes) -> None:
+    def _taken(self, entry: Entry, content: bytes) -> None:
         try:
             orders = decode_orders(content)
         except msgspec.MsgspecError as error:
@@ -132,17 +171,17 @@ class Uplink:
         self.waiting.done(entry)
         self._failures = 0
         self._tell("")
-        if report.live:
+        if entry.live:
             self.heard(orders)
 
-    def _put_off(self, entry: Entry, report: Report, answer: httpx.Response) -> None:
+    def _put_off(self, entry: Entry, answer: httpx.Response) -> None:
         """Not now: this report alone, everything that does not tell of now, or everything."""
         status, now = answer.status_code, time.monotonic()
         if status >= 500:
             self.https.rotate(-1)
         if status == 500:
             self.waiting.later(entry, now + STUMBLED)
-        if status == 429 and not report.live:
+        if status == 429 and not entry.live:
             self._behind_from = now + _asked(answer) + self._jitter(1)
             return
         self._wait(f"the controller answers {status}: {_detail(answer)}", _asked(answer))
@@ -156,12 +195,12 @@ class Uplink:
     def _jitter(self, failures: int) -> float:
         return self.chance.uniform(0.0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16)))
 
-    def _refuse(self, report: Report, answer: httpx.Response) -> None:
+    def _refuse(self, entry: Entry, answer: httpx.Response) -> None:
         """Said once for each reason: the next report is a quarter of a second away."""
         why = _detail(answer)
         if why != self._refused:
             self._refused = why
-            _log.error("report refused", status=answer.status_code, sequence=report.sequence, why=why)
+            _log.error("report refused", status=answer.status_code, sequence=entry.summary.sequence, why=why)
 
     def _tell(self, trouble: str) -> None:
         """Say it once, not at every try."""

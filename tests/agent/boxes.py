@@ -9,7 +9,7 @@ import numpy as np
 
 from prober.agent.backlog import Backlog
 from prober.handshake import State
-from prober.report import OUTCOME, Report
+from prober.report import OUTCOME, Report, decode_report
 
 SECOND = 1_000_000_000
 
@@ -53,7 +53,7 @@ def taken(waiting: Backlog, most: int = 10_000) -> list[Report]:
     """What is delivered, in the order in which it would be sent."""
     came = []
     while len(came) < most and (found := waiting.next(1.0)) is not None:
-        came.append(found[1])
+        came.append(decode_report(found[1]))
         waiting.done(found[0])
     return came
 

@@ -15,7 +15,7 @@ import pytest
 
 from prober.agent import backlog, journal
 from prober.agent.folder import InUse
-from prober.report import Report
+from prober.report import Report, decode_report
 from tests.agent.boxes import SECOND, Clock, box, filled, names, report, taken
 
 
@@ -53,7 +53,8 @@ def test_the_age_outlives_the_process_and_not_the_boot(tmp_path: Path, monkeypat
     filled(tmp_path / "box", report(1), clock=clock).close()
     clock.ns += 60 * SECOND
     again = box(tmp_path / "box", epoch=2, clock=clock)
-    assert next(iter([again.next(1.0)]))[1].age_ns == 60 * SECOND  # type: ignore[index]
+    found = again.next(1.0)
+    assert found is not None and decode_report(found[1]).age_ns == 60 * SECOND
     again.close()
     monkeypatch.setattr(backlog, "boot_id", lambda: "another boot")
     later = box(tmp_path / "box", epoch=3, clock=clock)
@@ -214,11 +215,11 @@ def test_the_past_does_not_crowd_the_present(tmp_path: Path) -> None:
 def test_one_that_waits_for_its_second_try_lets_others_go_first(tmp_path: Path) -> None:
     waiting = filled(tmp_path / "box", report(1), report(2))
     found = waiting.next(1.0)
-    assert found is not None and found[1].sequence == 2
+    assert found is not None and found[0].summary.sequence == 2
     waiting.later(found[0], 5.0)
     assert [one.sequence for one in taken(waiting)] == [1]
     later = waiting.next(5.0)
-    assert later is not None and later[1].sequence == 2
+    assert later is not None and later[0].summary.sequence == 2
 
 
 def test_threads_meet_and_nothing_is_lost(tmp_path: Path) -> None:
