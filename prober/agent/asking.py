@@ -59,15 +59,15 @@ class Asking:
         if self._changes.happened() or now - self._sourced > SOURCES_AGAIN:
             self._ends, self._sourced = {}, now
         batch = segment.empty(len(tasks))
-        known, ports, target, run = self._ends, self.ports, self.targets.index, self.runs.index
+        known, ports = self._ends, self.ports
         ends = b"".join([known.get(task.address) or self._look_up(task, plan) for task in tasks])
         segment.span(batch, "src_hi", "dst_lo")[:] = np.frombuffer(ends, "V32")
         batch["sport"] = [t.ports[0] if t.ports else ports.next(t.address, t.port, now) for t in tasks]
         batch["dport"] = [task.port for task in tasks]
         probe.ask(self._ids(len(tasks)), plan.keys[0], batch)
         batch["ttl"] = [task.ttl for task in tasks]
-        targets = np.array([target(task.target) for task in tasks], np.uint16)
-        runs = np.array([run(task.run) for task in tasks], np.uint16)
+        targets = self.targets.indexes([task.target for task in tasks])
+        runs = self.runs.indexes([task.run for task in tasks])
         return Asked(batch, targets, runs, np.array([int(task.timeout * 1e9) for task in tasks], np.int64))
 
     def _look_up(self, task: Task, plan: Plan) -> bytes:

@@ -21,9 +21,10 @@ class Handing:
 
         Where there is no such neighbour nothing is sent, and that is noted.
         """
-        if straight := [task for task in tasks if not task.via]:
+        handed = [task for task in tasks if task.via]
+        if straight := [task for task in tasks if not task.via] if handed else tasks:
             yield None, straight
-        for task in (task for task in tasks if task.via):
+        for task in handed:
             try:
                 yield self.neighbour(task.via), [task]
             except Refused as why:

@@ -45,6 +45,11 @@ class Lasting:
         self._next = place + 1 if place + 1 < NAMES else self._kept
         return place
 
+    def indexes(self, names: list[str]) -> Batch:
+        """The indexes of many names."""
+        found = list(map(self._index.get, names))
+        return np.array([self.index(name) for name in names] if None in found else found, np.uint16)
+
 
 class Outbox:
     """Collects for the next report; a closed one goes to `waiting`."""
@@ -119,6 +124,9 @@ class Outbox:
 
 def _renamed(column: Batch, name: Callable[[int], str], first: tuple[int, ...] = ()) -> tuple[list[str], Batch]:
     """The names of the numbers in a column, in order of appearance behind those of `first`, and indexes into them."""
+    begin = [*first, *column[:1].tolist()]
+    if begin and begin[0] == begin[-1] and (column == begin[0]).all():  # most often all are the same
+        return [name(begin[0])], np.zeros(len(column), np.uint16)
     whole = np.concatenate([np.array(first, column.dtype), column])
     numbers, appeared, places = np.unique(whole, return_index=True, return_inverse=True)
     order = np.argsort(appeared)
@@ -128,4 +136,5 @@ def _renamed(column: Batch, name: Callable[[int], str], first: tuple[int, ...] =
 
 
 def _join(parts: list[Batch], dtype: np.dtype[np.void]) -> Batch:
-    return segment.join(parts, dtype).copy()
+    """A copy, made of bytes: numpy would copy each field of each row."""
+    return np.frombuffer(bytearray(segment.join(parts, dtype).tobytes()), dtype)

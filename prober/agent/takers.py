@@ -61,7 +61,10 @@ class Takers:
         told = (kind == _SYN_ACK) | (kind == _CHALLENGE)  # a bare ACK: the socket is an older SYN's
         answers = at_nic & told & _among(sightings, "src", own)
         arrivals = at_nic & ((kind == _SYN) | (kind == _RST)) & (sightings["way"] == IN)
-        rows = sightings.take(np.flatnonzero(answers | (arrivals & _among(sightings, "dst", own))))
+        wanted = np.flatnonzero(answers | (arrivals & _among(sightings, "dst", own)))
+        if not len(wanted):
+            return
+        rows = sightings.take(wanted)
         sources, targets = (rows[list(names)].tolist() for names in (_SOURCE, _TARGET))
         for at, (kind, source, target) in enumerate(zip(rows["kind"].tolist(), sources, targets, strict=True)):
             if kind != _SYN:
