@@ -68,13 +68,14 @@ class Line:
     def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
         self._transport, base = _opened(url)
         self._url = httpx.URL(base.rstrip("/") + PATH)
-        self._headers = httpx.Headers(HEADERS | _authorized(token))
+        self._headers = {"Host": self._url.netloc.decode("ascii")} | HEADERS | _authorized(token)
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
 
     def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
         """The answer, read to its end. Raises httpx.HTTPError, httpx.InvalidURL, OSError."""
-        given = httpx.Headers([*self._headers.multi_items(), *headers.items()])
-        request = httpx.Request("POST", self._url, headers=given, content=body, extensions=self._extensions)
+        given = self._headers | {"Content-Length": str(len(body))} | headers
+        stream = httpx.ByteStream(body)  # as `content` it would be looked at for headers once more
+        request = httpx.Request("POST", self._url, headers=given, stream=stream, extensions=self._extensions)
         answer = self._transport.handle_request(request)
         try:
             answer.read()
