@@ -202,6 +202,11 @@ class Handshakes:
         self._earliest = _NEVER if earliest is None else earliest
         return ended
 
+    @property
+    def earliest(self) -> int | None:
+        """No deadline is before this; None where nothing waits. It costs nothing, and `expire` brings it up to date."""
+        return self._earliest if self._waiting else None
+
     def next_deadline(self) -> int | None:
         """When `expire` next has something to say, or None."""
         rows = self._rows[: self._count]

@@ -287,14 +287,16 @@ def test_an_answer_and_its_syn_in_one_batch_are_told_by_their_stamps():
 
 def test_the_next_deadline_is_the_earliest_of_those_that_wait():
     table = Handshakes()
-    assert table.next_deadline() is None
+    assert table.next_deadline() is table.earliest is None
     for number, timeout in ((1, 500), (2, 300), (3, 400)):
         table.open(syn(number), np.array([0]), np.array([0]), timeout, 0)
     assert table.next_deadline() == 300
     table.hear(sighted(Kind.SYN_ACK, 2, 9, ""), 9)
-    assert (table.next_deadline(), len(table)) == (400, 2)
+    assert (table.next_deadline(), table.earliest, len(table)) == (400, 300, 2)
+    table.expire(300)
+    assert table.earliest == 400
     table.expire(500)
-    assert (table.next_deadline(), len(table)) == (None, 0)
+    assert (table.next_deadline(), table.earliest, len(table)) == (None, None, 0)
 
 
 def test_an_id_still_in_the_table_is_refused_and_the_table_stays_as_it_was():

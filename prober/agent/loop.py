@@ -252,7 +252,7 @@ class Agent:
         deadlines = [now + IDLE, self._gathered + min(OFTEN, self.brief.every)]
         if (due := self.schedule.next_due()) is not None:
             deadlines.append(due)
-        if (deadline := self.handshakes.next_deadline()) is not None:
+        if (deadline := self.handshakes.earliest) is not None:
             deadlines.append(now + (deadline - time.time_ns()) / 1e9)
         return max(0.0, min(deadlines) - now)
 
