@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from prober.peers import Peers
 from prober.probe import Kind
 from prober.questions import Wanted, early, questions
 from prober.report import BYWAY, CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
-from prober.segment import IN
+from prober.segment import IN, Batch
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
 from prober.vantage import Vantage, moved
@@ -152,15 +152,14 @@ class Joiner:
         if report.halfopen:
             self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
 
-    def answered(self, source: str, targets: Iterable[str], sent: Iterable[float]) -> None:
+    def answered(self, source: str, targets: Sequence[str], sent: Batch) -> None:
         """Probes that were answered and told briefly: they are no probes to join, but peers of those that are."""
-        for target, at in zip(targets, sent, strict=True):
-            self._peers.answered(target, source, at)
+        self._peers.all_answered(targets, source, sent)
 
-    def rest(self, source: str, target: str) -> None:
-        """The cell is well and in a large matrix: how its handshakes went is not remembered for it."""
-        for key in [key for key in self.usual if key[:2] == (source, target)]:
-            del self.usual[key]
+    def rest(self, cells: Collection[tuple[str, str]]) -> None:
+        """These are well and in a large matrix: how their handshakes went is not remembered for them."""
+        resting = frozenset(cells)
+        self.usual = {key: one for key, one in self.usual.items() if key[:2] not in resting} if resting else self.usual
 
     def _challenged(self, row: Row, interface: str, frame: bytes, at: float) -> None:
         """A bare ACK is no part of the probe it names; the newest one of its four-tuple has met it."""

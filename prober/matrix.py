@@ -45,6 +45,15 @@ class Recent:
     rtt_ms: float | None
 
 
+class Newest(NamedTuple):
+    """The newest judged probe of a cell."""
+
+    source: str
+    target: str
+    sent: float
+    verdict: Verdict
+
+
 @dataclass(slots=True)
 class Cell:
     """One source and one target: the last probes, in the order they were sent, and what was said of them.
@@ -92,6 +101,11 @@ class Cell:
     def window(self) -> list[Recent]:
         """The probes that are looked at together."""
         return self.recent[-WINDOW:]
+
+    def newest(self) -> Newest | None:
+        """None where nothing was judged yet."""
+        last = self.recent[-1] if self.recent else None
+        return Newest(self.source, self.target, last.sent, last.verdict) if last else None
 
     def age(self, now: float) -> float | None:
         """Seconds since the newest judged probe was sent."""
@@ -260,9 +274,9 @@ class Matrix:
         """The cells of any of these sources or targets, and maybe others."""
         return (cell for (source, target), cell in self.cells.items() if source in sources or target in targets)
 
-    def around(self, _source: str, _target: str) -> Iterator[Cell]:
-        """The cells that may say something of this one."""
-        yield from self.cells.values()
+    def around(self, _source: str, _target: str, _since: float) -> Iterator[Newest]:
+        """Of the cells that may say something of this one the newest probes; passes before `_since` may be left out."""
+        yield from (newest for cell in self.cells.values() if (newest := cell.newest()))
 
     def asked(self, _source: str, _target: str) -> Collection[tuple[str, str]]:
         """The declared pairs, at least those of this source or this target."""

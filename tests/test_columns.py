@@ -132,7 +132,10 @@ def test_what_says_something_of_a_cell_is_found_without_looking_at_all():
     matrix.take("c", "z", 9, 2.0, FAILED, None)
     near = {(one.source, one.target) for one in matrix.near(("a",), ("x",))}
     assert near == {("a", "x"), ("a", "y"), ("a", "z"), ("b", "x"), ("c", "x"), ("c", "z")}
-    assert {one.source for one in matrix.around("a", "x")} == {"a", "b", "c"}
+    assert {one.source for one in matrix.around("a", "x", float("-inf"))} == {"a", "b", "c"}
+    answered(matrix, ("b", "z"), 3.0, 0.5)
+    later = [one[:3] for one in matrix.around("a", "x", 1.5)]
+    assert later == [("c", "z", 2.0), ("b", "z", 3.0)], "passes from before say nothing; what is held is told"
     assert matrix.asked("b", "x") == {("b", "x"), ("b", "z"), ("a", "x"), ("c", "x")}
     assert [one.target for one in matrix.select(["b"])] == ["x", "z"]
 

@@ -160,7 +160,7 @@ class Desk:
         told = self.plain.answers(report, plain, joiner.vantages[report.agent].offset_ns, now)
         if not joiner.past:
             self.plain.fold(told)
-            joiner.answered(report.agent, self.plain.names(told), told.sent.tolist())
+            joiner.answered(report.agent, self.plain.names(told), told.sent)
         self.judged_total[Label.HEALTHY] = self.judged_total.get(Label.HEALTHY, 0) + len(told.sent)
         for one in self.plain.minutes(told, received_ns / 1e9 - now) if received_ns > self.counts.until_ns else ():
             self.ledger.count(*one)
@@ -171,10 +171,10 @@ class Desk:
         """Cells that are well again are columns again."""
         if isinstance(self.matrix, Columns) and now - self._rested >= 1.0:
             self._rested = now
-            for key in self.matrix.rest(now):
+            for key in (rested := self.matrix.rest(now)):
                 self.evidence.pop(key, None)
                 self.debounce.rest(key)
-                self.joiner.rest(*key)
+            self.joiner.rest(rested)
 
     def judge(self, now: float, wall: float) -> Day:
         """Everything that can be said now and could not be said before.
@@ -301,10 +301,11 @@ class Desk:
         """
         cells: list[infer.Neighbour] = []
         for matrix, since in ((self.matrix, o.sent), (self.runs.get(o.run), float("-inf"))):
-            for cell in matrix.around(o.source, o.target) if matrix else ():
-                newest = cell.recent[-1] if cell.recent else None
-                if newest and newest.sent >= (since if newest.verdict.label.passes else since - infer.FAILED_OF_LATE):
-                    cells.append(infer.Neighbour(cell.source, cell.target, newest.verdict))
+            cells += [
+                infer.Neighbour(one.source, one.target, one.verdict)
+                for one in (matrix.around(o.source, o.target, since) if matrix else ())
+                if one.sent >= (since if one.verdict.label.passes else since - infer.FAILED_OF_LATE)
+            ]
         told = self.looking.bench.byways.reading((o.source, o.target), o.sent)
         return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target), told)
 
