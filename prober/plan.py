@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,11 +62,17 @@ def pairs(targets: Targets) -> tuple[Pair, ...]:
 
 
 def _declared(targets: Targets, probes: Iterable[Probe], table: Mapping[str, Target]) -> tuple[Pair, ...]:
+    return _chosen(probes, table, lambda source: targets.agent(source).addresses)
+
+
+def _chosen(
+    probes: Iterable[Probe], table: Mapping[str, Target], addresses: Callable[[str], tuple[Address, ...]]
+) -> tuple[Pair, ...]:
     chosen: dict[tuple[str, str], Pair] = {}
     for probe in probes:
         shape = (probe.every, probe.flows, probe.timeout, probe.attempts)
         for source in probe.sources:
-            own = targets.agent(source).addresses
+            own = addresses(source)
             for name in probe.targets:
                 pair = _pair(source, own, table.get(name), shape)
                 if pair and (pair.key not in chosen or _keener(pair, chosen[pair.key])):
@@ -76,6 +82,10 @@ def _declared(targets: Targets, probes: Iterable[Probe], table: Mapping[str, Tar
 
 def _keener(one: Pair, other: Pair) -> bool:
     return (-one.every, one.flows) > (-other.every, other.flows)
+
+
+ONCE = (10.0, 1, 1.0, 1)
+"""How a pair is asked that no probe declares: ``every``, ``flows``, ``timeout``, ``attempts``."""
 
 
 def askable(targets: Targets) -> dict[str, Target]:
@@ -101,6 +111,12 @@ def tasks(targets: Targets, agent: str, table: Mapping[str, Target] | None = Non
     return _declared(targets, mine, askable(targets) if table is None else table)
 
 
+def asked_by(targets: Targets, probes: Iterable[int], table: Mapping[str, Target]) -> tuple[Pair, ...]:
+    """What an agent has to ask that is a source of these probes and itself none of the targets; of no name."""
+    nobody = (replace(targets.probes[at], sources=("",)) for at in probes)
+    return _chosen(nobody, table, lambda _: ())
+
+
 def pair(targets: Targets, source: str, target: str) -> Pair | None:
     """The pair of these two, where probes declare it."""
     shared = (one for one in targets.probes if source in one.sources and target in one.targets)
@@ -109,6 +125,19 @@ def pair(targets: Targets, source: str, target: str) -> Pair | None:
         return None
     one = targets.target(target)
     return next(iter(_declared(targets, probes, {target: one} if _may_be_asked(targets, one) else {})), None)
+
+
+def between(targets: Targets, source: str, target: str) -> Pair | None:
+    """The pair of this agent and this target, declared or not; None where policy has none, or a name means nothing.
+
+    What `select` says of two names, without a look at all the others.
+    """
+    try:
+        own, one = targets.agent(source).addresses, targets.target(target)
+    except KeyError:
+        return None
+    permitted = one if _may_be_asked(targets, one) else None
+    return pair(targets, source, target) or _pair(source, own, permitted, ONCE)
 
 
 def periods(targets: Targets) -> tuple[list[str], list[str], Batch]:
@@ -221,7 +250,7 @@ def _crossed(
     for source in sources:
         own = targets.agent(source).addresses
         for name in names:
-            pair = declared.get((source, name)) or _pair(source, own, table.get(name), (10.0, 1, 1.0, 1))
+            pair = declared.get((source, name)) or _pair(source, own, table.get(name), ONCE)
             found += [pair] if pair else []
     return tuple(found)
 

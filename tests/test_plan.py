@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prober.errors import Refused
-from prober.plan import Pair, cost, offset, pair, pairs, periods, select, tasks, unresolved, whole
+from prober.plan import ONCE, Pair, between, cost, offset, pair, pairs, periods, select, tasks, unresolved, whole
 from prober.slo import Goals
 from prober.targets import Policy, Targets, parse
 
@@ -42,6 +42,18 @@ def test_an_agent_never_asks_itself_nor_a_target_at_its_own_address(demo: Target
     every = select(demo, ["all"], ["all"])
     assert not [pair for pair in every if pair.source == pair.target]
     assert ("lb", "ingress-via-lb") not in keys(every)
+
+
+def test_of_two_names_the_pair_is_found_without_a_look_at_the_others(demo: Targets) -> None:
+    for source in (*(one.name for one in demo.agents), "ingress", "nobody"):
+        for target in (*(one.name for one in demo.targets), "private", "nobody"):
+            try:
+                [selected] = select(demo, [source], [target])
+            except (Refused, ValueError):
+                selected = None
+            assert between(demo, source, target) == selected
+    aside = between(demo, "private", "ingress")
+    assert aside is not None and (aside.every, aside.flows, aside.timeout, aside.attempts) == ONCE
 
 
 def test_a_pair_carries_its_address_port_and_timing(demo: Targets) -> None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 from prober import byway
 from prober.declared import Agent, Targets
-from prober.errors import Refused
 from prober.observation import Observation
-from prober.plan import Pair, select
+from prober.plan import Pair, between
 from prober.report import BYWAY, Task
 from prober.segment import Address
 
@@ -57,7 +56,7 @@ class Approaches:
             return []
         self.near[target], tasks = [], []
         for one in sorted(fit, key=lambda one: not one.pods)[:HELPERS]:  # who has pods has routes to others' pods
-            if (pair := pair_of(targets, one.name, target)) is None:
+            if (pair := between(targets, one.name, target)) is None:
                 continue
             runs = {f"{BYWAY}{now:.3f}-{one.name}-{target}-{ttl}-{n}": ttl for ttl in (1, byway.BEYOND) for n in (1, 2)}
             self.near[target].append(Approach(one.name, now + NEAR, runs))
@@ -85,15 +84,6 @@ def on_one_link(targets: Targets, agent: Agent, address: Address) -> bool:
     """Whether they are in one declared network; pods are not on one link. The agent itself will know."""
     networks = [network for zone in targets.zones if zone.kind != "pods" for network in zone.cidrs]
     return any(address in one and any(mine in one for mine in agent.addresses) for one in networks)
-
-
-def pair_of(targets: Targets, source: str, target: str) -> Pair | None:
-    """The pair, or None where the one is no target or policy does not let it be probed from there."""
-    try:
-        [pair] = select(targets, [source], [target])
-    except Refused:
-        return None
-    return pair
 
 
 def task(pair: Pair, run: str, ttl: int, via: str = "") -> Task:

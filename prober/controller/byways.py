@@ -16,11 +16,11 @@ import msgspec
 
 from prober import byway
 from prober.byway import Byway, Reading, Shot, Way
-from prober.controller.approaches import Approaches, on_one_link, pair_of, task
+from prober.controller.approaches import Approaches, on_one_link, task
 from prober.declared import Targets
 from prober.matrix import Cell
 from prober.observation import Observation
-from prober.plan import Pair
+from prober.plan import Pair, between
 from prober.report import BYWAY, Task
 from prober.verdict import Label
 
@@ -200,7 +200,7 @@ class Byways:
     def _ask(self, key: tuple[str, str], helper: str, host: str, cell: Waiting, now: float) -> bool:
         """Ask the host; False where policy does not let this helper send to that prober."""
         source, targets = key[0], cell.targets
-        pair, last = pair_of(targets, helper, source), self._well(source, host, helper)
+        pair, last = between(targets, helper, source), self._well(source, host, helper)
         if pair is None or (source, host) in self.asked:
             return False
         if cell.well and now < last.at + LEARN:
@@ -292,7 +292,7 @@ def _ways(
     ways[Way.STRAIGHT] = pair, ""
     if other := _another(cell.targets, helper, pair.target):
         ways[Way.OTHER] = other, host
-    if router and (there := pair_of(cell.targets, helper, target)):
+    if router and (there := between(cell.targets, helper, target)):
         ways[Way.ROUND] = there, router
     return ways
 
@@ -303,7 +303,7 @@ def _another(targets: Targets, helper: str, source: str) -> Pair | None:
     for one in targets.targets:
         covering = {agent.name for agent in targets.responders(one.name)}
         if one.zone not in mine and covering and not covering & {helper, source}:
-            pair = pair_of(targets, helper, one.name)
+            pair = between(targets, helper, one.name)
             if pair is not None and pair.address not in targets.agent(helper).addresses:
                 return pair
     return None

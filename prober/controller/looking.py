@@ -8,13 +8,12 @@ from __future__ import annotations
 from prober import beside, experiment, flows
 from prober.classify import classify
 from prober.controller.bench import Bench, Result
-from prober.errors import Refused
 from prober.flip import Debounce
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
-from prober.plan import pair, select
+from prober.plan import between, pair
 from prober.report import BESIDE, Task
 from prober.rotation import PACKETS_A_FLOW, SPARE
 from prober.rules_target import is_spoilt
@@ -120,12 +119,11 @@ class Looking:
 
     def _call_back(self, key: tuple[str, str], now: float) -> None:
         responders = [agent.name for agent in self.targets.responders(key[1])]
-        for asker, asked in beside.one_offs(key, self.beside(key, now), responders):
-            try:
-                [back] = select(self.targets, [asker], [asked])
-            except Refused:
-                continue  # the prober is no target, or policy does not allow to dial it: then nobody does
-            self.bench.call_back(key, back, now)
+        back = {(one, key[0]): self.matrix.cells.get((one, key[0])) for one in responders}
+        fresh = {calls: cell.verdict(now).label for calls, cell in back.items() if cell and not cell.stale(now)}
+        for asker, asked in beside.one_offs(key, fresh, responders):
+            if (call := between(self.targets, asker, asked)) is not None:  # else it is no target, or outside policy
+                self.bench.call_back(key, call, now)
 
 
 def _splitting(targets: Targets) -> Splitting:

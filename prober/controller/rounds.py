@@ -7,7 +7,6 @@ set of one-off tasks handed out with the next orders; its probes carry the run's
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 import msgspec
 
 from prober import rotation
-from prober.declared import Target
 from prober.matrix import Matrix
-from prober.plan import Pair, askable, select, tasks, whole
+from prober.plan import Pair, askable, asked_by, select, tasks, whole
 from prober.report import OFTEN, Plan, Task, report_every
 from prober.segment import Address
 from prober.targets import Targets
@@ -109,30 +107,47 @@ def _task(pair: Pair, run: str = "") -> Task:
     return Task(pair.target, _written(pair.address), pair.port, every, pair.flows, pair.timeout, pair.attempts, run)
 
 
-def _continuous(targets: Targets, name: str, table: Mapping[str, Target] | None) -> list[Task]:
-    """The tasks that an agent goes on with, each with its moment where pairs take turns."""
-    if targets.rounds == 1:
-        return [_task(pair) for pair in tasks(targets, name, table)]
-    moments: dict[tuple[str, float, int], float] = {}
-    for probe, phases in rotation.phases(targets, name):
-        moments |= {(target, probe.every, probe.flows): phase for target, phase in phases.items()}
-    return [
-        msgspec.structs.replace(_task(pair), phase=moments.get((pair.target, pair.every, pair.flows), -1.0))
-        for pair in tasks(targets, name, table)
-    ]
+class Continuous:
+    """The tasks that agents of one document go on with.
+
+    Who has the same probes is asked for the same, but for itself: the tasks are made once, not a thousand times.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self.targets, self._table = targets, askable(targets)
+        self._made: dict[tuple[int, ...], list[Task]] = {}
+
+    def of(self, name: str) -> list[Task]:
+        """One agent's, each with its moment where pairs take turns."""
+        if self.targets.rounds > 1:
+            return self._in_turns(name)
+        probes = tuple(at for at, probe in enumerate(self.targets.probes) if name in probe.sources)
+        if probes not in self._made:
+            self._made[probes] = [_task(pair) for pair in asked_by(self.targets, probes, self._table)]
+        own = {name, *(str(address) for address in self.targets.agent(name).addresses)}
+        return [one for one in self._made[probes] if one.target not in own and one.address not in own]
+
+    def _in_turns(self, name: str) -> list[Task]:
+        moments: dict[tuple[str, float, int], float] = {}
+        for probe, phases in rotation.phases(self.targets, name):
+            moments |= {(target, probe.every, probe.flows): phase for target, phase in phases.items()}
+        return [
+            msgspec.structs.replace(_task(pair), phase=moments.get((pair.target, pair.every, pair.flows), -1.0))
+            for pair in tasks(self.targets, name, self._table)
+        ]
 
 
 def plan_for(
     targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False,
-    table: Mapping[str, Target] | None = None,
+    continuous: Continuous | None = None,
 ) -> Plan:  # fmt: skip
-    """What this agent does until it hears otherwise. `table`: see `plan.askable`."""
+    """What this agent does until it hears otherwise. `continuous`: of the same targets, for whoever makes many."""
     agent = targets.agent(name)
     policy = targets.policy
     plan = Plan(
         version="", number=number, keys=keys,
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
-        tasks=[] if paused else _continuous(targets, name, table),
+        tasks=[] if paused else (continuous or Continuous(targets)).of(name),
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
         syns_per_second=policy.syns_per_second, connects=policy.experiments, whole=whole(targets),
     )  # fmt: skip
@@ -145,8 +160,7 @@ class Plans:
 
     def __init__(self) -> None:
         self._versions: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], str]] = {}
-        self._targets: Targets | None = None
-        self._table: dict[str, Target] = {}
+        self._continuous: Continuous | None = None
 
     def of(
         self, targets: Targets, agent: str, number: int, keys: list[bytes], holds: str = ""
@@ -156,8 +170,8 @@ class Plans:
         known = self._versions.get(agent)
         if known is not None and known[0] == source and known[1] == holds:
             return holds, None
-        if self._targets is not targets:
-            self._targets, self._table = targets, askable(targets)
-        plan = plan_for(targets, agent, number, keys, table=self._table)
+        if self._continuous is None or self._continuous.targets is not targets:
+            self._continuous = Continuous(targets)
+        plan = plan_for(targets, agent, number, keys, continuous=self._continuous)
         self._versions[agent] = (source, plan.version)
         return plan.version, None if plan.version == holds else plan

@@ -10,6 +10,7 @@ from bench.fleet.world import document
 from prober import rotation
 from prober.controller.rounds import FETCH_WITHIN, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
+from prober.plan import tasks
 from prober.report import report_every
 from prober.settings import read_targets
 from prober.targets import Targets, parse
@@ -101,6 +102,16 @@ def test_a_plan_has_a_version_that_changes_with_it_alone(declared: Targets) -> N
 def test_a_paused_agent_has_a_plan_without_tasks(declared: Targets) -> None:
     assert plan_for(declared, "firewall", 3, [b"k" * 16], paused=True).tasks == []
     assert plan_for(declared, "firewall", 3, [b"k" * 16]).tasks
+
+
+def test_agents_that_have_the_same_probes_are_asked_for_the_same_but_for_themselves(declared: Targets) -> None:
+    plans = Plans()
+    for number, agent in enumerate(declared.agents):
+        plan = plans.of(declared, agent.name, number, [])[1]
+        wanted = {(one.target, str(one.address), one.every, one.flows) for one in tasks(declared, agent.name)}
+        assert plan is not None and wanted
+        assert {(one.target, one.address, one.every, one.flows) for one in plan.tasks} == wanted
+        assert len(plan.tasks) == len(wanted)
 
 
 def test_an_agent_is_sent_its_plan_until_it_goes_by_it(declared: Targets) -> None:
