@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,13 +70,14 @@ class Store:
     With a ``fence`` (a lease's token) nothing is written once another holder has the lease: see `fenced`.
     """
 
-    def __init__(self, engine: sa.Engine, name: str, fence: int | None = None) -> None:
+    def __init__(self, engine: sa.Engine, name: str, fence: int | None = None, of: Store | None = None) -> None:
         self.engine, self.name, self.fence = engine, name, fence
-        self.origin = secrets.token_hex(4)
+        self.origin: str = of.origin if of else secrets.token_hex(4)
+        self._turn: threading.Lock = of._turn if of else threading.Lock()
 
     def fenced(self, token: int) -> Store:
         """The same database for the holder of a lease: each transaction that writes looks whether it still is."""
-        return Store(self.engine, self.name, token)
+        return Store(self.engine, self.name, token, self)
 
     @property
     def on_sqlite(self) -> bool:
@@ -88,10 +90,24 @@ class Store:
         Raises StoreUnavailable, or StoreFull, for everything the database says no to; Deposed behind a fence that
         has fallen.
         """
-        with self._connected(writes=True) as connection, connection.begin():
+        with self._in_turn(), self._connected(writes=True) as connection, connection.begin():
             if self.fence is not None:
                 self._check(connection, self.fence)
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """SQLite has one writer, and who finds it taken sleeps up to a tenth of a second before it looks again: this
+        process' own writers wait for each other instead, and none longer than it must."""
+        if not self.on_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise StoreUnavailable(f"{self.name}: another write takes longer than {BUSY_SECONDS} s; try again")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _check(self, connection: sa.Connection, fence: int) -> None:
         """Nobody takes the lease between this and the commit: whoever would waits for the row."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,28 @@ def test_what_is_old_goes_a_part_at_a_time(store: Store, monkeypatch: pytest.Mon
     assert store.forget(table, table.c.received_ns <= 25) == 25
     assert store.forget(table, table.c.received_ns <= 25) == 0
     assert [row.epoch for row in reports.recent_reports(store, 0)] == list(range(26, 36))
+
+
+def test_writers_of_one_process_wait_for_each_other_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/prober.sqlite"
+    schema.upgrade(url)
+    opened, waited = open_store(url), list[float]()
+
+    def write() -> None:
+        began = time.monotonic()
+        with opened.begin():
+            waited.append(time.monotonic() - began)
+
+    with opened.begin():
+        other = threading.Thread(target=write)
+        other.start()
+        time.sleep(0.15)  # by now SQLite's own wait would sleep for 25 ms and more between two looks
+        assert waited == []
+    other.join()
+    assert 0.1 < waited[0] < 1.0
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.01)
+    with opened.begin(), pytest.raises(StoreUnavailable, match="another write takes longer than 0.01 s; try again"):
+        opened.fenced(1).begin().__enter__()
+    opened.close()
