@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from prober.errors import ProberError, Refused
 from prober.store.engine import Store
-from prober.store.tokens import Token, add_token, get_token, good_tokens, revoke_token
+from prober.store.tokens import Token, add_token, get_token, good_tokens, list_tokens, revoke_token
 
 RANKS = {"none": 0, "monitor": 1, "viewer": 2, "operator": 3, "admin": 4}
 """What each role may includes what the ones before it may."""
@@ -76,7 +76,14 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _named(token: str) -> str:
+    """Its id and its secret's hash, as the database has them; of what is no token another hash."""
+    token_id, dot, secret = token.removeprefix(PREFIX).partition(".")
+    return f"{token_id}.{_hash(secret)}" if dot and token.startswith(PREFIX) else _hash(token)
+
+
 _remembered: WeakKeyDictionary[Store, dict[str, tuple[float, Identity]]] = WeakKeyDictionary()
+_lists: WeakKeyDictionary[Store, tuple[float, dict[str, Identity]]] = WeakKeyDictionary()
 
 
 def who(store: Store, token: str, now: float | None = None) -> Identity | None:
@@ -85,18 +92,32 @@ def who(store: Store, token: str, now: float | None = None) -> Identity | None:
     Takes as long for a wrong secret as for an unknown id. Raises StoreUnavailable.
     """
     now = time.monotonic() if now is None else now
-    known, name = _remembered.setdefault(store, {}), _hash(token)
+    known, name = _remembered.setdefault(store, {}), _named(token)
     until, identity = known.get(name, (0.0, None))
     if identity is not None and until <= now:
         _renew(store, known, now)
         _, identity = known.get(name, (0.0, None))
     if identity is None:
-        identity = _look_up(store, token)
+        listed_at, listed = _listed(store, now)
+        identity = listed.get(name)
+        until = (now if identity is None else listed_at) + REMEMBERED_SECONDS
+        identity = identity or _look_up(store, token)
         if identity is not None:
             while len(known) >= REMEMBERED_TOKENS:
                 known.pop(next(iter(known)))
-            known[name] = (now + REMEMBERED_SECONDS, identity)
+            known[name] = (until, identity)
     return identity
+
+
+def _listed(store: Store, now: float) -> tuple[float, dict[str, Identity]]:
+    """Whose the good tokens are, by their hashes with the id, and when they were read: a fleet that comes back after a
+    restart must not make a look for each. One that is not among them is looked up by itself."""
+    at, found = _lists.get(store, (float("-inf"), {}))
+    if not 0.0 <= now - at < REMEMBERED_SECONDS:
+        good = (one for one in list_tokens(store) if one.revoked_ns is None)
+        at, found = now, {f"{one.id}.{one.hash}": Identity(one.role, one.agent, one.zone, one.id) for one in good}
+        _lists[store] = at, found
+    return at, found
 
 
 def _renew(store: Store, known: dict[str, tuple[float, Identity]], now: float) -> None:
@@ -146,3 +167,4 @@ def revoke(store: Store, token_id: str, now_ns: int = 0) -> None:
     if not revoke_token(store, token_id, now_ns or time.time_ns()):
         raise Refused(f"there is no token {token_id[:40]!r} that could be revoked; see: prober token list")
     _remembered.pop(store, None)
+    _lists.pop(store, None)

@@ -73,7 +73,7 @@ class Centre:
         self.spans = Spans(settings.otlp_endpoint, __version__)
         self.asked = Runs(store, self.desk, self.behind, self.errands, self.now, self.wall)
         self.runs = self.asked.known
-        self.numbers: dict[str, int] = {}
+        self.numbers = keeper.numbers(store, targets)
         self.keys = keeper.keys(store)
         self.changed, self.ending = asyncio.Event(), False
         self.reload_ok, self.reloaded = True, time.time()

@@ -59,6 +59,12 @@ def number(store: Store, agent: str, zone: str) -> int:
     return fleet.agent_number(store, agent, zone)
 
 
+def numbers(store: Store, targets: Targets) -> dict[str, int]:
+    """The numbers of all that had one where they are declared now."""
+    given = fleet.agent_numbers(store)
+    return {one.name: given[one.name, one.zone] for one in targets.agents if (one.name, one.zone) in given}
+
+
 def _longest(targets: Targets) -> float:
     return max([MINUTES_KEPT, *(one.window for one in targets.objectives)])
 

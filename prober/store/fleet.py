@@ -69,6 +69,12 @@ def agent_number(store: Store, name: str, zone: str, now_ns: int = 0) -> int:
     return number
 
 
+def agent_numbers(store: Store) -> dict[tuple[str, str], int]:
+    """The numbers that were given, by name and zone."""
+    with store.read() as connection:
+        return {(row.name, row.zone): row.number for row in connection.execute(sa.select(agents))}
+
+
 def _lowest_free(taken: set[int], name: str) -> int:
     free = next((number for number in range(AGENTS) if number not in taken), None)
     if free is None:

@@ -100,6 +100,26 @@ def test_a_token_revoked_by_another_process_is_refused_within_seconds(store: Sto
     assert who(store, token, now=105.0) is None
 
 
+def test_a_fleet_that_comes_back_is_looked_up_with_one_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [create(store, agent=f"node{n}", zone="nodes") for n in range(3)]
+    looks = []
+    monkeypatch.setattr(access, "list_tokens", lambda of: looks.append(1) or tokens.list_tokens(of))
+    assert [who(store, token, now=100.0 + n).agent for n, token in enumerate(made)] == ["node0", "node1", "node2"]
+    assert looks == [1]
+    assert who(store, made[0] + "a", now=103.0) is None and who(store, made[0].partition(".")[2], now=103.0) is None
+    assert who(store, late := create(store, "viewer"), now=104.0) == Identity(
+        "viewer", token_id=late.removeprefix("prb_").partition(".")[0]
+    ), "one made since is looked up by itself"
+
+
+def test_a_token_that_was_listed_and_revoked_elsewhere_is_refused_within_seconds(store: Store) -> None:
+    first, second = create(store, "viewer"), create(store, "viewer")
+    assert who(store, first, now=100.0) is not None
+    tokens.revoke_token(store, second.removeprefix("prb_").partition(".")[0], 1)
+    assert who(store, second, now=104.9) is not None
+    assert who(store, second, now=105.0) is None
+
+
 def test_a_thousand_tokens_are_looked_up_again_with_one_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [create(store, "viewer") for _ in range(3)]
     found = [who(store, token, now=100.0 + later) for later, token in enumerate(made)]

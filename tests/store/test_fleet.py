@@ -11,7 +11,7 @@ from prober.errors import CannotMeasure
 from prober.probe import AGENTS
 from prober.store import tables
 from prober.store.engine import Store
-from prober.store.fleet import agent_number, keys, rotate, rotated_ns
+from prober.store.fleet import agent_number, agent_numbers, keys, rotate, rotated_ns
 
 
 def test_the_first_call_makes_the_key_and_later_ones_read_it(store: Store) -> None:
@@ -41,6 +41,7 @@ def test_a_rotated_key_is_kept_as_the_one_before(store: Store) -> None:
 def test_an_agent_keeps_its_number_wherever_it_moves(store: Store) -> None:
     assert [agent_number(store, name, "nodes") for name in ("node1", "node2", "node1")] == [0, 1, 0]
     assert agent_number(store, "node1", "elsewhere") == 0
+    assert agent_numbers(store) == {("node1", "elsewhere"): 0, ("node2", "nodes"): 1}
     with store.read() as connection:
         moved = sa.select(tables.agents.c.zone).where(tables.agents.c.name == "node1")
         assert connection.execute(moved).scalar_one() == "elsewhere"
