@@ -51,6 +51,8 @@ class Told:
 
     kept: Oracle = field(default_factory=Oracle)
     latencies: list[float] = field(default_factory=list)
+    joining: list[float] = field(default_factory=list)
+    """The latencies of those that were taken before all had joined."""
     probes: int = 0
     failed: int = 0
     twice: int = 0
@@ -78,22 +80,25 @@ class Fleet:
         self.told, self.chance, self.dice = Told(), random.Random(seed), np.random.default_rng(seed)  # noqa: S311  # dice
         self.names = [f"target{number}" for number in range(targets)]
         self.counters = counters.read()
-        self.ending = False
+        self.closing = self.ending = False
         self.members = [Member(self, name, number, token) for number, (name, token) in enumerate(tokens.items())]
 
     async def play(self, joining: float, seconds: float, patience: float) -> float:
-        """All agents join within `joining` seconds; `seconds` later they make no more reports. How long it then takes
-        until all are acknowledged, `patience` at most. What a report took while they joined is left out."""
+        """All agents join within `joining` seconds; from `seconds` later on each ends with its next report, when that
+        is due. How long it takes after the last one until all are acknowledged, `patience` at most.
+
+        What a report took while they joined is kept apart."""
         loop = asyncio.get_running_loop()
         for number, member in enumerate(self.members):
             loop.call_later(joining * number / len(self.members), member.begin)
         await asyncio.sleep(joining)
         while not all(member.joined for member in self.members):
             await asyncio.sleep(0.1)
-        self.told.latencies.clear()
+        self.told.joining, self.told.latencies = self.told.latencies, []
         await asyncio.sleep(seconds)
-        for member in self.members:
-            member.last()
+        self.closing = True
+        while not all(member.ended for member in self.members):
+            await asyncio.sleep(0.02)
         began = time.monotonic()
         while self.backlog() and time.monotonic() - began < patience:
             await asyncio.sleep(0.02)
@@ -118,13 +123,13 @@ class Member(asyncio.Protocol):
     def __init__(self, fleet: Fleet, name: str, number: int, token: str) -> None:
         self.fleet, self.name, self.number = fleet, name, number
         self.epoch, self.sequence, self.wrong_ns = 1, count(1), (number % 3 - 1) * HOUR_NS
-        self.report_every, self.whole, self.holds, self.joined = FIRST, 1, "", False
+        self.report_every, self.whole, self.holds = FIRST, 1, ""
+        self.joined = self.ended = False
         self.waiting: deque[Due] = deque()
         self.asked: list[Question] = []
         self.transport: asyncio.Transport | None = None
         self._heard = bytearray()
         self._posted = False
-        self._timer: asyncio.TimerHandle | None = None
         self.began_ns = self.covered_ns = self._serial = 0
         self._head = (
             f"POST {PATH} HTTP/1.1\r\nHost: {fleet.address[0]}:{fleet.address[1]}\r\nAccept: */*\r\n"
@@ -150,16 +155,11 @@ class Member(asyncio.Protocol):
         self._connect()
         self._close_report()
 
-    def last(self) -> None:
-        """What came since the last report, and no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self.waiting.append(self._made(time.time_ns()))
-        self._post()
-
     def _close_report(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self.report_every, self._close_report)
-        if not self.waiting or time.time_ns() - self.covered_ns >= CROWDED * 1e9:
+        self.ended = self.fleet.closing
+        if not self.ended:
+            asyncio.get_running_loop().call_later(self.report_every, self._close_report)
+        if self.ended or not self.waiting or time.time_ns() - self.covered_ns >= CROWDED * 1e9:
             self.waiting.append(self._made(time.time_ns()))
             self._post()
 

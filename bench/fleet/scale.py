@@ -68,6 +68,11 @@ class Scale:
         return float(np.percentile(self.told.latencies, 100 * share)) * 1e3
 
     @property
+    def joining(self) -> float:
+        """Milliseconds: p99 of the reports that were taken before every agent had its plan."""
+        return float(np.percentile(self.told.joining or [0.0], 99)) * 1e3
+
+    @property
     def ok(self) -> bool:
         keeps_up = self.rate >= KEEPS_UP * self.agents * self.targets / self.every and not self.backlog
         return keeps_up and self.percentile(0.99) <= P99_MS and self.mib <= MIB and not self.lost and not self.doubled
@@ -85,7 +90,8 @@ class Scale:
         return (
             f"{len(told.kept.acknowledged):,} reports ({told.twice} posted twice), {told.probes:,} probes "
             f"({told.failed} failed), {self.stored:,} counted; p50 {self.percentile(0.5):.1f} ms, "
-            f"max {self.percentile(1.0):.0f} ms; refused {told.kept.refused}, {told.made_up} reports of them taken; "
+            f"max {self.percentile(1.0):.0f} ms, p99 while they joined {self.joining:.0f} ms; "
+            f"refused {told.kept.refused}, {told.made_up} reports of them taken; "
             f"{self.backlog} left after {self.drain:.1f} s; controller {self.core:.2f} cores, fleet {self.own:.2f}"
         )
 
