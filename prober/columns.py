@@ -7,7 +7,9 @@ a `Cell` with all that is known of it, and numbers again when it has been well f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from itertools import pairwise
 from math import isnan
 from statistics import median
 from typing import Any
@@ -245,17 +247,20 @@ class Columns(Matrix):
         count = int(np.count_nonzero(where))
         if count <= LISTED:
             return self.document(now, at, self.select(sources, targets))
-        told = self.codes(now).codes
-        failing = [one for one in self.held.values() if where[self.place((one.source, one.target))]]
-        failing = sorted((one for one in failing if one.verdict(now).label != Label.HEALTHY), key=_unknown_last(now))
-        late = np.argwhere(where & self.plain & self.stale(now))[: max(0, WORST - len(failing))]
-        listed = [*failing, *(self.look(int(row), int(column)) for row, column in late)][:WORST]
-        rest = np.bincount(told[where], minlength=len(LABELS)) - np.bincount(
-            [LABELS.index(one.verdict(now).label) for one in listed], minlength=len(LABELS)
-        )
+        held = [one for one in self.held.values() if where[self.place((one.source, one.target))]]
+        failing = [one for one in held if one.verdict(now).label != Label.HEALTHY]
+        plain = where & self.plain
+        stale = plain & self.stale(now)
+        late = zip(*np.unravel_index(np.flatnonzero(stale)[: max(0, WORST - len(failing))], stale.shape), strict=True)
+        listed = sorted(failing, key=_unknown_last(now))
+        listed = [*listed, *(self.look(int(row), int(column)) for row, column in late)][:WORST]
+        unknown = int(np.count_nonzero(stale))
+        rest = Counter({Label.UNKNOWN: unknown, Label.HEALTHY: int(np.count_nonzero(plain)) - unknown})
+        rest.update(one.verdict(now).label for one in held)
+        rest.subtract(one.verdict(now).label for one in listed)
         return {
             **self.document(now, at, listed), "sources": self._named(where, 0), "targets": self._named(where, 1),
-            "left_out": {LABELS[code].value: int(n) for code, n in enumerate(rest) if n},
+            "left_out": {label.value: rest[label] for label in LABELS if rest[label]},
         }  # fmt: skip
 
     def _named(self, where: Batch, axis: int) -> list[str]:
@@ -264,8 +269,10 @@ class Columns(Matrix):
 
     def codes(self, now: float) -> Codes:
         """Every cell's label as a number."""
-        codes = np.where(self.stale(now), *(np.uint8(LABELS.index(one)) for one in (Label.UNKNOWN, Label.HEALTHY)))
-        codes[~self.declared] = NOT_DECLARED
+        unknown, healthy = (LABELS.index(one) for one in (Label.UNKNOWN, Label.HEALTHY))
+        codes = np.full(self.declared.shape, healthy, np.uint8)
+        np.putmask(codes, self.stale(now), unknown)
+        np.putmask(codes, ~self.declared, NOT_DECLARED)
         for key, cell in self.held.items():
             codes[self.place(key)] = LABELS.index(cell.verdict(now).label)
         return Codes(self.sources, self.targets, codes)
@@ -352,8 +359,10 @@ def _starts(zones: list[str]) -> dict[int, str]:
 def _blocks(
     ufunc: np.ufunc, values: Batch, rows: dict[int, str], columns: dict[int, str], kind: type | None = None
 ) -> Batch:
-    """Each rectangle of zones as one number."""
-    return ufunc.reduceat(ufunc.reduceat(values, list(rows), axis=0, dtype=kind), list(columns), axis=1)
+    """Each rectangle of zones as one number: rows first, which lie in one piece and are summed several at a time."""
+    bounds = [*rows, len(values)]
+    by_row = [ufunc.reduce(values[first:end], axis=0, dtype=kind) for first, end in pairwise(bounds)]
+    return ufunc.reduceat(np.stack(by_row), list(columns), axis=1)
 
 
 def _age(now: float, newest: float) -> float:
