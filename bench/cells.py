@@ -7,9 +7,9 @@ and is asked for the same by instant queries.
 
 from __future__ import annotations
 
-import asyncio
 import http.server
 import json
+import select
 import socket
 import statistics
 import subprocess
@@ -35,6 +35,8 @@ from prober.report import LANE, OUTCOME, Report, encode, lane
 SIDE, ZONES, FAILING = 1000, 10, 10
 ASKED = 2000
 """Status answers a second."""
+PATIENCE = 10.0
+"""Seconds for which an answer is waited."""
 STATUS = "/status/all-to-all"
 WHOLE, BY_ZONE = "prober_cell_state", "count by (source_zone, target_zone, label) (prober_cell_state)"
 
@@ -107,26 +109,51 @@ def p99(taken: list[float]) -> float:
     return statistics.quantiles(taken, n=100)[98] if len(taken) > 1 else taken[0]
 
 
-async def paced(path_of_socket: str, path: str, rate: int, seconds: float, connections: int = 16) -> list[float]:
-    """Milliseconds of each answer, so many asked a second over kept connections, late ones not forgiven."""
-    taken: list[float] = []
+def paced(path_of_socket: str, path: str, rate: int, seconds: float, connections: int = 16) -> list[float]:
+    """Milliseconds of each answer, so many asked a second over kept connections, late ones not forgiven: an answer's
+    time runs from when it was to be asked for, also where it waits for a connection.
+
+    By select(), whose timeout counts microseconds: an event loop's counts milliseconds, and asks that much late.
+    """
     request = f"GET {path} HTTP/1.1\r\nHost: prober\r\n\r\n".encode()
-    begin = time.perf_counter() + 0.2
-
-    async def one(offset: int) -> None:
-        reader, writer = await asyncio.open_unix_connection(path_of_socket)
-        for number in range(offset, int(rate * seconds), connections):
-            due = begin + number / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-            await reader.readexactly(length)
-            taken.append((time.perf_counter() - due) * 1e3)
-        writer.close()
-
-    await asyncio.gather(*(one(offset) for offset in range(connections)))
+    with ExitStack() as stack:
+        idle = [_connected(path_of_socket, stack) for _ in range(connections)]
+        asked: dict[socket.socket, tuple[float, bytes]] = {}
+        taken, number, total, begin = list[float](), 0, int(rate * seconds), time.perf_counter() + 0.2
+        while len(taken) < total:
+            while number < total and idle and begin + number / rate <= time.perf_counter():
+                one = idle.pop()
+                asked[one] = begin + number / rate, b""
+                one.sendall(request)
+                number += 1
+            rest = begin + number / rate - time.perf_counter() if number < total and idle else PATIENCE
+            for one in select.select(list(asked), [], [], max(0.0, rest))[0]:
+                due, heard = asked[one]
+                asked[one] = due, heard + one.recv(65536)
+                if _is_whole(asked[one][1]):
+                    taken.append((time.perf_counter() - due) * 1e3)
+                    del asked[one]
+                    idle.append(one)
     return taken
+
+
+def _connected(path: str, stack: ExitStack) -> socket.socket:
+    one = stack.enter_context(socket.socket(socket.AF_UNIX))
+    one.settimeout(PATIENCE)
+    one.connect(path)
+    return one
+
+
+def _is_whole(answer: bytes) -> bool:
+    """Whether an answer is there to its end; raises where it is no status, or the connection was closed."""
+    head, ended, body = answer.partition(b"\r\n\r\n")
+    if not answer.startswith(b"HTTP/1.1 "[: len(answer)]) or not answer:
+        raise RuntimeError(f"no status was answered: {answer[:200]!r}")
+    if not ended:
+        return False
+    if head.split()[1] not in (b"200", b"503"):
+        raise RuntimeError(f"no status was answered: {answer[:200]!r}")
+    return len(body) >= int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
 
 
 def exposition(side: int) -> bytes:
@@ -217,8 +244,9 @@ def cells(rounds: int, quick: bool) -> list[Figure]:
         client = stack.enter_context(httpx.Client(transport=transport, base_url="http://prober", timeout=60))
         fill(client, made, side)
         _check(client, side)
+        status = [p99(paced(path, STATUS, ASKED, 5.0)) for _ in range(rounds)]
         query = stack.enter_context(prometheus(folder, side))
-        return list(_measured(client, path, query, rounds, times))
+        return list(_measured(client, status, query, rounds, times))
 
 
 def _check(client: httpx.Client, side: int) -> None:
@@ -233,12 +261,14 @@ def _check(client: httpx.Client, side: int) -> None:
 
 
 def _measured(
-    client: httpx.Client, path: str, query: Callable[[str], None], rounds: int, times: int
+    client: httpx.Client, status: list[float], query: Callable[[str], None], rounds: int, times: int
 ) -> Iterator[Figure]:
+    """`status`: p99 of each round, measured before a Prometheus that takes in a million series had the processors."""
+
     def get(what: str) -> Callable[[], None]:
         return lambda: client.get(what).raise_for_status() and None
 
-    samples: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {"status": status}
     for _ in range(rounds):
         for name, ask, count in (
             ("whole", get("/api/v1/matrix/compact"), times), ("zones", get("/api/v1/matrix/zones"), times),
@@ -247,7 +277,6 @@ def _measured(
             taken = latencies(ask, count)
             samples.setdefault(name, []).append(p99(taken))
             samples.setdefault(f"{name} median", []).append(statistics.median(taken))
-        samples.setdefault("status", []).append(p99(asyncio.run(paced(path, STATUS, ASKED, 5.0))))
     for work, side, limit in (
         ("a matrix of 10⁶ cells, whole, compact", "whole", 100.0),
         ("a matrix of 10⁶ cells, zone x zone", "zones", 20.0),
