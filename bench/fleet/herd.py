@@ -24,7 +24,7 @@ from bench.fleet.simulated import HOUR_NS
 from prober import probe, segment
 from prober.agent.uplink import PATH
 from prober.handshake import State
-from prober.host import counters
+from prober.host.counters import Counters
 from prober.probe import Kind
 from prober.report import LANE, OUTCOME, PLAN, Orders, Question, Report, Route, decode_orders, encode
 from prober.segment import IN, OUT, Batch
@@ -79,7 +79,7 @@ class Fleet:
         self.address, self.every, self.targets = address, every, targets
         self.told, self.chance, self.dice = Told(), random.Random(seed), np.random.default_rng(seed)  # noqa: S311  # dice
         self.names = [f"target{number}" for number in range(targets)]
-        self.counters = counters.read()
+        self.counters = Counters().read()
         self.closing = self.ending = False
         self.members = [Member(self, name, number, token) for number, (name, token) in enumerate(tokens.items())]
 

@@ -12,7 +12,7 @@ from children import Sealed
 from dialling import DUAL, dial
 
 from prober.errors import CannotMeasure
-from prober.host import counters
+from prober.host.counters import Counters
 from prober.lab import namespaces
 from prober.lab.processes import Children, listener
 from prober.lab.topology import Lab
@@ -109,9 +109,9 @@ def test_a_full_listener_answers_nobody_and_counts_it(sealed_child: Sealed) -> N
     def live() -> tuple[list[str], int]:
         with Lab(DUAL) as lab:
             lab.run({"node": ["listen 8080 full"]})
-            before = namespaces.inside(lab.namespaces["node"], counters.read)["TcpExtListenOverflows"]
+            before = namespaces.inside(lab.namespaces["node"], lambda: Counters().read())["TcpExtListenOverflows"]
             how = dial(lab, [("caller", "198.18.2.4", 8080), ("caller", "198.18.2.4", 80)])
-            after = namespaces.inside(lab.namespaces["node"], counters.read)["TcpExtListenOverflows"]
+            after = namespaces.inside(lab.namespaces["node"], lambda: Counters().read())["TcpExtListenOverflows"]
             lab.run({"node": ["close 8080"]})
             return [*how, *dial(lab, [("caller", "198.18.2.4", 8080)])], after - before
 
