@@ -27,6 +27,7 @@ translated     probes to which a NAT gave another source port, as one tap saw th
 handshake      the transition table: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns
+relay          a report that a peer hands in: signed by its own agent, acknowledged as only the controller can
 observation    both ends of one probe: each place seen, not seen while watched, or not watched
 vantage        what one agent said of its own watching: covered when, silent since when, counters
 joiner         reports in, observations out, joined by the probe's identity and never by a clock

@@ -17,6 +17,7 @@ from prober import rotation
 from prober.declared import ALL, Allowed, Names, Policy, Probe, forbidden
 from prober.document import Mapping, Node
 from prober.fields import Item, Log, nearest, span
+from prober.probe import PORTS
 from prober.segment import Address, Network
 
 
@@ -109,6 +110,7 @@ def check(sheet: Sheet) -> None:
     _agents(sheet)
     _targets(sheet)
     _doors(sheet)
+    _relays(sheet)
     _probes(sheet)
     _objectives(sheet)
     _pools(sheet)
@@ -219,6 +221,26 @@ def _doors(sheet: Sheet) -> None:
         if there is not node:
             what = f"{address} port {port} is already the target {name}, at line {there.line}"
             sheet.log.add(node, what, "keep one of the two names; a group gives a second one")
+
+
+def _relays(sheet: Sheet) -> None:
+    """A relay needs a port of its own: two programs can't listen on one, and the probes' own ports answer nothing."""
+    dialled = {
+        (item.values["address"], item.values["port"]): item.values.get("name", "")
+        for item in sheet.section("targets")
+        if item.values.get("address") and item.values.get("port")
+    }
+    for item in sheet.section("agents"):
+        port, here = item.values.get("relay"), item.at("relay")
+        if not port:
+            continue
+        taken = (dialled[one, port] for one in item.values.get("addresses", ()) if (one, port) in dialled)
+        if port == item.values.get("listen"):
+            sheet.log.add(here, f"port {port} is its listen too", "give the relay a port of its own")
+        elif port in PORTS:
+            sheet.log.add(here, f"port {port} is a source port of probes", f"write one below {min(PORTS)}")
+        elif (target := next(taken, None)) is not None:
+            sheet.log.add(here, f"port {port} is that of target {target}", "give the relay a port of its own")
 
 
 def _in_zone(sheet: Sheet, item: Item, places: list[Node], addresses: tuple[Address, ...]) -> None:

@@ -30,13 +30,15 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A vantage point. ``pods`` are the pod blocks it can tap; ``listen`` the TCP port of its own responder."""
+    """A vantage point. ``pods`` are the pod blocks it can tap; ``listen`` the TCP port of its own responder, ``relay``
+    that on which it takes other agents' reports for the controller."""
 
     name: str
     zone: str
     addresses: tuple[Address, ...]
     pods: tuple[Network, ...] = ()
     listen: int | None = None
+    relay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

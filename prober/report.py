@@ -160,7 +160,7 @@ class Report(msgspec.Struct):
 
     ``clock_ns`` is what the agent's clock showed when this was written, and ``age_ns`` how long ago that is, by a
     clock that nobody sets. ``live`` is false for what waited long, or for what a process told that has ended: it is
-    counted and kept, and says nothing of now.
+    counted and kept, and says nothing of now. ``via`` is the peer through which it comes, '' where it needs none.
     """
 
     agent: str
@@ -183,6 +183,7 @@ class Report(msgspec.Struct):
     gaps: Annotated[list[Gap], msgspec.Meta(max_length=MOST_NAMES)] = []
     held: Held = Held()
     halfopen: Annotated[list[HalfOpen], msgspec.Meta(max_length=MOST_NAMES)] = []
+    via: Annotated[str, msgspec.Meta(max_length=253)] = ""
     age_ns: int = 0
     live: bool = True  # these two stay the last ones: `aged` relies on it
 
@@ -235,6 +236,8 @@ class Plan(msgspec.Struct, frozen=True):
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
     Of complete handshakes one of ``whole`` is told with all that was seen of it (`probe.is_whole`), of the others the
     prober's outcome alone.
+    ``relay`` is the TCP port on which it takes others' reports for the controller (0: none). Through ``relays``, a name,
+    an address and a port each, its own may go while its way to the controller is broken, signed with ``relay_key``.
     """
 
     version: str
@@ -249,6 +252,9 @@ class Plan(msgspec.Struct, frozen=True):
     expires_after: float = 600.0
     connects: bool = False
     whole: int = 1
+    relay: int = 0
+    relays: list[tuple[str, str, int]] = []
+    relay_key: bytes = b""
 
 
 class Orders(msgspec.Struct):

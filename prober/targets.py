@@ -87,6 +87,7 @@ AGENT = {
     "addresses": Field(list_of(ADDRESS, "addresses", 1), "its own addresses, such as [10.19.0.4]", required=True),
     "pods": Field(_NETWORKS, "the pod blocks on its node", default=()),
     "listen": Field(PORT, "the TCP port of its own responder; the agent is then a target too"),
+    "relay": Field(PORT, "the TCP port on which it takes the reports of agents that can't reach the controller"),
 }
 TARGET = {
     "name": Field(NAME, "how from and to call it", required=True),

@@ -81,8 +81,10 @@ def unsound(plan: Plan) -> str | None:
         return f"{plan.syns_per_second} SYNs a second for {plan.expires_after} s make no sense"
     if not (0 <= plan.listen <= 65535 and 0 <= plan.number < 4096):
         return f"port {plan.listen} or number {plan.number} does not fit"
+    if not 0 <= plan.relay <= 65535 or any(not 1 <= port <= 65535 for _, _, port in plan.relays):
+        return "a port of its relays does not fit"
     try:
-        for address in plan.addresses:
+        for address in (*plan.addresses, *(one[1] for one in plan.relays)):
             ipaddress.ip_address(address)
         for network in (*plan.pods, *(one[0] for one in plan.allow)):
             ipaddress.ip_network(network)

@@ -74,7 +74,7 @@ class Centre:
         self.asked = Runs(store, self.desk, self.behind, self.errands, self.now, self.wall)
         self.runs = self.asked.known
         self.numbers = keeper.numbers(store, targets)
-        self.keys = keeper.keys(store)
+        self.keys, self.relay_secret = keeper.keys(store), keeper.relay_secret(store)
         self.changed, self.ending = asyncio.Event(), False
         self.reload_ok, self.reloaded = True, time.time()
         self.reload_error = ""
@@ -82,7 +82,7 @@ class Centre:
         self._tasks: list[asyncio.Task[None]] = []
         self._told, self._ended = asyncio.Event(), threading.Event()
         self._turned = self.now()
-        self._plans = Plans()
+        self._plans = Plans(self.relay_secret)
 
     # -- clocks ---------------------------------------------------------------------------------------------
 

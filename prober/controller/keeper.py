@@ -54,6 +54,11 @@ def keys(store: Store) -> list[bytes]:
     return fleet.keys(store)
 
 
+def relay_secret(store: Store) -> bytes:
+    """From which the agents' keys for `prober.relay` are derived; made when first asked for."""
+    return fleet.relay_secret(store)
+
+
 def number(store: Store, agent: str, zone: str) -> int:
     """The agent's part of a probe's id, the same for ever."""
     return fleet.agent_number(store, agent, zone)

@@ -7,13 +7,14 @@ set of one-off tasks handed out with the next orders; its probes carry the run's
 from __future__ import annotations
 
 import hashlib
+import heapq
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from prober import rotation
+from prober import relay, rotation
 from prober.matrix import Matrix
 from prober.plan import Pair, askable, asked_by, select, tasks, whole
 from prober.report import OFTEN, Plan, Task, report_every
@@ -25,6 +26,8 @@ RUN_PATIENCE = 10.0
 FETCH_WITHIN = 3.0
 """Seconds within which a living agent has fetched its part of a run, beyond those between two of its reports; nobody
 waits longer for one that has not."""
+RELAYS = 8
+"""Peers at most through which an agent's reports may go."""
 
 
 @dataclass(slots=True)
@@ -137,19 +140,39 @@ class Continuous:
         ]
 
 
+def relays(targets: Targets, name: str) -> list[tuple[str, str, int]]:
+    """The peers through which this agent's reports may go, `RELAYS` at most: name, address, port.
+
+    Those of other zones first, for what cuts an agent off often cuts off its whole zone; and one of each zone before a
+    second of any, in an order of each agent's own, so that not all of a fleet lean on the same few.
+    """
+    own = targets.agent(name)
+    versions, in_turn, order = {one.version for one in own.addresses}, dict[str, int](), []
+    taking = [one for one in targets.agents if one.relay]
+    for peer in sorted(taking, key=lambda one: hashlib.sha256(f"{name}\0{one.name}".encode()).digest()):
+        address = next((one for one in peer.addresses if one.version in versions), None)
+        if peer.name == name or address is None or peer.relay is None:
+            continue
+        nth = in_turn[peer.zone] = in_turn.get(peer.zone, 0) + 1
+        order.append(((peer.zone == own.zone, nth), (peer.name, str(address), peer.relay)))
+    return [way for _, way in heapq.nsmallest(RELAYS, order, key=lambda one: one[0])]
+
+
 def plan_for(
     targets: Targets, name: str, number: int, keys: list[bytes], paused: bool = False,
-    continuous: Continuous | None = None,
+    continuous: Continuous | None = None, secret: bytes = b"",
 ) -> Plan:  # fmt: skip
-    """What this agent does until it hears otherwise. `continuous`: of the same targets, for whoever makes many."""
+    """What this agent does until it hears otherwise. `continuous`: of the same targets, for whoever makes many;
+    `secret`: see `relay.key_of`."""
     agent = targets.agent(name)
-    policy = targets.policy
+    policy, ways = targets.policy, relays(targets, name) if secret else []
     plan = Plan(
         version="", number=number, keys=keys,
         allow=[(str(a.network), r.start, r.stop - 1) for a in policy.allow for r in a.ports],
         tasks=[] if paused else (continuous or Continuous(targets)).of(name),
         addresses=[str(a) for a in agent.addresses], pods=[str(n) for n in agent.pods], listen=agent.listen or 0,
         syns_per_second=policy.syns_per_second, connects=policy.experiments, whole=whole(targets),
+        relay=agent.relay or 0, relays=ways, relay_key=relay.key_of(secret, name) if ways else b"",
     )  # fmt: skip
     digest = hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest()[:16]
     return msgspec.structs.replace(plan, version=digest)
@@ -158,7 +181,8 @@ def plan_for(
 class Plans:
     """Which plan each agent is to go by. Only its version is kept: an agent that goes by it needs no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: bytes = b"") -> None:
+        self.secret = secret
         self._versions: dict[str, tuple[tuple[Targets, int, tuple[bytes, ...]], str]] = {}
         self._continuous: Continuous | None = None
 
@@ -172,6 +196,6 @@ class Plans:
             return holds, None
         if self._continuous is None or self._continuous.targets is not targets:
             self._continuous = Continuous(targets)
-        plan = plan_for(targets, agent, number, keys, continuous=self._continuous)
+        plan = plan_for(targets, agent, number, keys, continuous=self._continuous, secret=self.secret)
         self._versions[agent] = (source, plan.version)
         return plan.version, None if plan.version == holds else plan

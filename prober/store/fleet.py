@@ -13,6 +13,8 @@ from prober.store.tables import agents, fleet
 
 KEY_BYTES = 16
 """SipHash's key (`prober.probe.seal`)."""
+RELAY, RELAY_BYTES = "relay", 32
+"""The controllers' own secret (`relay_secret`)."""
 
 
 def keys(store: Store, now_ns: int = 0) -> list[bytes]:
@@ -38,6 +40,20 @@ def rotate(store: Store, now_ns: int) -> list[bytes]:
             row = store.insert(fleet).values(key=key, value=value)
             connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
     return list(fresh.values())
+
+
+def relay_secret(store: Store) -> bytes:
+    """From which every agent's key for `prober.relay` is derived: the controllers alone know it, and all the same one.
+    The first call makes it."""
+    with store.read() as connection:
+        found = _values(connection)
+    if RELAY not in found:
+        with store.begin() as connection:
+            store.alone(connection, fleet)
+            made = store.insert(fleet).values(key=RELAY, value=secrets.token_bytes(RELAY_BYTES))
+            connection.execute(made.on_conflict_do_nothing())
+            found = _values(connection)
+    return found[RELAY]
 
 
 def rotated_ns(store: Store) -> int | None:

@@ -210,7 +210,7 @@ fleet = Table(
     Column("value", LargeBinary, nullable=False),
 )
 """Secrets the agents share: ``current`` and ``previous`` (16 bytes each), ``rotated_at`` and ``counted_until`` (ASCII
-nanoseconds)."""
+nanoseconds); and one that no agent ever sees: ``relay`` (32 bytes)."""
 
 COUNTED = "counted_until"
 """The key of the place in the log up to which reports are in the objectives' minutes."""

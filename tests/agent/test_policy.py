@@ -75,6 +75,7 @@ def test_without_a_plan_nothing_is_probed() -> None:
         {"keys": []}, {"keys": [b"short"]}, {"syns_per_second": 0.0}, {"syns_per_second": math.nan},
         {"expires_after": 0.0}, {"expires_after": math.inf}, {"listen": 70_000}, {"number": 4096}, {"number": -1},
         {"addresses": ["10.19.0"]}, {"pods": ["10.4.76.34/8"]}, {"allow": [("everything", 1, 65535)]},
+        {"relay": 65_536}, {"relays": [("node1", "10.224.0.4", 0)]}, {"relays": [("node1", "node1", 7008)]},
     ],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_followed_is_unsound(wrong: dict[str, Any]) -> None:

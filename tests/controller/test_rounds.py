@@ -8,7 +8,7 @@ import pytest
 
 from bench.fleet.world import document
 from prober import rotation
-from prober.controller.rounds import FETCH_WITHIN, Plans, new_run, plan_for, run_parts
+from prober.controller.rounds import FETCH_WITHIN, RELAYS, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
 from prober.plan import tasks
 from prober.report import report_every
@@ -123,3 +123,39 @@ def test_an_agent_is_sent_its_plan_until_it_goes_by_it(declared: Targets) -> Non
     other, changed = plans.of(declared, "firewall", 1, [b"n" * 16, *keys], version)
     assert changed is not None and changed.version == other != version
     assert Plans().of(declared, "firewall", 1, keys, version) == (version, None), "a controller that has just begun"
+
+
+ZONES = "zones: [{name: a}, {name: b}, {name: c}]\nagents:\n"
+REST = "targets: [{name: web, zone: a, address: 10.9.0.1, port: 80}]\nprobes: [{from: all, to: web}]\n"
+POLICY = "policy: {allow: [{network: 10.0.0.0/8, ports: [80]}]}\n"
+
+
+def fleet(relays: str = "") -> Targets:
+    """Nine agents in each of three zones; those of one address family beside others."""
+    lines = [
+        f"  - {{name: {zone}{n}, zone: {zone}, addresses: [10.{at}.0.{n + 1}]{relays}}}\n"
+        for at, zone in enumerate("abc")
+        for n in range(9)
+    ]
+    six = f'  - {{name: six, zone: c, addresses: ["2001:db8::1"]{relays}}}\n'
+    return parse(ZONES + "".join(lines) + six + REST + POLICY)
+
+
+def test_reports_may_go_through_peers_of_other_zones_first_and_never_through_the_agent_itself() -> None:
+    taking = fleet(", relay: 7008")
+    plans = {one.name: plan_for(taking, one.name, 0, [], secret=b"s" * 32) for one in taking.agents}
+    for name in ("a0", "b3", "c8"):
+        plan = plans[name]
+        assert len(plan.relays) == RELAYS
+        zones = [peer[0] for peer, _, _ in plan.relays]
+        assert zones[0] != zones[1] and name[0] not in zones, "one of each zone before a second of any"
+        assert {port for _, _, port in plan.relays} == {plan.relay} == {7008}
+        assert ("six", "2001:db8::1", 7008) not in plan.relays, "it has no way to that address"
+    assert len({tuple(plan.relays) for plan in plans.values()}) == len(plans), "not all lean on the same few"
+    assert len({plan.relay_key for plan in plans.values()} - {b""}) == len(plans) - 1
+    assert plans["six"].relays == [] and plans["six"].relay_key == b""
+
+
+def test_where_nobody_takes_others_reports_no_key_is_handed_out() -> None:
+    plan = plan_for(fleet(), "a0", 0, [], secret=b"s" * 32)
+    assert (plan.relay, plan.relays, plan.relay_key) == (0, [], b"")

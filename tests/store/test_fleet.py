@@ -11,7 +11,7 @@ from prober.errors import CannotMeasure
 from prober.probe import AGENTS
 from prober.store import tables
 from prober.store.engine import Store
-from prober.store.fleet import agent_number, agent_numbers, keys, rotate, rotated_ns
+from prober.store.fleet import agent_number, agent_numbers, keys, relay_secret, rotate, rotated_ns
 
 
 def test_the_first_call_makes_the_key_and_later_ones_read_it(store: Store) -> None:
@@ -36,6 +36,15 @@ def test_a_rotated_key_is_kept_as_the_one_before(store: Store) -> None:
     assert keys(store) == second
     assert rotate(store, 8)[1] == second[0]
     assert rotated_ns(store) == 8
+
+
+def test_the_controllers_have_one_secret_that_is_no_key_of_the_fleet(store: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: relay_secret(store), range(8)))
+    (secret,) = found
+    assert len(secret) == 32
+    assert secret not in rotate(store, 7)
+    assert relay_secret(store) == secret, "a rotated key leaves it alone"
 
 
 def test_an_agent_keeps_its_number_wherever_it_moves(store: Store) -> None:
