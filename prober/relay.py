@@ -33,8 +33,8 @@ class Bundle(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True):
     """The controller's word on one bundle, by the SHA-256 of its body: it is on disk, or ``refused`` for good, and why.
 
-    ``report_every`` as in orders. ``plan_version`` names the plan by which this agent is to go: an agent that goes by it
-    may go on with it.
+    ``report_every`` as in orders. ``plan_version`` names the plan by which this agent is to go: where it goes by that
+    one, it may go on with it.
     """
 
     agent: Name

@@ -236,8 +236,8 @@ class Plan(msgspec.Struct, frozen=True):
     ``number`` is the agent's part of a probe's id. ``keys``: the fleet's current key first, then the one before.
     Of complete handshakes one of ``whole`` is told with all that was seen of it (`probe.is_whole`), of the others the
     prober's outcome alone.
-    ``relay`` is the TCP port on which it takes others' reports for the controller (0: none). Through ``relays``, a name,
-    an address and a port each, its own may go while its way to the controller is broken, signed with ``relay_key``.
+    ``relay`` is the TCP port on which it takes others' reports for the controller (0: none). Its own may go through
+    ``relays`` (name, address, port) while its way to the controller is broken, signed with ``relay_key``.
     """
 
     version: str

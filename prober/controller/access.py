@@ -15,7 +15,15 @@ from weakref import WeakKeyDictionary
 
 from prober.errors import ProberError, Refused
 from prober.store.engine import Store
-from prober.store.tokens import Token, add_token, get_token, good_tokens, list_tokens, revoke_token
+from prober.store.tokens import (
+    Token,
+    add_token,
+    agents_with_tokens,
+    get_token,
+    good_tokens,
+    list_tokens,
+    revoke_token,
+)
 
 RANKS = {"none": 0, "monitor": 1, "viewer": 2, "operator": 3, "admin": 4}
 """What each role may includes what the ones before it may."""
@@ -84,6 +92,7 @@ def _named(token: str) -> str:
 
 _remembered: WeakKeyDictionary[Store, dict[str, tuple[float, Identity]]] = WeakKeyDictionary()
 _lists: WeakKeyDictionary[Store, tuple[float, dict[str, Identity]]] = WeakKeyDictionary()
+_reporting: WeakKeyDictionary[Store, tuple[float, set[str]]] = WeakKeyDictionary()
 
 
 def who(store: Store, token: str, now: float | None = None) -> Identity | None:
@@ -141,6 +150,19 @@ def _look_up(store: Store, token: str) -> Identity | None:
     return Identity(found.role, found.agent, found.zone, found.id)
 
 
+def may_report(store: Store, agent: str, now: float | None = None) -> bool:
+    """Whether this agent has a token that is not revoked: what a peer hands in for it is as good as the agent is.
+
+    `now` is monotonic seconds. Raises StoreUnavailable.
+    """
+    now = time.monotonic() if now is None else now
+    until, names = _reporting.get(store, (0.0, set[str]()))
+    if until <= now or agent not in names:
+        names = agents_with_tokens(store)
+        _reporting[store] = (now + REMEMBERED_SECONDS, names)
+    return agent in names
+
+
 def identify(store: Store, token: str | None, anonymous: str, local: bool) -> Identity:
     """Who asks: by token, or as `anonymous` allows (``auto``: operator on this machine, monitor from elsewhere).
 
@@ -168,3 +190,4 @@ def revoke(store: Store, token_id: str, now_ns: int = 0) -> None:
         raise Refused(f"there is no token {token_id[:40]!r} that could be revoked; see: prober token list")
     _remembered.pop(store, None)
     _lists.pop(store, None)
+    _reporting.pop(store, None)

@@ -1,17 +1,23 @@
-"""What agents call: one route. A report in, orders out, both msgpack."""
+"""What agents call: a report in, orders out; and what they hand in for others, receipts out. All msgpack."""
 
 from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
+from prober import relay
+from prober.controller import access
+from prober.controller.centre import Centre
 from prober.controller.doors import caller, centre_of
 from prober.controller.errands import Errand
 from prober.controller.intake import LIMIT
+from prober.controller.stranger import NoReport
 from prober.errors import Refused
-from prober.report import LANE, PLAN, encode
+from prober.relay import Bundle
+from prober.report import LANE, PLAN, encode, report_every
 
 SLOWEST = 20.0
 """Seconds that a body may take to come: whoever drips it holds room that others need."""
@@ -22,7 +28,40 @@ router = APIRouter(include_in_schema=False)
 @router.post("/agent/v1/reports")
 async def report(request: Request) -> Response:
     """Answers when the report is on disk."""
-    centre = centre_of(request)
+    centre, agent = centre_of(request), _agent(request)
+    number = _number(centre, agent)
+    live = request.headers.get(LANE, "live") == "live"
+    with centre.intake.admitted(agent, told_size(request, LIMIT), live):
+        body = await read_body(request, LIMIT)
+        taken = await centre.intake.take(body, agent, number, int(centre.wall() * 1e9))
+        work = await centre.errands.fetch(*taken) if taken.report.live else Errand()
+    orders = centre.orders(taken.report, work, request.headers.get(PLAN, ""))
+    return Response(encode(orders), media_type="application/msgpack")
+
+
+@router.post("/agent/v1/relayed")
+async def relayed(request: Request) -> Response:
+    """A peer hands in another agent's report: the same intake, and a receipt that none but this agent believes.
+
+    Orders do not go this way: they hold the fleet's keys, and the peer hands on what it can read.
+    """
+    centre, peer = centre_of(request), _agent(request)
+    with centre.intake.admitted(f"{peer}, for others", told_size(request, relay.MOST), True):
+        bundle = _bundle(await read_body(request, relay.MOST))
+        key, number = _key(centre, bundle, peer), _number(centre, bundle.agent)
+        refused = ""
+        try:
+            await centre.intake.take(bundle.body, bundle.agent, number, int(centre.wall() * 1e9))
+        except NoReport as error:
+            refused = str(error)[:500]
+    declared = centre.desk.targets
+    version = centre.plans.version(declared, bundle.agent, number, centre.keys)
+    receipt = relay.acknowledge(bundle, key, report_every(len(declared.agents)), version, refused)
+    return Response(relay.encode(receipt), media_type="application/msgpack")
+
+
+def _agent(request: Request) -> str:
+    """The agent that calls, whose body comes as it is."""
     identity = caller(request)
     if identity.role != "agent" or identity.agent is None:
         raise HTTPException(
@@ -30,17 +69,31 @@ async def report(request: Request) -> Response:
         )
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(415, "a report comes as it is: no Content-Encoding is taken")
+    return identity.agent
+
+
+def _number(centre: Centre, agent: str) -> int:
     try:
-        number = centre.number(identity.agent)
+        return centre.number(agent)
     except Refused as error:
         raise HTTPException(403, str(error)) from None
-    live = request.headers.get(LANE, "live") == "live"
-    with centre.intake.admitted(identity.agent, told_size(request, LIMIT), live):
-        body = await read_body(request, LIMIT)
-        taken = await centre.intake.take(body, identity.agent, number, int(centre.wall() * 1e9))
-        work = await centre.errands.fetch(*taken) if taken.report.live else Errand()
-    orders = centre.orders(taken.report, work, request.headers.get(PLAN, ""))
-    return Response(encode(orders), media_type="application/msgpack")
+
+
+def _bundle(body: bytes) -> Bundle:
+    try:
+        bundle = relay.decode_bundle(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise HTTPException(400, f"this is no bundle: {error}") from None
+    if len(bundle.body) > LIMIT:
+        raise HTTPException(413, f"a report may have at most {LIMIT} bytes")
+    return bundle
+
+
+def _key(centre: Centre, bundle: Bundle, peer: str) -> bytes:
+    key = centre.detours.key(bundle, peer, lambda agent: access.may_report(centre.store, agent))
+    if key is None:
+        raise HTTPException(403, f"{bundle.agent[:80]!r} has not signed this report, or may not report any more")
+    return key
 
 
 def told_size(request: Request, limit: int) -> int:

@@ -23,6 +23,7 @@ from prober import __version__, beside, ladder, pcapng
 from prober.controller import access, keeper
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
+from prober.controller.detours import Detours
 from prober.controller.epochs import Epochs
 from prober.controller.errands import Errand, Errands
 from prober.controller.intake import Intake
@@ -59,13 +60,8 @@ class Centre:
         self.tail = Tail(store, self._taken, self.now)
         self.intake = Intake(self.tail.write, self.tail.own)
         self.behind, self.errands = Behind(), Errands(store)
-        kept = keeper.Retention(
-            settings.keep_reports,
-            settings.keep_passing,
-            settings.keep_failing,
-            settings.keep_matrix,
-            settings.keep_minutes,
-        )
+        verdicts = settings.keep_passing, settings.keep_failing
+        kept = keeper.Retention(settings.keep_reports, *verdicts, settings.keep_matrix, settings.keep_minutes)
         self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
         self.epochs = Epochs()
         self.held: dict[str, Held] = {}
@@ -74,7 +70,7 @@ class Centre:
         self.asked = Runs(store, self.desk, self.behind, self.errands, self.now, self.wall)
         self.runs = self.asked.known
         self.numbers = keeper.numbers(store, targets)
-        self.keys, self.relay_secret = keeper.keys(store), keeper.relay_secret(store)
+        self.keys, self.detours = keeper.keys(store), Detours(keeper.relay_secret(store))
         self.changed, self.ending = asyncio.Event(), False
         self.reload_ok, self.reloaded = True, time.time()
         self.reload_error = ""
@@ -82,7 +78,7 @@ class Centre:
         self._tasks: list[asyncio.Task[None]] = []
         self._told, self._ended = asyncio.Event(), threading.Event()
         self._turned = self.now()
-        self._plans = Plans(self.relay_secret)
+        self.plans = Plans(self.detours.secret)
 
     # -- clocks ---------------------------------------------------------------------------------------------
 
@@ -226,6 +222,7 @@ class Centre:
             lost = gap.last - gap.first + 1
             self.gaps_total[report.agent] = self.gaps_total.get(report.agent, 0) + lost
             _log.warning("an agent let reports go", agent=report.agent, reports=lost, failed=gap.failed, why=gap.why)
+        self.detours.hear(report)
         if report.live:
             self.held[report.agent] = report.held
             if self.epochs.hear(report.agent, report.epoch, self.now()):
@@ -251,7 +248,7 @@ class Centre:
         agent, every = report.agent, report_every(len(self.desk.targets.agents))
         if not report.live:
             return Orders(acknowledged=report.sequence, report_every=every)
-        version, plan = self._plans.of(self.desk.targets, agent, self.number(agent), self.keys, holds)
+        version, plan = self.plans.of(self.desk.targets, agent, self.number(agent), self.keys, holds)
         return Orders(
             acknowledged=report.sequence, report_every=every, plan=plan, plan_version=version,
             questions=self.desk.joiner.questions(agent), once=work.once, echoes=work.echoes,
@@ -266,6 +263,7 @@ class Centre:
                 "pods": [str(p) for p in agent.pods], "note": self.notes.get(agent.name),
                 "age_seconds": round(now - vantages[agent.name].heard, 1) if agent.name in vantages else None,
                 "alarm": self.epochs.sentence(agent.name, now),
+                "via": self.detours.via.get(agent.name), "detour": self.detours.sentence(agent.name),
                 "outbox": msgspec.structs.asdict(self.held.get(agent.name, none)),
                 "gaps": keeper.told_gaps(self.store, agent.name),
             }

@@ -268,7 +268,8 @@ class Outbox(BaseModel):
 class Agent(BaseModel):
     """A declared agent; ``age_seconds`` since its last report, null before the first.
 
-    ``alarm``: two processes use its token. ``gaps``: the last spans of which it kept nothing, newest first.
+    ``alarm``: two processes use its token. ``via``: the peer through which its last report came, and ``detour`` says
+    so. ``gaps``: the last spans of which it kept nothing, newest first.
     """
 
     name: str
@@ -278,6 +279,8 @@ class Agent(BaseModel):
     note: str | None
     age_seconds: float | None
     alarm: str | None
+    via: str | None
+    detour: str | None
     outbox: Outbox
     gaps: list[Gap]
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prober import __version__
 from prober.controller.access import Identity, allows
 from prober.controller.desk import Desk
+from prober.controller.detours import Detours
 from prober.controller.doors import needs
 from prober.controller.epochs import Epochs
 from prober.controller.problems import problem
@@ -45,6 +46,8 @@ class Centre(Protocol):
     def held(self) -> Mapping[str, Held]: ...
     @property
     def gaps_total(self) -> Mapping[str, int]: ...
+    @property
+    def detours(self) -> Detours: ...
     @property
     def epochs(self) -> Epochs: ...
     def now(self) -> float: ...
@@ -163,6 +166,7 @@ def _reading(centre: Centre) -> metrics.Reading:
         verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
         reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.held, let_go=centre.gaps_total,
         doubled={agent.name: centre.epochs.doubled(agent.name, now) for agent in declared.agents},
+        via=centre.detours.via, relayed=centre.detours.relayed, forged=centre.detours.forged,
     )  # fmt: skip
 
 

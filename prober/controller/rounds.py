@@ -199,3 +199,9 @@ class Plans:
         plan = plan_for(targets, agent, number, keys, continuous=self._continuous, secret=self.secret)
         self._versions[agent] = (source, plan.version)
         return plan.version, None if plan.version == holds else plan
+
+    def version(self, targets: Targets, agent: str, number: int, keys: list[bytes]) -> str:
+        """The version of the plan by which an agent is to go."""
+        known = self._versions.get(agent)
+        same = known is not None and known[0] == (targets, number, tuple(keys))
+        return known[1] if known is not None and same else self.of(targets, agent, number, keys)[0]

@@ -40,6 +40,13 @@ def good_tokens(store: Store) -> set[str]:
         return set(connection.execute(sa.select(tokens.c.id).where(tokens.c.revoked_ns.is_(None))).scalars())
 
 
+def agents_with_tokens(store: Store) -> set[str]:
+    """The names of agents that have a token that is not revoked."""
+    mine = sa.select(tokens.c.agent).distinct().where(tokens.c.agent.is_not(None), tokens.c.revoked_ns.is_(None))
+    with store.read() as connection:
+        return set(connection.execute(mine).scalars())
+
+
 def list_tokens(store: Store) -> list[Token]:
     """Every token, oldest first."""
     with store.read() as connection:

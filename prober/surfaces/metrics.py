@@ -35,7 +35,8 @@ NEVER = float("inf")
 class Reading:
     """What a scrape shows. `now` in the seconds of the cells; ``agents`` maps a declared agent to the seconds since
     its last report (None: never); ``zones`` maps agents and targets to their zone. ``held`` is what agents' outboxes
-    hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's token."""
+    hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's token. ``relayed``
+    are reports that came through a peer, ``forged`` what a peer handed in that its agent had not signed."""
 
     matrix: Matrix
     now: float
@@ -50,6 +51,9 @@ class Reading:
     held: Mapping[str, Held] = field(default_factory=dict)
     let_go: Mapping[str, int] = field(default_factory=dict)
     doubled: Mapping[str, bool] = field(default_factory=dict)
+    via: Mapping[str, str] = field(default_factory=dict)
+    relayed: Mapping[str, int] = field(default_factory=dict)
+    forged: Mapping[str, int] = field(default_factory=dict)
 
     def by_zones(self) -> list[ZonePair]:
         return self.matrix.by_zones(self.zones, self.now)
@@ -148,6 +152,7 @@ def _process(reading: Reading) -> Iterator[Metric]:
     yield _gauge("prober_agent_age_seconds", "Seconds since an agent's last report; +Inf: it has never reported.",
                  ["agent"], [((name,), _age(age)) for name, age in reading.agents.items()])  # fmt: skip
     yield from _outboxes(reading)
+    yield from _relays(reading)
     yield _counter("prober_verdicts", "Probes judged, by label, since this controller started.", ["label"],
                    [((label.value,), reading.verdicts.get(label.value, 0)) for label in Label])  # fmt: skip
     yield _gauge("prober_config_last_reload_success", "1: the last reading of targets.yaml was taken.", [],
@@ -169,6 +174,15 @@ def _outboxes(reading: Reading) -> Iterator[Metric]:
                    [((name,), count) for name, count in reading.let_go.items()])  # fmt: skip
     yield _gauge("prober_agent_doubled", "1: two processes report with this agent's token.", one,
                  [((name,), float(is_so)) for name, is_so in reading.doubled.items()])  # fmt: skip
+
+
+def _relays(reading: Reading) -> Iterator[Metric]:
+    yield _gauge("prober_agent_detour", "1: an agent's last report came through this peer: its own way is broken.",
+                 ["agent", "via"], [(way, 1.0) for way in reading.via.items()])  # fmt: skip
+    yield _counter("prober_agent_reports_relayed", "Reports of an agent that a peer handed in.", ["agent"],
+                   [((name,), count) for name, count in reading.relayed.items()])  # fmt: skip
+    yield _counter("prober_relay_forged", "What a peer handed in that its agent had not signed: refused.", ["via"],
+                   [((name,), count) for name, count in reading.forged.items()])  # fmt: skip
 
 
 def probe(cells: Iterable[Cell], now: float, timeout: float) -> bytes:

@@ -120,6 +120,7 @@ def test_an_agent_is_sent_its_plan_until_it_goes_by_it(declared: Targets) -> Non
     assert first is not None and first.version == version and first == plan_for(declared, "firewall", 1, keys)
     assert plans.of(declared, "firewall", 1, keys, "older") == (version, first)
     assert plans.of(declared, "firewall", 1, keys, version) == (version, None)
+    assert plans.version(declared, "firewall", 1, keys) == version == Plans().version(declared, "firewall", 1, keys)
     other, changed = plans.of(declared, "firewall", 1, [b"n" * 16, *keys], version)
     assert changed is not None and changed.version == other != version
     assert Plans().of(declared, "firewall", 1, keys, version) == (version, None), "a controller that has just begun"

@@ -75,6 +75,15 @@ def test_outboxes_are_told() -> None:
     assert [value(found, "prober_agent_doubled", agent=one) for one in "ab"] == [0, 1]
 
 
+def test_who_reports_through_whom_and_what_was_forged_is_told() -> None:
+    found = samples(
+        metrics.render(dataclasses.replace(reading(), via={"a": "b"}, relayed={"a": 9}, forged={"b": 2}))[0]
+    )
+    assert value(found, "prober_agent_detour", agent="a", via="b") == 1
+    assert value(found, "prober_agent_reports_relayed_total", agent="a") == 9
+    assert value(found, "prober_relay_forged_total", via="b") == 2
+
+
 def test_objectives_agents_verdicts_and_the_process_are_told() -> None:
     found = samples(metrics.render(reading())[0])
     assert value(found, "prober_objective_attainment_ratio", objective="o") == 0.99
