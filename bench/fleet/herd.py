@@ -22,7 +22,7 @@ import numpy as np
 from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import HOUR_NS
 from prober import probe, segment
-from prober.agent.uplink import PATH
+from prober.agent.line import PATH
 from prober.handshake import State
 from prober.host.counters import Counters
 from prober.probe import Kind

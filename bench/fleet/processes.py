@@ -16,7 +16,8 @@ from bench.fleet.simulated import report
 from bench.fleet.world import World
 from prober import settings
 from prober.agent.backlog import Backlog
-from prober.agent.uplink import Uplink, clients
+from prober.agent.line import clients
+from prober.agent.uplink import Uplink
 from prober.controller.serve import serve
 
 PATIENCE = 30.0

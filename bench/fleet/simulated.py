@@ -14,7 +14,7 @@ import numpy as np
 from bench.fleet.oracle import Name, Oracle
 from bench.fleet.world import TARGET, World
 from prober import probe, segment
-from prober.agent.uplink import PATH
+from prober.agent.line import PATH
 from prober.handshake import State
 from prober.report import LANE, OUTCOME, Report, decode_orders, encode, lane
 

@@ -29,13 +29,14 @@ from prober.agent.dialler import Dialler
 from prober.agent.echoes import Echoes
 from prober.agent.engine import Engine, Heard
 from prober.agent.handing import Handing
+from prober.agent.line import clients
 from prober.agent.memory import Memory
 from prober.agent.outbox import Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
 from prober.agent.responder import Responder
 from prober.agent.schedule import Schedule
 from prober.agent.takers import Table, Takers
-from prober.agent.uplink import Uplink, clients
+from prober.agent.uplink import Uplink
 from prober.errors import CannotMeasure
 from prober.host import interfaces
 from prober.host.changes import Changes

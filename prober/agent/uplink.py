@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 import time
 from collections import deque
@@ -11,23 +10,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from prober import __version__, logs
+from prober import logs
 from prober.agent.backlog import Backlog
+from prober.agent.line import UNREACHED, Answer, Line
 from prober.agent.recovery import Entry
-from prober.errors import CannotMeasure
 from prober.report import LANE, PLAN, Orders, decode_orders, lane_of
 
-# httpx takes its command line along where click and rich are installed, a sixth of a second that no agent needs: None
-# is how an import is ruled out (importlib), and httpx does without.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is allowed there
-import httpx  # noqa: E402  # after the line above
-
-PATH = "/agent/v1/reports"
-HEADERS = {
-    "Content-Type": "application/msgpack",
-    "Accept-Encoding": "gzip, deflate",
-    "User-Agent": f"prober/{__version__}",
-}
 FOR_GOOD = (400, 413, 415, 422)
 """The report itself is refused: sending it again is of no use."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
@@ -37,59 +25,6 @@ LONGEST_ASKED = 60.0
 STUMBLED = 30.0
 """Seconds for which a report over which the controller stumbles (500) lets others go first."""
 _log = logs.get_logger("prober.uplink")
-
-
-def client(url: str, token: str, timeout: float = 5.0) -> httpx.Client:
-    """A client for ``http(s)://host:port`` or ``unix:PATH``."""
-    transport, base = _opened(url)
-    return httpx.Client(
-        transport=transport, base_url=base, headers=_authorized(token), timeout=timeout, trust_env=False
-    )
-
-
-def _opened(url: str) -> tuple[httpx.HTTPTransport, str]:
-    """The connections to a controller, and how its URLs begin."""
-    if url.startswith("unix:"):
-        # No TLS on a Unix socket: reading the CA bundle for it would only take time.
-        return httpx.HTTPTransport(verify=False, uds=url.removeprefix("unix:")), "http://prober"
-    if not url.startswith(("http://", "https://")):
-        raise CannotMeasure(f"--controller {url!r} is no address of a controller: write http://HOST:PORT or unix:PATH")
-    return httpx.HTTPTransport(trust_env=False), url
-
-
-def _authorized(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-class Line:
-    """Where the reports of an agent go. It is httpx without its client, which would make anew for each of them what is
-    always the same, and look for redirects and cookies: half of what a post costs."""
-
-    def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
-        self._transport, base = _opened(url)
-        self._url = httpx.URL(base.rstrip("/") + PATH)
-        self._headers = {"Host": self._url.netloc.decode("ascii")} | HEADERS | _authorized(token)
-        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
-
-    def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        """The answer, read to its end. Raises httpx.HTTPError, httpx.InvalidURL, OSError."""
-        given = self._headers | {"Content-Length": str(len(body))} | headers
-        stream = httpx.ByteStream(body)  # as `content` it would be looked at for headers once more
-        request = httpx.Request("POST", self._url, headers=given, stream=stream, extensions=self._extensions)
-        answer = self._transport.handle_request(request)
-        try:
-            answer.read()
-        finally:
-            answer.close()
-        return answer
-
-    def close(self) -> None:
-        self._transport.close()
-
-
-def clients(urls: str, token: str) -> list[Line]:
-    """One for each address, with commas between them."""
-    return [Line(url.strip(), token) for url in urls.split(",")]
 
 
 class Uplink:
@@ -151,7 +86,7 @@ class Uplink:
         headers = {LANE: lane_of(entry.live)} | ({PLAN: self.holds} if self.holds else {})
         try:
             answer = self.https[0].post(body, headers)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except UNREACHED as error:
             self.https.rotate(-1)
             self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
             return
@@ -175,7 +110,7 @@ class Uplink:
         if entry.live:
             self.heard(orders)
 
-    def _put_off(self, entry: Entry, answer: httpx.Response) -> None:
+    def _put_off(self, entry: Entry, answer: Answer) -> None:
         """Not now: this report alone, everything that does not tell of now, or everything."""
         status, now = answer.status_code, time.monotonic()
         if status >= 500:
@@ -196,7 +131,7 @@ class Uplink:
     def _jitter(self, failures: int) -> float:
         return self.chance.uniform(0.0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16)))
 
-    def _refuse(self, entry: Entry, answer: httpx.Response) -> None:
+    def _refuse(self, entry: Entry, answer: Answer) -> None:
         """Said once for each reason: the next report is a quarter of a second away."""
         why = _detail(answer)
         if why != self._refused:
@@ -213,13 +148,13 @@ class Uplink:
                 _log.info("uplink", state="the controller takes reports")
 
 
-def _asked(answer: httpx.Response) -> float:
+def _asked(answer: Answer) -> float:
     """The seconds of Retry-After, bounded; a date in it is left out: the agent's own clock may be wrong."""
     told = answer.headers.get("retry-after", "")
     return min(LONGEST_ASKED, float(told)) if told.isascii() and told.isdigit() else 0.0
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(answer: Answer) -> str:
     """The sentence of a problem document, or the beginning of whatever else came."""
     try:
         return str(answer.json()["detail"])[:500]

@@ -25,7 +25,7 @@ class Controller:
 
     def __init__(self, where: str | None) -> None:
         from prober import settings
-        from prober.agent.uplink import client
+        from prober.agent.line import client
 
         chosen = settings.load(controller=where)
         self.where = chosen.controller.partition(",")[0]

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import httpx
 
-from prober.agent.uplink import client
+from prober.agent.line import client
 from prober.errors import CannotMeasure
 from prober.lab.incident import Incident
 from prober.lab.topology import Lab

@@ -15,8 +15,8 @@ import structlog
 
 from prober.agent import uplink as uplink_module
 from prober.agent.backlog import Backlog
-from prober.agent.uplink import Uplink, client, clients
-from prober.errors import CannotMeasure
+from prober.agent.line import clients
+from prober.agent.uplink import Uplink
 from prober.report import Orders, Report, decode_report, encode
 
 
@@ -245,11 +245,6 @@ def test_without_a_controller_it_ends_at_once(standin: Standin) -> None:
     uplink.close()
     assert time.monotonic() - began < 1.0
     assert "can't be reached" in uplink._told
-
-
-def test_an_address_that_is_none_is_one_sentence() -> None:
-    with pytest.raises(CannotMeasure, match=r"write http://HOST:PORT or unix:PATH"):
-        client("ftp://controller", "")
 
 
 def test_of_several_controllers_the_next_is_asked_where_one_is_gone_or_stumbles(standin: Standin) -> None:

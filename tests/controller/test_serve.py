@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from prober.agent.uplink import client
+from prober.agent.line import client
 from prober.controller import access
 from prober.report import encode
 from prober.store.engine import open_store
