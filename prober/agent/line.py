@@ -12,7 +12,7 @@ from prober.errors import CannotMeasure
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is allowed there
 import httpx  # noqa: E402  # after the line above
 
-PATH = "/agent/v1/reports"
+PATH, RELAYED = "/agent/v1/reports", "/agent/v1/relayed"
 HEADERS = {
     "Content-Type": "application/msgpack",
     "Accept-Encoding": "gzip, deflate",
@@ -49,17 +49,18 @@ class Line:
     """Where the reports of an agent go. It is httpx without its client, which would make anew for each of them what is
     always the same, and look for redirects and cookies: half of what a post costs."""
 
-    def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
+    def __init__(self, url: str, token: str, timeout: float = 5.0, path: str = PATH) -> None:
         self._transport, base = _opened(url)
-        self._url = httpx.URL(base.rstrip("/") + PATH)
+        self._url = httpx.URL(base.rstrip("/") + path)
         self._headers = {"Host": self._url.netloc.decode("ascii")} | HEADERS | _authorized(token)
         self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
 
-    def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        """The answer, read to its end. Raises httpx.HTTPError, httpx.InvalidURL, OSError."""
+    def post(self, body: bytes, headers: dict[str, str], timeout: float | None = None) -> Answer:
+        """The answer, read to its end; `timeout` in the place of the line's own. Raises `UNREACHED`."""
         given = self._headers | {"Content-Length": str(len(body))} | headers
         stream = httpx.ByteStream(body)  # as `content` it would be looked at for headers once more
-        request = httpx.Request("POST", self._url, headers=given, stream=stream, extensions=self._extensions)
+        bounds = {"timeout": httpx.Timeout(timeout).as_dict()} if timeout else self._extensions
+        request = httpx.Request("POST", self._url, headers=given, stream=stream, extensions=bounds)
         answer = self._transport.handle_request(request)
         try:
             answer.read()
@@ -71,6 +72,6 @@ class Line:
         self._transport.close()
 
 
-def clients(urls: str, token: str) -> list[Line]:
+def clients(urls: str, token: str, timeout: float = 5.0, path: str = PATH) -> list[Line]:
     """One for each address, with commas between them."""
-    return [Line(url.strip(), token) for url in urls.split(",")]
+    return [Line(url.strip(), token, timeout, path) for url in urls.split(",")]

@@ -26,14 +26,14 @@ from prober.agent.asking import Asking
 from prober.agent.backlog import Backlog
 from prober.agent.brief import Brief
 from prober.agent.dialler import Dialler
+from prober.agent.doors import Doors
 from prober.agent.echoes import Echoes
 from prober.agent.engine import Engine, Heard
 from prober.agent.handing import Handing
-from prober.agent.line import clients
+from prober.agent.line import RELAYED, clients
 from prober.agent.memory import Memory
 from prober.agent.outbox import Outbox
 from prober.agent.policy import permitted, task_refusal, unsound
-from prober.agent.responder import Responder
 from prober.agent.schedule import Schedule
 from prober.agent.takers import Table, Takers
 from prober.agent.uplink import Uplink
@@ -108,12 +108,12 @@ class Agent:
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
         self.uplink = Uplink(clients(controller, token), self.backlog, self._heard)
+        self.doors = Doors(partial(clients, controller, token, path=RELAYED), self.uplink.reaches)
         self.takers, self.table, self.echoes, self.memory = Takers(), Table(), Echoes(), Memory()
         self.outbox.tap = self.able
         if not self.able:
             _log.warning("only a responder", why=privileges.describe())
         self.plan: Plan | None = None
-        self.responder: Responder | None = None
         self.brief, self.report_crowded, self.stopping = Brief(), CROWDED, False
         self.asking = Asking(self.mute.ports)
         self.targets, self.runs = self.asking.targets, self.asking.runs
@@ -170,7 +170,9 @@ class Agent:
         self.schedule.replace(admitted, now)
         self.dialler.adopt(admitted if plan.connects else [], now)
         self._looked, self._anew = float("-inf"), True
-        self._respond(plan)
+        self.uplink.detour.adopt(plan)
+        for why in self.doors.adopt(plan):
+            self.outbox.note(why)
 
     def _admit(self, tasks: list[Task]) -> list[Task]:
         """The tasks inside the policy. What is outside is told and never sent."""
@@ -187,18 +189,6 @@ class Agent:
                 _log.error("refused to probe", target=task.target, why=why)
                 self.outbox.note(f"refused to probe {task.target}: {why}")
         return admitted
-
-    def _respond(self, plan: Plan) -> None:
-        wanted = (tuple(plan.addresses), plan.listen)
-        if self.responder is not None and self.responder.key != wanted:
-            self.responder.close()
-            self.responder = None
-        if plan.listen and self.responder is None:
-            try:
-                self.responder = Responder(plan.addresses, plan.listen)
-            except OSError as error:
-                where = f"port {plan.listen} of {', '.join(plan.addresses)}"
-                self.outbox.note(f"can't listen on {where}: {error.strerror}")
 
     # -- a turn ---------------------------------------------------------------------------------------------
 
@@ -243,10 +233,8 @@ class Agent:
         self._report(time.monotonic(), self._covered_ns)
         self.backlog.flush()
         self.uplink.close()
-        for one in (self.dialler, self.asking, self.backlog, self.handing, self.counters):
+        for one in (self.dialler, self.asking, self.backlog, self.handing, self.counters, self.doors):
             one.close()
-        if self.responder is not None:
-            self.responder.close()
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -272,8 +260,7 @@ class Agent:
             self._covered_ns = drained_ns  # without the fleet's keys nothing was recognised: that was no watching
         self._expire()
         self._dial(now)
-        if self.responder is not None:
-            self.responder.serve()
+        self.doors.serve()
         if now - self._gathered >= min(OFTEN, self.brief.every):
             self._gather(now)
             if now - self._reported >= max(self.brief.wait(now), self.report_crowded * self.backlog.crowded()):

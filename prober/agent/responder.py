@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from contextlib import ExitStack
 
 BACKLOG = 1024
 
@@ -19,13 +20,7 @@ class Responder:
 
     def __init__(self, addresses: list[str], port: int) -> None:
         self.key = (tuple(addresses), port)
-        self.sockets: list[socket.socket] = []
-        try:
-            for address in addresses:
-                self.sockets.append(_listen(address, port))
-        except OSError:
-            self.close()
-            raise
+        self.sockets = listening(addresses, port)
 
     def serve(self) -> None:
         """Accept and close whatever has connected; what the kernel can't hand over now waits for the next turn."""
@@ -42,6 +37,14 @@ class Responder:
     def close(self) -> None:
         for listener in self.sockets:
             listener.close()
+
+
+def listening(addresses: list[str], port: int) -> list[socket.socket]:
+    """One listening socket an address, non-blocking. Raises OSError, with nothing left open."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_listen(address, port)) for address in addresses]
+        opened.pop_all()
+    return sockets
 
 
 def _listen(address: str, port: int) -> socket.socket:

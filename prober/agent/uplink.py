@@ -12,6 +12,7 @@ import msgspec
 
 from prober import logs
 from prober.agent.backlog import Backlog
+from prober.agent.detour import Detour
 from prober.agent.line import UNREACHED, Answer, Line
 from prober.agent.recovery import Entry
 from prober.report import LANE, PLAN, Orders, decode_orders, lane_of
@@ -22,6 +23,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds: the span of the random wait doubles from the one to the other."""
 LONGEST_ASKED = 60.0
 """Seconds for which a controller may put an agent off."""
+LATELY = 15.0
+"""Seconds for which an answer says that the own way to the controller works."""
 STUMBLED = 30.0
 """Seconds for which a report over which the controller stumbles (500) lets others go first."""
 _log = logs.get_logger("prober.uplink")
@@ -32,7 +35,8 @@ class Uplink:
 
     What can't be posted is tried again after a random wait, longer and longer up to `LONGEST_WAIT`: a fleet that lost
     its controller does not come back in one moment. A wait that the controller asks for is kept to. Of several
-    controllers (`https`) it keeps to one for as long as that one answers.
+    controllers (`https`) it keeps to one for as long as that one answers; where none can be reached, reports go through
+    a peer (`detour`), and orders stay away.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class Uplink:
         self.idle = threading.Event()
         self.holds = ""
         """The version of the plan that the agent goes by."""
-        self._told = self._refused = ""
-        self._failures = 0
+        self.detour = Detour()
+        self._told = self._by = self._refused = ""
+        self._failures = self._unreached = 0
+        self._reached = float("-inf")
         self._behind_from = 0.0
 
     def start(self) -> None:
@@ -66,6 +72,10 @@ class Uplink:
         for http in self.https:
             http.close()
 
+    def reaches(self) -> bool:
+        """Whether this agent's own way to the controller works, as far as that is known."""
+        return time.monotonic() - self._reached < LATELY
+
     def _run(self) -> None:
         while not self.stop.is_set():
             self.waiting.ready.clear()
@@ -83,20 +93,45 @@ class Uplink:
 
     def _send(self, entry: Entry, body: bytes) -> None:
         """One try. The controller has it, or will never take it, or is asked again later."""
+        if self.detour.stands(time.monotonic()) and self._through_a_peer(entry, body):
+            return
         headers = {LANE: lane_of(entry.live)} | ({PLAN: self.holds} if self.holds else {})
         try:
-            answer = self.https[0].post(body, headers)
+            answer = self.https[0].post(body, headers, self.detour.patience())
         except UNREACHED as error:
-            self.https.rotate(-1)
-            self._wait(f"the controller can't be reached: {type(error).__name__}: {error}")
+            self._cut_off(entry, body, f"the controller can't be reached: {type(error).__name__}: {error}")
             return
+        self._reached, self._unreached, self.detour.by = time.monotonic(), 0, ""
         if answer.status_code == 200:
             self._taken(entry, answer.content)
         elif answer.status_code in FOR_GOOD:
-            self._refuse(entry, answer)
-            self.waiting.refused(entry, f"{answer.status_code}: {_detail(answer)}")
+            self._refuse(entry, answer.status_code, _detail(answer))
         else:
             self._put_off(entry, answer)
+
+    def _cut_off(self, entry: Entry, body: bytes, trouble: str) -> None:
+        """To the next controller, and where none can be reached, through a peer."""
+        self.https.rotate(-1)
+        self._reached = float("-inf")
+        self._unreached += 1
+        self.detour.failed(time.monotonic())
+        if self._unreached < len(self.https) or not self._through_a_peer(entry, body):
+            self._wait(trouble)
+
+    def _through_a_peer(self, entry: Entry, body: bytes) -> bool:
+        """Whether the controller has it, or has refused it for good: its own signed word came back."""
+        receipt = self.detour.send(body)
+        if receipt is None:
+            return False
+        if receipt.refused:
+            self._refuse(entry, 400, receipt.refused)
+        else:
+            self.waiting.done(entry)
+        self._failures = 0
+        self._tell("", self.detour.by)
+        if entry.live and receipt.plan_version == self.holds:  # a plan that still holds is gone on with
+            self.heard(Orders(entry.summary.sequence, receipt.report_every, plan_version=receipt.plan_version))
+        return True
 
     def _taken(self, entry: Entry, content: bytes) -> None:
         try:
@@ -131,19 +166,21 @@ class Uplink:
     def _jitter(self, failures: int) -> float:
         return self.chance.uniform(0.0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16)))
 
-    def _refuse(self, entry: Entry, answer: Answer) -> None:
+    def _refuse(self, entry: Entry, status: int, why: str) -> None:
         """Said once for each reason: the next report is a quarter of a second away."""
-        why = _detail(answer)
         if why != self._refused:
             self._refused = why
-            _log.error("report refused", status=answer.status_code, sequence=entry.summary.sequence, why=why)
+            _log.error("report refused", status=status, sequence=entry.summary.sequence, why=why)
+        self.waiting.refused(entry, f"{status}: {why}")
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, trouble: str, by: str = "") -> None:
         """Say it once, not at every try."""
-        if trouble != self._told:
-            self._told = trouble
+        if (trouble, by) != (self._told, self._by):
+            self._told, self._by = trouble, by
             if trouble:
                 _log.warning("uplink", trouble=trouble)
+            elif by:
+                _log.warning("uplink", state=f"reports go through {by}: the own way to the controller is broken")
             else:
                 _log.info("uplink", state="the controller takes reports")
 
