@@ -68,14 +68,16 @@ def verdict(source: str, target: str, label: str, **given: Any) -> Verdict:
 
 
 @contextmanager
-def controller(folder: Path, targets: Path = TARGETS, database: str = "", **settings: Any) -> Iterator[Controller]:
+def controller(
+    folder: Path, targets: Path = TARGETS, database: str = "", host: str = "127.0.0.1", **settings: Any
+) -> Iterator[Controller]:
     """A controller until the end of the block; its own thread runs the loop."""
     url = database or f"sqlite:///{folder / 'prober.sqlite'}"
     upgrade(url)
     store = open_store(url)
     given = load(database=url, targets=targets, **settings)
     centre = Centre(given, store, read_targets(targets), lambda: read_targets(targets))
-    bound = socket.create_server(("127.0.0.1", 0))
+    bound = socket.create_server((host, 0))
     server = uvicorn.Server(
         uvicorn.Config(make_app(centre), log_config=None, lifespan="on", timeout_graceful_shutdown=1)
     )
