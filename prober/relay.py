@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
+from prober.report import Question
+
 MOST = 8 * 1024 * 1024 + 1024
 """Bytes of a bundle at most: a report of the largest size that a controller takes, and what is around it."""
-MOST_BACK = 16 * 1024
+MOST_BACK = 512 * 1024
 """Bytes of a receipt at most."""
 
 Name = Annotated[str, msgspec.Meta(max_length=253)]
@@ -33,8 +36,8 @@ class Bundle(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True):
     """The controller's word on one bundle, by the SHA-256 of its body: it is on disk, or ``refused`` for good, and why.
 
-    ``report_every`` as in orders. ``plan_version`` names the plan by which this agent is to go: where it goes by that
-    one, it may go on with it.
+    ``report_every`` and ``questions`` as in orders; what else they hold does not go this way. ``plan_version`` names
+    the plan by which this agent is to go: where it goes by that one, it may go on with it.
     """
 
     agent: Name
@@ -42,6 +45,7 @@ class Receipt(msgspec.Struct, frozen=True):
     report_every: float
     plan_version: str = ""
     refused: str = ""
+    questions: list[Question] = []
     signature: bytes = b""
 
 
@@ -60,9 +64,12 @@ def is_genuine(bundle: Bundle, key: bytes) -> bool:
     return hmac.compare_digest(bundle.signature, _bundle_mac(bundle.agent, bundle.body, key))
 
 
-def acknowledge(bundle: Bundle, key: bytes, report_every: float, plan_version: str = "", refused: str = "") -> Receipt:
+def acknowledge(
+    bundle: Bundle, key: bytes, report_every: float, plan_version: str = "", refused: str = "",
+    questions: Sequence[Question] = (),
+) -> Receipt:  # fmt: skip
     """The controller's word on this bundle."""
-    told = Receipt(bundle.agent, _digest(bundle.body), report_every, plan_version, refused)
+    told = Receipt(bundle.agent, _digest(bundle.body), report_every, plan_version, refused, list(questions))
     return msgspec.structs.replace(told, signature=_receipt_mac(told, key))
 
 

@@ -36,7 +36,7 @@ class Uplink:
     What can't be posted is tried again after a random wait, longer and longer up to `LONGEST_WAIT`: a fleet that lost
     its controller does not come back in one moment. A wait that the controller asks for is kept to. Of several
     controllers (`https`) it keeps to one for as long as that one answers; where none can be reached, reports go through
-    a peer (`detour`), and orders stay away.
+    a peer (`detour`), and of orders only questions come.
     """
 
     def __init__(
@@ -130,7 +130,8 @@ class Uplink:
         self._failures = 0
         self._tell("", self.detour.by)
         if entry.live and receipt.plan_version == self.holds:  # a plan that still holds is gone on with
-            self.heard(Orders(entry.summary.sequence, receipt.report_every, plan_version=receipt.plan_version))
+            version, asked = receipt.plan_version, receipt.questions
+            self.heard(Orders(entry.summary.sequence, receipt.report_every, plan_version=version, questions=asked))
         return True
 
     def _taken(self, entry: Entry, content: bytes) -> None:

@@ -17,7 +17,7 @@ from prober.controller.intake import LIMIT
 from prober.controller.stranger import NoReport
 from prober.errors import Refused
 from prober.relay import Bundle
-from prober.report import LANE, PLAN, encode, report_every
+from prober.report import LANE, PLAN, Question, encode, report_every
 
 SLOWEST = 20.0
 """Seconds that a body may take to come: whoever drips it holds room that others need."""
@@ -43,20 +43,21 @@ async def report(request: Request) -> Response:
 async def relayed(request: Request) -> Response:
     """A peer hands in another agent's report: the same intake, and a receipt that none but this agent believes.
 
-    Orders do not go this way: they hold the fleet's keys, and the peer hands on what it can read.
+    Orders do not go this way: they hold the fleet's keys, and the peer hands on what it can read. Questions do.
     """
     centre, peer = centre_of(request), _agent(request)
     with centre.intake.admitted(f"{peer}, for others", told_size(request, relay.MOST), True):
         bundle = _bundle(await read_body(request, relay.MOST))
         key, number = _key(centre, bundle, peer), _number(centre, bundle.agent)
-        refused = ""
+        refused, questions = "", list[Question]()
         try:
-            await centre.intake.take(bundle.body, bundle.agent, number, int(centre.wall() * 1e9))
+            taken = await centre.intake.take(bundle.body, bundle.agent, number, int(centre.wall() * 1e9))
+            questions = centre.desk.joiner.questions(bundle.agent) if taken.report.live else questions
         except NoReport as error:
             refused = str(error)[:500]
     declared = centre.desk.targets
     version = centre.plans.version(declared, bundle.agent, number, centre.keys)
-    receipt = relay.acknowledge(bundle, key, report_every(len(declared.agents)), version, refused)
+    receipt = relay.acknowledge(bundle, key, report_every(len(declared.agents)), version, refused, questions)
     return Response(relay.encode(receipt), media_type="application/msgpack")
 
 

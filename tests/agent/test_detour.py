@@ -14,7 +14,7 @@ from prober.agent import detour as detour_module
 from prober.agent.line import clients
 from prober.agent.uplink import Uplink
 from prober.relay import Bundle
-from prober.report import Orders, decode_report, encode
+from prober.report import Orders, Question, decode_report, encode
 from tests.agent.peers import KEY, Controller, Peer, honest
 from tests.agent.plans import plan
 from tests.agent.test_responder import free_port
@@ -62,6 +62,15 @@ def test_what_cannot_go_its_own_way_goes_through_a_peer_newest_first_and_says_so
     assert [one["state"] for one in logs if one["event"] == "uplink"] == [
         "reports go through node1: the own way to the controller is broken"
     ]
+
+
+def test_what_the_controller_asks_comes_with_its_receipt(peers: list[Peer]) -> None:
+    question = Question("10.4.76.34")
+    peers.append(Peer(lambda b: relay.encode(relay.acknowledge(b, KEY, 0.25, "v1", questions=[question]))))
+    uplink, heard = sending(CUT, peers, 2)
+    until(lambda: len(heard) == 1)
+    uplink.close()
+    assert heard[0].questions == [question] and heard[0].urgent
 
 
 def test_a_plan_that_is_not_the_controllers_any_more_is_not_renewed(peers: list[Peer]) -> None:

@@ -16,7 +16,7 @@ from prober.controller import access, keeper
 from prober.controller.detours import Detours
 from prober.controller.intake import LIMIT
 from prober.relay import Bundle
-from prober.report import Report, decode_orders, encode
+from prober.report import Question, Report, decode_orders, encode
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
 
@@ -93,6 +93,18 @@ def test_an_agent_whose_word_comes_through_a_peer_is_said_to_be_cut_off_until_it
     assert (fleet.told()["via"], fleet.told()["detour"]) == (None, None)
     ways = [one["why"] for one in logs if one["event"] == "an agent's way"]
     assert ways == [sentence, "firewall reaches the controller by itself again"]
+
+
+def test_the_controllers_questions_come_with_the_receipt_and_nothing_else_of_its_orders(fleet: Fleet) -> None:
+    fleet.running.centre.desk.joiner._questions["firewall"] = {Question("10.4.76.34"): None}
+    asked = []
+    for live in (False, True, True):
+        bundle = fleet.bundle(fleet.reporter.report([], [], live=live))
+        receipt = relay.decode_receipt(fleet.relayed(bundle).content)
+        assert relay.is_for(receipt, bundle, fleet.key)
+        asked.append(receipt.questions)
+    assert asked == [[], [Question("10.4.76.34")], []]
+    assert not {"keys", "once", "echoes", "plan"} & set(relay.Receipt.__struct_fields__)
 
 
 def test_what_the_agent_has_not_signed_is_refused_and_counted(fleet: Fleet) -> None:
