@@ -36,6 +36,10 @@ MISROUTED = {
     ("node1", FIREWALL): "times out",
     ("node19", FIREWALL): "times out",
 }
+PORT_CLOSED = {
+    **{(source, INGRESS): "ECONNREFUSED" for source in ("firewall", "lb", "vm", "remote", "node2")},
+    **{(source, LB): "ECONNREFUSED" for source in ("private", "firewall")},
+}
 NO_WAY_BACK = {("firewall", INGRESS): "times out", ("firewall", NODE1): "times out"}
 
 APP, WEB, API, SHOP, BALANCER = (
@@ -126,10 +130,8 @@ CHANGES: dict[str, dict[tuple[str, tuple[str, int]], str]] = CHAIN_CHANGES | {
     "return-blackhole": NO_WAY_BACK | {("node1", FIREWALL): "EINVAL"},
     "return-prohibited": NO_WAY_BACK | {("node1", FIREWALL): "EACCES"},
     "return-unreachable": NO_WAY_BACK | {("node1", FIREWALL): "EHOSTUNREACH"},
-    "closed-port": {
-        **{(source, INGRESS): "ECONNREFUSED" for source in ("firewall", "lb", "vm", "remote", "node2")},
-        **{(source, LB): "ECONNREFUSED" for source in ("private", "firewall")},
-    },
+    "closed-port": PORT_CLOSED,
+    "closed-port-masquerade": PORT_CLOSED,
     "local-no-route": {("firewall", INGRESS): "ENETUNREACH"},
 }
 
