@@ -43,7 +43,7 @@ class Found:
 
 
 def look(store: Store) -> Found:
-    """Read when nothing writes any more. Nothing has been pruned: a trial is shorter than reports are kept."""
+    """Read when nothing writes any more. Nothing has been pruned (`processes.controller`)."""
     rows = [row for row in reports.recent_reports(store, 0) if row.body]
     taken = [decode_report(row.body) for row in rows]
     told = [(row.agent, gap.epoch, number) for row, one in zip(rows, taken, strict=True) for gap in one.gaps

@@ -58,12 +58,16 @@ def end(pid: int) -> None:
 
 
 def controller(world: World) -> int:
-    """A real controller on the world's store. Returns when it answers."""
+    """A real controller on the world's store. Returns when it answers.
+
+    It forgets no report for a day: the oracle looks for all of them, and a thousand kills can take longer than the
+    quarter of an hour for which they are kept otherwise.
+    """
 
     def work() -> None:
         serve(settings.load(
             targets=world.document, database=world.database, listen=(world.socket,), state=world.folder,
-            anonymous="operator",
+            anonymous="operator", keep_reports=86_400.0,
         ))  # fmt: skip
 
     path = Path(world.socket.removeprefix("unix:"))
