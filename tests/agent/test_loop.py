@@ -209,6 +209,7 @@ def test_a_syn_that_meets_the_socket_of_an_earlier_probe_closes_it_and_completes
                 subprocess.run(["nft", words], check=True)
             heal = subprocess.Popen(["sh", "-c", "read go; nft delete table ip t"], stdin=subprocess.PIPE)
             one = Turned()  # which lets go of its capabilities; that child has them still
+            one.agent.asking._stride = 0x2AAAB  # numbers far apart: in the old window a SYN is refused (tcp_check_req)
             again: Any = {"every": 0.0, "timeout": 0.5, "ports": PORTS_AGAIN, "flows": len(PORTS_AGAIN)}
             one.told(plan=local(tasks=[]), once=[task("peer", PEER, 8080, run="first", **again)])
             one.turns(0.8)
