@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import numpy as np
@@ -47,6 +48,14 @@ def test_on_loopback_a_frame_is_seen_leaving_and_arriving(cable, probers):
     assert not seen["neighbour"].any()
 
 
+def _await_carrier(host, name):
+    """The kernel starts a link's queue from a work item of its own (net/core/link_watch.c), late on a busy machine."""
+    words, deadline = ["ip", "-br", "link", "show", name], time.monotonic() + 5
+    while "LOWER_UP" not in host.do(lambda: subprocess.run(words, capture_output=True, text=True, check=True).stdout):
+        assert time.monotonic() < deadline, f"{name} never came up"
+        time.sleep(0.01)
+
+
 def test_an_interface_that_comes_later_is_watched_too(cable, probers):
     a, b = cable
     prober, far = probers(a), probers(b, mute=False)
@@ -54,6 +63,7 @@ def test_an_interface_that_comes_later_is_watched_too(cable, probers):
     for host, number in ((a, 1), (b, 2)):
         host.run("ip link set eth1 up")
         host.run(f"ip address add 10.78.0.{number}/24 dev eth1")
+    _await_carrier(a, "eth1")
     prober.link.send(np.concatenate([prober.syns("10.78.0.1", "10.78.0.2", 9), prober.syns(A, B, 9)]))
     seen = far.hear_all().segments
     arrived = seen[(seen["flags"] == SYN) & (seen["way"] == IN)]
