@@ -262,7 +262,22 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _prepare(raw: Any, _record: object) -> None:
     raw.isolation_level = None  # the driver's own BEGIN is deferred and too late: `_begin` says it
     for pragma in ("busy_timeout=10000", *PRAGMAS):
-        raw.execute(f"PRAGMA {pragma}").close()
+        _set(raw, pragma)
+
+
+def _set(raw: Any, pragma: str) -> None:
+    """SQLite says at once that it is busy where two make a new file a WAL one: it waits for no lock it would have to
+    raise (sqlite3_busy_handler)."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            raw.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin(connection: sa.Connection) -> None:
