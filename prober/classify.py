@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from prober import facts, rules_forward, rules_misroute, rules_return, rules_target, rules_untapped
 from prober.facts import INFERRED, LIKELY, PROVEN, Reached
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.observation import Observation, Place, Seen, Sight, exits
 from prober.probe import Kind
 from prober.segment import IN, OUT
@@ -105,6 +105,8 @@ def completed(o: Observation) -> Verdict | None:
     """Healthy, or a detour: the same handshake, but the reply took another way than it used to."""
     if o.asked.state != State.ANSWERED:
         return None
+    if o.asked.error == REFUSED_ONCE:
+        return _refused(o) if facts.refused_twice(o) else rules_target.refused_once(o)
     out = Place.B_POD_OUT if o.source in o.responders else Place.B_NIC_OUT
     arrived = o.at(Place.A_NIC_IN) == Sight.SEEN or o.source in o.responders
     both = facts.syn_arrived(o) and o.at(out) == Sight.SEEN and arrived
@@ -173,6 +175,11 @@ def refused(o: Observation) -> Verdict | None:
     """T1, T2: the target's own RST. F2: a middlebox's, if the responder watched and never saw the SYN."""
     if o.asked.state != State.REFUSED:
         return None
+    return (None if facts.refused_twice(o) else rules_target.refused_once(o)) or _refused(o)
+
+
+def _refused(o: Observation) -> Verdict:
+    """Whose RST it is."""
     sent = [s for s in o.saw(Kind.REFUSAL, way=OUT) if s.agent in o.responders]
     if sent and facts.syn_arrived(o):
         return rules_target.refused_there(o, sent[0])

@@ -112,6 +112,13 @@ def answer_left(o: Observation) -> Seen | None:
     return min(left, key=lambda s: (s.where != Where.NIC, s.kind, s.agent), default=None)
 
 
+def refused_twice(o: Observation) -> bool:
+    """True where the prober heard an RST, sent the SYN once more, and heard an RST again."""
+    heard = [one.after_ms for one in o.saw(Kind.REFUSAL, by=o.source) if (one.where == Where.POD) == (one.way == OUT)]
+    sent = [one.after_ms for one in o.saw(Kind.SYN, by=o.source) if (one.where == Where.POD) != (one.way == OUT)]
+    return bool(heard) and any(min(heard) < at < max(heard) for at in sent)
+
+
 def word(answer: Seen) -> str:
     """What an answer is called."""
     return "RST" if answer.kind == Kind.REFUSAL else "SYN-ACK"

@@ -7,6 +7,7 @@ The rules are `TABLE`; docs/handshake.md is drawn from it. Time is an argument: 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -42,13 +43,17 @@ class Event(IntEnum):
     STRANGE_ANSWER = 2
     """The same from another address."""
     REFUSAL = 3
-    """An RST that acknowledges this probe and agrees with the whole four-tuple."""
+    """An RST that acknowledges this probe and agrees with the whole four-tuple: the first."""
     DEADLINE = 4
     """The timeout has passed."""
     SEND_FAILED = 5
     """The kernel refused to send the SYN; ``error`` says why."""
     CHALLENGE = 6
     """A bare ACK: the four-tuple was still taken there, by the socket of an earlier SYN. Heard once a handshake."""
+    SECOND_REFUSAL = 7
+    """Another one, after the SYN was sent again."""
+    NO_SECOND = 8
+    """The timeout has passed, and it was refused once."""
 
 
 class Step(NamedTuple):
@@ -62,7 +67,11 @@ class Step(NamedTuple):
 TABLE: dict[tuple[State, Event], Step] = {
     (State.SENT, Event.ANSWER): Step(State.ANSWERED, True),
     (State.SENT, Event.STRANGE_ANSWER): Step(State.REWRITTEN, True),
-    (State.SENT, Event.REFUSAL): Step(State.REFUSED, False),
+    # The socket of an earlier SYN may have said that, and is gone with it (tcp_check_req, net/ipv4/tcp_minisocks.c, a
+    # number inside its window); where nothing listens, the second SYN is refused as well.
+    (State.SENT, Event.REFUSAL): Step(State.SENT, False, True),
+    (State.SENT, Event.SECOND_REFUSAL): Step(State.REFUSED, False),
+    (State.SENT, Event.NO_SECOND): Step(State.REFUSED, True),
     (State.SENT, Event.DEADLINE): Step(State.TIMED_OUT, True),
     (State.SENT, Event.SEND_FAILED): Step(State.NOT_SENT, False),
     # As a connection would (RFC 9293, 3.10.7.3 and 3.5.1, figure 9): the old socket is closed, and asked again.
@@ -70,6 +79,7 @@ TABLE: dict[tuple[State, Event], Step] = {
     # Retransmitted by the responder's kernel: our RST was lost, or had not arrived. Close again, say nothing.
     (State.ANSWERED, Event.ANSWER): Step(State.ANSWERED, True),
     (State.REWRITTEN, Event.STRANGE_ANSWER): Step(State.REWRITTEN, True),
+    (State.REFUSED, Event.ANSWER): Step(State.REFUSED, True),
     (State.TIMED_OUT, Event.ANSWER): Step(State.TIMED_OUT, True),
     (State.TIMED_OUT, Event.STRANGE_ANSWER): Step(State.TIMED_OUT, True),
 }
@@ -83,12 +93,17 @@ _FLOW = np.dtype([(name, OUTCOME[name].str) for name in _TUPLE])
 _LEFT = [(f"left_{name}", OUTCOME[name].str) for name in _TUPLE]
 
 ROW = np.dtype(
-    [*OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline_ns", "<i8"), ("challenged", "?"), *_LEFT]
-)
-"""An open handshake: its outcome so far, the seal it carries, when its SYN was seen to leave, its deadline, whether it
-was asked again, and the four-tuple it left with: this host's own NAT may have changed it (a service's address), and
-undoes it for the answer only after the tap has seen that."""
+    [
+        *OUTCOME.descr, ("tsval", "<u4"), ("left_ns", "<i8"), ("deadline_ns", "<i8"), ("refused_ns", "<i8"),
+        ("challenged", "?"), *_LEFT,
+    ]
+)  # fmt: skip
+"""An open handshake: its outcome so far, the seal it carries, when its SYN was seen to leave, its deadline, when it was
+asked again for a refusal, whether it was for a challenge, and the four-tuple it left with: this host's own NAT may have
+changed it (a service's address), and undoes it for the answer only after the tap has seen that."""
 
+REFUSED_ONCE = errno.EAGAIN
+"""The error of a handshake that was answered after a refusal, or that heard nothing after one."""
 STILL_OPEN = 68.0
 """Seconds for which a kernel keeps a half-open socket: 63 by ``tcp_synack_retries`` = 5, and its long timers are late
 by as much as an eighth of their last step (kernel/time/timer.c, the wheel's granularity)."""
@@ -111,6 +126,7 @@ for (_state, _event), _step in TABLE.items():
 _SYN, _SYN_ACK, _REFUSAL = int(Kind.SYN), int(Kind.SYN_ACK), int(Kind.REFUSAL)
 _POD = int(Where.POD)
 _SENT, _NOT_SENT, _ANSWERED = int(State.SENT), int(State.NOT_SENT), int(State.ANSWERED)
+_REFUSED_ONCE, _SECOND, _NO_SECOND = int(Event.REFUSAL), int(Event.SECOND_REFUSAL), int(Event.NO_SECOND)
 """As numbers: numpy asks an enum's member for a dozen attributes before it takes it for one."""
 
 
@@ -185,6 +201,8 @@ class Handshakes:
         events = self._events(at, answers)
         first = _first(at, events, answers["time_ns"])
         closing, outcomes = self._advance(at[first], events[first], now_ns, answers.take(first))
+        if len(refused := at[first[events[first] == _REFUSED_ONCE]]):
+            closing = segment.join([closing, self._refused(refused, now_ns)], segment.SEGMENT)
         challenges = np.flatnonzero(inward & (kind == Kind.CHALLENGE))
         if len(challenges):
             again = self._challenged(sightings.take(challenges[:MOST_CHALLENGES]))
@@ -197,7 +215,8 @@ class Handshakes:
             return segment.empty(), np.zeros(0, OUTCOME)
         rows = self._rows[: self._count]
         late = np.flatnonzero((rows["state"] == _SENT) & (rows["deadline_ns"] <= now_ns))
-        ended = self._advance(late, np.full(len(late), Event.DEADLINE), now_ns)
+        events = np.where(self._rows["refused_ns"][late] != 0, _NO_SECOND, int(Event.DEADLINE))
+        ended = self._advance(late, events, now_ns)
         earliest = self.next_deadline()
         self._earliest = _NEVER if earliest is None else earliest
         return ended
@@ -254,6 +273,12 @@ class Handshakes:
         self._rows["left_ns"][at] = syns["time_ns"]
         segment.span(self._rows, *_LEFT_ENDS)[at] = segment.span(syns, *_ENDS)
 
+    def _refused(self, at: Batch, now_ns: int) -> Batch:
+        """These were refused for the first time, those that wait: their SYNs again."""
+        waits = at[self._rows["state"][at] == _SENT]
+        self._rows["refused_ns"][waits], self._rows["error"][waits] = now_ns, REFUSED_ONCE
+        return _asking(self._rows.take(waits))
+
     def _challenged(self, seen: Batch) -> Batch:
         """For each bare ACK to a SYN that waits: the RST that closes the older socket, and after it that SYN again.
 
@@ -267,10 +292,9 @@ class Handshakes:
             agrees = _agrees(one, rows[waits], "")[1] | _agrees(one, rows[waits], "left_")[1]
             for at in waits[agrees & (rows["probe"][waits] + np.uint32(1) != one["ack"])].tolist():
                 self._rows["challenged"][at] = True
-                both = _closing(self._rows[[at, at]])
-                both["seq"], both["tsval"] = (one["ack"], rows["probe"][at]), (one["tsecr"], rows["tsval"][at])
-                both["flags"] = RST, SYN
-                sent.append(both)
+                closing = _closing(self._rows[[at]])
+                closing["seq"], closing["tsval"] = one["ack"], one["tsecr"]
+                sent += [closing, _asking(self._rows[[at]])]
         return segment.join(sent, segment.SEGMENT) if sent else segment.empty()
 
     def _events(self, at: Batch, seen: Batch) -> Batch:
@@ -282,8 +306,10 @@ class Handshakes:
         asked, exact = (a | b for a, b in zip(_agrees(seen, rows, ""), _agrees(seen, rows, "left_"), strict=True))
         says_yes = seen["kind"] == _SYN_ACK
         answer = seen["sealed"] & says_yes
-        choices = [(answer & asked) | (exact & says_yes), answer, exact & (seen["kind"] == _REFUSAL)]
-        return np.select(choices, [Event.ANSWER, Event.STRANGE_ANSWER, Event.REFUSAL], 0)
+        refusal, once = exact & (seen["kind"] == _REFUSAL), rows["refused_ns"] != 0
+        again = refusal & once & (seen["time_ns"] > rows["refused_ns"])  # the first may be seen at two interfaces
+        choices = [(answer & asked) | (exact & says_yes), answer, refusal & ~once, again]
+        return np.select(choices, [Event.ANSWER, Event.STRANGE_ANSWER, _REFUSED_ONCE, _SECOND], 0)
 
     def _advance(self, at: Batch, events: Batch, now_ns: int, answers: Batch | None = None) -> tuple[Batch, Batch]:
         """Apply one event each to different rows, by `TABLE`; `answers` are the sightings behind them."""
@@ -296,7 +322,8 @@ class Handshakes:
         if answers is not None:
             since = np.where(rows["left_ns"] != 0, rows["left_ns"], rows["sent_ns"])
             rows["rtt_ns"] = np.where(ends, np.maximum(answers["time_ns"] - since, 0), rows["rtt_ns"])
-        for name in ("state", "done_ns", "rtt_ns"):
+            rows["error"] = np.where(events == _SECOND, 0, rows["error"])
+        for name in ("state", "error", "done_ns", "rtt_ns"):
             self._rows[name][at] = rows[name]
         self._waiting -= int(np.count_nonzero(ends))
         closed = np.flatnonzero(closes)
@@ -338,6 +365,13 @@ def _closing(rows: Batch) -> Batch:
     segment.span(batch, *_ENDS)[:] = segment.span(rows, *_ENDS)
     batch["tsval"] = rows["tsval"]
     batch["seq"], batch["flags"], batch["ttl"] = rows["probe"] + np.uint32(1), RST, 64
+    return batch
+
+
+def _asking(rows: Batch) -> Batch:
+    """The SYNs of these once more: the same four-tuples, numbers and seals."""
+    batch = _closing(rows)
+    batch["seq"], batch["flags"] = rows["probe"], SYN
     return batch
 
 

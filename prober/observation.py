@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from prober import segment
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import IN, OUT
@@ -199,7 +199,8 @@ class Observation(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        return self.asked.state != State.ANSWERED
+        """Not answered, or not at once (`handshake.REFUSED_ONCE`)."""
+        return self.asked.state != State.ANSWERED or self.asked.error == REFUSED_ONCE
 
 
 ANSWERS = (Kind.SYN_ACK, Kind.REFUSAL)

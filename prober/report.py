@@ -25,8 +25,8 @@ OUTCOME = np.dtype(
     ]
 )  # fmt: skip
 """How one probe ended for its prober. ``target`` and ``run`` are indexes into the report's names (run 0 is
-continuous probing); ``state`` is a `handshake.State`; ``error`` an errno of the send, or 0; times on the agent's
-clock; ``rtt_ns`` between the kernel's own timestamps, 0 where there is none."""
+continuous probing); ``state`` is a `handshake.State`; ``error`` an errno of the send, `handshake.REFUSED_ONCE`, or 0;
+times on the agent's clock; ``rtt_ns`` between the kernel's own timestamps, 0 where there is none."""
 
 
 BEFORE_TUNNELS = SIGHTING.fields["outer_src_hi"][1]  # type: ignore[index]  # the dtype has fields

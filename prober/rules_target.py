@@ -6,6 +6,7 @@ import msgspec
 
 from prober import facts
 from prober.facts import INFERRED, LIKELY, Error
+from prober.handshake import REFUSED_ONCE, State
 from prober.observation import Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.report import Route
@@ -89,7 +90,10 @@ def _its_own(route: Route) -> bool:
 
 def is_spoilt(o: Observation, said: Verdict) -> bool:
     """True where a probe says nothing of its cell, for it met what an earlier one had left there."""
-    return said.label == Label.UNKNOWN and met_another_socket(o) is not None
+    if said.label != Label.UNKNOWN:
+        return False
+    alive = o.asked.state == State.ANSWERED or o.held is not None  # else it may well be that something refuses it
+    return met_another_socket(o) is not None or (alive and refused_once(o) is not None)
 
 
 def met_another_socket(o: Observation) -> Verdict | None:
@@ -115,6 +119,27 @@ def met_another_socket(o: Observation) -> Verdict | None:
     missing = (*o.missing, f"source port {port} was not free at {who}: a SYN from another port")
     evidence = tuple(f"{one.agent} {'saw' if one.way == IN else 'sent'} {one.text()}" for one in bare[:2])
     told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, None, step, _evidence(o), evidence)
+    return msgspec.structs.replace(told, missing=missing)
+
+
+def refused_once(o: Observation) -> Verdict | None:
+    """An RST came, and to the same SYN once more an answer, or nothing.
+
+    The socket of an earlier SYN says that once, and is gone: where the new one's number lies in its window
+    (tcp_check_req, net/ipv4/tcp_minisocks.c). A closed port and a filter refuse the second SYN as well, if it arrives.
+    """
+    answered = o.asked.state == State.ANSWERED
+    if o.asked.error != REFUSED_ONCE or not (answered or o.asked.state == State.REFUSED):
+        return None
+    who, then = facts.host(o) or o.target, "was answered" if answered else "met nothing"
+    sentence = (
+        f"{o.source} → {o.target}: an RST came, and the same SYN {then} when it was sent again. A socket that an"
+        f" earlier SYN from source port {o.asked.sport} left half-open at {who} says that once and is gone; so may a"
+        " filter."
+    )
+    step = f"The next probes use other ports and tell. Where it comes again, something refuses a first SYN to {who}."
+    missing = (*o.missing, f"whose RST it was that {o.source} heard")
+    told = facts.say(o, Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, None, None, step, (Place.A_NIC_IN,))
     return msgspec.structs.replace(told, missing=missing)
 
 

@@ -72,7 +72,7 @@ class Swept(msgspec.Struct):
         """A number a row; rows of one sort share it. What was answered is of one sort, whatever else was seen of it."""
         ended = self.outcomes
         told = ended["state"].astype(np.uint64) << np.uint64(32) | ended["error"].astype(np.uint64) << np.uint64(40)
-        rows = np.flatnonzero(ended["state"] != int(State.ANSWERED))
+        rows = np.flatnonzero((ended["state"] != int(State.ANSWERED)) | (ended["error"] != 0))
         if not len(rows):
             return told
         seen = self._seen(ended["probe"][rows])

@@ -10,7 +10,7 @@ import errno
 
 from hypothesis import strategies as st
 
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.observation import Observation, Usual
 from prober.report import Route
 from tests.stories import EVERYBODY, FIREWALL, LB, NODE1, NODE19, NORMAL, POD, story
@@ -82,6 +82,6 @@ def observations(draw: st.DrawFn) -> Observation:
     return story(
         "\n".join(lines), draw(STATES), deaf=deaf, routes=tuple(routes), usual=draw(USUALS),
         responders=responders, through=draw(st.sampled_from([(), ("lb",)])),
-        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH])), pod=pod,
+        error=draw(st.sampled_from([0, errno.EPERM, errno.ENETUNREACH, REFUSED_ONCE])), pod=pod,
         counters=draw(st.dictionaries(COUNTERS, st.just(1))), held=draw(st.sampled_from([None, None, 31.5])),
     )  # fmt: skip

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from prober.classify import RULES, classify
 from prober.facts import Reached
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.observation import Observation, Place, Sight, places
 from prober.probe import Kind
 from prober.report import Route
+from prober.rules_target import is_spoilt
 from prober.segment import IN
 from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Label
@@ -154,6 +155,34 @@ def test_an_rst_while_the_target_saw_no_syn_is_a_filters():
 def test_whose_rst_it_is_that_nobody_watched_is_told_by_its_ttl(ttl, usual, expected):
     text = f"firewall >> SYN\nfirewall << RST ttl {ttl}"
     assert said(story(text, State.REFUSED, deaf=("node1",), usual=usual)) == expected
+
+
+TWICE = "firewall >> SYN\nnode1 << SYN\nnode1 >> RST\nfirewall << RST ttl 62\n" * 2
+
+
+def test_an_rst_that_came_once_may_be_an_older_sockets():
+    """It takes the next SYN of its four-tuple for a broken peer, says so, and is gone: net/ipv4/tcp_minisocks.c."""
+    once = "firewall >> SYN\nnode1 << SYN\nnode1 >> RST\nfirewall << RST ttl 62\nfirewall >> SYN"
+    for state, then in ((State.ANSWERED, "was answered"), (State.REFUSED, "met nothing")):
+        verdict = classify(story(once, state, error=REFUSED_ONCE, dst=NODE1))
+        assert (verdict.label, verdict.cause, verdict.culprit) == (Label.UNKNOWN, None, None)
+        assert f"the same SYN {then} when it was sent again" in verdict.sentence
+        assert verdict.missing == ("whose RST it was that firewall heard",)
+
+
+def test_an_rst_that_came_twice_is_a_refusal_even_where_the_target_answered_meanwhile():
+    assert said(story(TWICE, State.REFUSED, dst=NODE1)) == "target T1 proven"
+    injected = "firewall >> SYN\nfirewall << RST ttl 64\n" * 2
+    assert said(story(injected, State.ANSWERED, error=REFUSED_ONCE)) == "ingress-drop F2 likely"
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "spoilt"),
+    [(State.ANSWERED, None, True), (State.REFUSED, 3.0, True), (State.REFUSED, None, False)],
+)
+def test_one_rst_touches_no_cell_where_the_target_answered_or_an_older_socket_is_known_of(state, held, spoilt):
+    o = story("firewall >> SYN\nfirewall << RST ttl 62\nfirewall >> SYN", state, error=REFUSED_ONCE, held=held)
+    assert is_spoilt(o, classify(o)) == spoilt
 
 
 # -- silence -----------------------------------------------------------------------------------------------------------

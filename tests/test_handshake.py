@@ -115,11 +115,44 @@ TRACES = {
         12 >> SYN-ACK 7
         12 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
         12 == ANSWERED 7 in 9 ms""",
-    "a refusal ends it and there is nothing to close": """
+    "a refusal is asked once more, and the second one ends it": """
         0 << SYN 7
         5 >> RST 7 unsealed
-        5 == REFUSED 7 in 5 ms
-        9 >> SYN-ACK 7""",
+        5 << again SYN 7
+        6 >> left 7
+        9 >> RST 7 unsealed
+        9 == REFUSED 7 in 3 ms
+        11 >> RST 7 unsealed
+        1000 >> clock""",
+    "the socket of an older probe refuses and is gone with that: the second SYN is answered": """
+        0 << SYN 7
+        1 >> left 7
+        5 >> RST 7 unsealed
+        5 << again SYN 7
+        6 >> left 7
+        10 >> SYN-ACK 7
+        10 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        10 == ANSWERED 7 EAGAIN in 4 ms
+        1000 >> clock""",
+    "one refusal and then nothing was a refusal, and whatever the second SYN left there is closed": """
+        0 << SYN 7
+        5 >> RST 7 unsealed
+        5 << again SYN 7
+        1000 >> clock
+        1000 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80
+        1000 == REFUSED 7 EAGAIN
+        1400 >> SYN-ACK 7
+        1400 << RST seq 8 10.0.0.1:61440 > 10.0.0.2:80""",
+    "a challenge and a refusal are asked once more each, and no more": """
+        0 << SYN 7
+        2 >> challenge 5
+        2 << RST seq 6 10.0.0.1:61440 > 10.0.0.2:80
+        2 << again SYN 7
+        3 >> RST 7
+        3 << again SYN 7
+        4 >> challenge 5
+        5 >> RST 7
+        5 == REFUSED 7 in 5 ms""",
     "at the deadline the responder's half-open socket is closed all the same": """
         0 << SYN 7
         999.999 >> clock
@@ -199,7 +232,10 @@ TRACES = {
         1 >> left 7 to 10.4.76.34 port 1024
         6 >> RST 7 from 10.4.76.34 unsealed
         7 >> RST 7 from 10.4.76.34 port 1024 unsealed
-        7 == REFUSED 7 in 6 ms""",
+        7 << again SYN 7
+        8 >> left 7 to 10.4.76.34 port 1024
+        9 >> RST 7 from 10.4.76.34 port 1024 unsealed
+        9 == REFUSED 7 in 1 ms""",
     "a send that failed is told with its errno": """
         0 << SYN 7
         0 >> EPERM 7
@@ -244,13 +280,16 @@ def test_the_trace_in_which(name):
 
 
 INPUTS = {
-    Event.ANSWER: ">> SYN-ACK 7",
-    Event.STRANGE_ANSWER: ">> SYN-ACK 7 from 10.9.9.9",
-    Event.REFUSAL: ">> RST 7",
-    Event.DEADLINE: ">> clock",
-    Event.SEND_FAILED: ">> EPERM 7",
-    Event.CHALLENGE: ">> challenge 5",
+    Event.ANSWER: (">> SYN-ACK 7",),
+    Event.STRANGE_ANSWER: (">> SYN-ACK 7 from 10.9.9.9",),
+    Event.REFUSAL: (">> RST 7",),
+    Event.DEADLINE: (">> clock",),
+    Event.SEND_FAILED: (">> EPERM 7",),
+    Event.CHALLENGE: (">> challenge 5",),
+    Event.SECOND_REFUSAL: (">> RST 7", ">> RST 7"),
+    Event.NO_SECOND: (">> RST 7", ">> clock"),
 }
+"""What makes an event happen; the last line is the event."""
 WAYS = {s.state: event for (state, event), s in TABLE.items() if state == State.SENT and s.state != State.SENT}
 
 
@@ -258,13 +297,14 @@ WAYS = {s.state: event for (state, event), s in TABLE.items() if state == State.
 @pytest.mark.parametrize("state", [State.SENT, *WAYS])
 def test_the_table_is_what_happens_and_whatever_is_not_in_it_changes_nothing(state, event):
     stage = Stage()
+    before, (*first, last) = INPUTS.get(WAYS.get(state), ()), INPUTS[event]
     stage.play("0 << SYN 7")
-    if state != State.SENT:
-        stage.play(f"1000 {INPUTS[WAYS[state]]}")
-    before = len(stage.written)
-    stage.play(f"1001 {INPUTS[event]}")
+    for at, line in enumerate([*before, *first]):
+        stage.play(f"{1000 + at} {line}")
+    told = len(stage.written)
+    stage.play(f"1003 {last}")
     step = TABLE.get((state, event))
-    after = [line.split()[2] for line in stage.written[before + 1 :]]
+    after = [line.split()[2] for line in stage.written[told + 1 :]]
     ends = [] if step is None else [step.state.name] * (step.state != state)
     expected = [] if step is None else ["RST"] * step.closes + ["again"] * step.again + ends
     assert after == expected
@@ -276,6 +316,16 @@ def test_the_same_frame_seen_on_a_bridge_and_on_its_port_is_one_answer():
     twice = np.concatenate([sighted(Kind.SYN_ACK, 7, 9, ""), sighted(Kind.SYN_ACK, 7, 5, "")])
     closing, ended = table.hear(twice, 10)
     assert (len(closing), ended["rtt_ns"].tolist()) == (1, [5])
+
+
+def test_the_same_refusal_seen_on_a_bridge_and_on_its_port_is_no_second_one():
+    table = Handshakes()
+    table.open(syn(7), np.array([0]), np.array([0]), MS, 0)
+    again, ended = table.hear(sighted(Kind.REFUSAL, 7, 5, ""), 20)
+    assert (again["flags"].tolist(), len(ended)) == ([SYN], 0)
+    for seen_ns, refused in ((8, []), (20, []), (21, [State.REFUSED])):
+        closing, ended = table.hear(sighted(Kind.REFUSAL, 7, seen_ns, ""), 30)
+        assert (len(closing), ended["state"].tolist()) == (0, refused)
 
 
 def test_an_answer_and_its_syn_in_one_batch_are_told_by_their_stamps():
@@ -341,7 +391,10 @@ def test_failures_of_unknown_probes_are_nobodys():
 
 
 HAPPENINGS = st.lists(
-    st.tuples(st.sampled_from([*INPUTS.values(), ">> left 7", ">> ICMP 7"]), st.integers(0, 4000)), max_size=12
+    st.tuples(
+        st.sampled_from([*(lines[-1] for lines in INPUTS.values()), ">> left 7", ">> ICMP 7"]), st.integers(0, 4000)
+    ),
+    max_size=12,
 )
 
 
@@ -371,7 +424,8 @@ def test_of_a_million_forged_unsealed_answers_that_know_every_id_none_ends_a_han
         forged[name][which] ^= flip.astype(forged[name].dtype)
     closing, ended = table.hear(forged, 6)
     assert (len(closing), len(ended), len(table)) == (0, 0, 1000)
-    assert len(table.hear(sighted(kind, 999, 7, "unsealed"), 7)[1]) == 1
+    heard = [table.hear(sighted(kind, 999, at, "unsealed"), at)[1] for at in (7, 8)]
+    assert [len(ended) for ended in heard] == [kind == Kind.SYN_ACK, kind == Kind.REFUSAL]
 
 
 def test_sixty_five_thousand_handshakes_take_well_under_a_second():

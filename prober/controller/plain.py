@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from prober.columns import Columns
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.matrix import Matrix
 from prober.plan import whole
 from prober.probe import is_whole
@@ -56,9 +56,8 @@ class Plain:
             return np.zeros(len(rows), bool)
         columns = self.columns.column_of(report.targets)[rows["target"]]
         continuous = np.array([not run for run in report.runs] or [True])[rows["run"]]
-        plain: Batch = (
-            (rows["state"] == int(State.ANSWERED)) & continuous & ~is_whole(rows["probe"], self.whole) & (columns >= 0)
-        )
+        answered = (rows["state"] == int(State.ANSWERED)) & (rows["error"] != REFUSED_ONCE)
+        plain: Batch = answered & continuous & ~is_whole(rows["probe"], self.whole) & (columns >= 0)
         plain &= self.columns.plain[row, columns]
         plain[plain] = [number not in pending for number in rows["probe"][plain].tolist()]
         return plain

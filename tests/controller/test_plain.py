@@ -10,7 +10,7 @@ import pytest
 from prober import plan
 from prober.columns import Columns
 from prober.controller.desk import Desk
-from prober.handshake import State
+from prober.handshake import REFUSED_ONCE, State
 from prober.probe import Kind
 from prober.report import Report
 from prober.segment import IN
@@ -118,7 +118,7 @@ CHOSEN = pow(0x9E3779B1, -1, 1 << 32)
 """A probe that is told whole however few are (`probe.is_whole`)."""
 
 
-@pytest.mark.parametrize("case", ["run", "whole", "unknown target", "not its own pair"])
+@pytest.mark.parametrize("case", ["run", "whole", "unknown target", "not its own pair", "refused first"])
 def test_nothing_else_is_plain(large, case):
     reporter = Reporter("firewall")
     names = {"unknown target": ["nobody"], "not its own pair": ["ingress-via-lb"]}.get(case, ["ingress"])
@@ -128,6 +128,8 @@ def test_nothing_else_is_plain(large, case):
         rows["run"] = 1
     if case == "whole":
         rows["probe"] = CHOSEN
+    if case == "refused first":
+        rows["error"] = REFUSED_ONCE
     report.outcomes = rows.tobytes()
     assert not large.plain.among(report, ()).any()
 
