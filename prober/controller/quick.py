@@ -2,10 +2,14 @@
 
 Uptime monitors ask the same few questions all the time, thousands of them a second where many watch one objective.
 Whoever asks first within a moment gets the route's own answer; whoever asks the same with the same rights, before
-anything was judged, gets those bytes again. Who may ask is looked at each time.
+anything was judged, gets those bytes again, and waits for them where they are just being made. Who may ask is looked
+at each time.
 """
 
 from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection
@@ -14,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from prober.controller.access import allows
 from prober.controller.doors import centre_of, needs
 from prober.surfaces.status import HEALTH_JSON
+
+if TYPE_CHECKING:
+    from prober.controller.centre import Centre
 
 MOMENT = 0.25
 """Seconds for which an answer stands at most: ages in it grow."""
@@ -31,6 +38,7 @@ class Quick:
         self.app = app
         self._moment = (-1, -1)
         self._kept: dict[Key, list[Message]] = {}
+        self._making: dict[Key, asyncio.Event] = {}
         self._asks = needs("monitor")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,14 +47,31 @@ class Quick:
             await self.app(scope, receive, send)
             return
         centre = centre_of(HTTPConnection(scope))
+        if self._stands(key, centre) is None and (making := self._making.get(key)):
+            await making.wait()
+        if (told := self._stands(key, centre)) is None:
+            await self._make(key, scope, receive, send)
+            return
+        for message in told:
+            await send({**message, "headers": list(message["headers"])} if "headers" in message else message)
+
+    def _stands(self, key: Key, centre: Centre) -> list[Message] | None:
+        """The answer that was given to the same a moment ago."""
         moment = centre.desk.version, int(centre.now() / MOMENT)
         if moment != self._moment or len(self._kept) >= MOST:
             self._moment, self._kept = moment, {}
-        if key not in self._kept:
-            await self.app(scope, receive, self._keeping(key, moment, send))
-            return
-        for message in self._kept[key]:
-            await send({**message, "headers": list(message["headers"])} if "headers" in message else message)
+        return self._kept.get(key)
+
+    async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the route; who asks the same meanwhile waits for it, whatever comes of it."""
+        making = asyncio.Event()
+        self._making.setdefault(key, making)
+        try:
+            await self.app(scope, receive, self._keeping(key, self._moment, send))
+        finally:
+            if self._making.get(key) is making:
+                del self._making[key]
+            making.set()
 
     def _key(self, scope: Scope) -> Key | None:
         """What is asked; None for what is no status, and for who may not ask: the route says why."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from prober.controller import access, monitor
+from prober.controller.quick import Quick
 from prober.surfaces import status
 from prober.surfaces.status import HEALTH_JSON
 from tests.controller.centres import Controller, controller
@@ -41,6 +45,35 @@ def test_it_is_reckoned_once_for_all_who_ask_at_the_same_time(running: Controlle
     assert answers[0].headers["cache-control"] == "no-store" and answers[0].headers["x-content-type-options"]
     head = [running.client.head(NAME) for _ in range(2)]
     assert [(one.status_code, one.content) for one in head] == [(200, b"")] * 2
+
+
+@pytest.mark.parametrize(("status", "made"), [(200, 1), (404, 8)])
+def test_who_asks_while_it_is_being_made_waits_for_it(running: Controller, status: int, made: int) -> None:
+    """What came to nothing is asked by each itself."""
+    asked, told = [], []
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        number = len(asked)
+        await asyncio.sleep(0.01)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % number})
+
+    async def together() -> None:
+        quick = Quick(route)
+        app = SimpleNamespace(state=SimpleNamespace(centre=running.centre))
+        scope = {
+            "type": "http", "method": "GET", "path": NAME, "headers": [], "client": ("127.0.0.1", 40000), "app": app,
+        }  # fmt: skip
+
+        async def send(message: Message) -> None:
+            told.append(message)
+
+        await asyncio.gather(*(quick(scope, receive=send, send=send) for _ in range(8)))
+
+    asyncio.run(together())
+    bodies = [one["body"] for one in told if one["type"] == "http.response.body"]
+    assert (len(asked), len(bodies), len(set(bodies))) == (made, 8, made)
 
 
 def test_what_is_judged_is_told_at_once(running: Controller, reckoned: list[str]) -> None:
