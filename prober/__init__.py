@@ -28,7 +28,9 @@ handshake      the transition table: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns
 relay          a report that a peer hands in: signed by its own agent, acknowledged as only the controller can
-observation    both ends of one probe: each place seen, not seen while watched, or not watched
+observation    both ends of one probe: everything that is judged of it
+places         its vector: each place seen, not seen while watched, or not watched
+baseline       a cell as it was when all was well: by which ways its packets passed, and who carried them
 vantage        what one agent said of its own watching: covered when, silent since when, counters
 joiner         reports in, observations out, joined by the probe's identity and never by a clock
 verdict        the words: label, cause, culprit, confidence, next step
@@ -41,6 +43,9 @@ peers          whom a target answered around the time of a probe that it did not
 questions      whose routing table is asked about a failed probe
 answers        what routing tables said, when, and whether it was so while a probe was under way
 facts          what the rules read off an observation, and the one door through which a verdict is said
+routing        routes as agents told them, read: what one refuses, whose its next hop is, whom its prefix covers
+icmp           what ICMP errors say of a probe
+carriers       who carried a probe's packets: on their usual way or off it, handing them on or keeping them
 byway          a host's way to the prober, asked from its own link where no agent stands on it
 infer          what the rest of the matrix says of a target that nobody watches
 odds           exact odds: could this pattern of losses be chance

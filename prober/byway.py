@@ -17,9 +17,9 @@ from enum import StrEnum
 
 import msgspec
 
-from prober import facts
-from prober.facts import Error
+from prober import icmp
 from prober.handshake import State
+from prober.icmp import Error
 from prober.observation import Observation, Place, Sight
 from prober.probe import Kind
 from prober.segment import IN, OUT
@@ -90,8 +90,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 def shot(way: Way, o: Observation) -> Shot:
     """What became of one SYN."""
-    errors = sorted(facts.errors_to_prober(o), key=lambda one: one.after_ms)
-    told = (Told(facts.meaning(o, s), f"{s.icmp_type}/{s.icmp_code}", s.icmp_from, s.ttl) for s in errors)
+    errors = sorted(icmp.errors_to_prober(o), key=lambda one: one.after_ms)
+    told = (Told(icmp.meaning(o, s), f"{s.icmp_type}/{s.icmp_code}", s.icmp_from, s.ttl) for s in errors)
     left = bool(o.saw(Kind.SYN, by=o.source, way=OUT))
     return Shot(way, o.asked.state, left, o.at(Place.B_NIC_IN), tuple(told))
 
@@ -104,7 +104,7 @@ def host(far: Iterable[tuple[int, Observation]]) -> str:
     near, answered = set[str](), False
     for ttl, o in far:
         if ttl == 1:
-            near |= {one.icmp_from for one in facts.errors_to_prober(o) if facts.meaning(o, one) == Error.LOOP}
+            near |= {one.icmp_from for one in icmp.errors_to_prober(o) if icmp.meaning(o, one) == Error.LOOP}
         elif ttl == BEYOND and o.asked.state == State.ANSWERED:
             to = {one.neighbour for one in o.saw(Kind.SYN, by=o.source, way=OUT)}
             back = {one.neighbour for one in o.saw(Kind.SYN_ACK, by=o.source, way=IN)}

@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
-from prober import facts, rules_forward, rules_misroute, rules_return, rules_target, rules_untapped
+from prober import carriers, facts, routing, rules_forward, rules_misroute, rules_return, rules_target, rules_untapped
+from prober.baseline import exits
 from prober.facts import INFERRED, LIKELY, PROVEN, Reached
 from prober.handshake import REFUSED_ONCE, State
-from prober.observation import Observation, Place, Seen, Sight, exits
+from prober.observation import Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.segment import IN, OUT
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
@@ -46,7 +47,7 @@ def not_sent(o: Observation) -> Verdict | None:
     elif o.asked.error in NO_ROUTE:
         cause, kind = Cause.L1, "route"
         what = (
-            route.text() if route and facts.refuses(route) and route.prefix else f"no route to {o.asked.dst} ({name})"
+            route.text() if route and routing.refuses(route) and route.prefix else f"no route to {o.asked.dst} ({name})"
         )
     sentence = f"The SYN never left {o.source}: {what}."
     step = f"On {o.source}: `ip route get {o.asked.dst}`, `ip rule`, and the OUTPUT chain (`nft list ruleset`)."
@@ -91,7 +92,7 @@ def never_on_the_wire(o: Observation) -> Verdict | None:
         culprit = Culprit("host", o.source, "the SYN does not leave it")
         return facts.say(o, Label.LOCAL, LIKELY, sentence, None, culprit, step, (Place.A_NIC_OUT,))
     hop = (route.via or o.asked.dst) if route else "its next hop"
-    said = f" ({route.neighbour})" if route and facts.unanswered(route) else ""
+    said = f" ({route.neighbour})" if route and routing.unanswered(route) else ""
     sentence = f"The SYN was sent but never left {o.source}'s interface: {hop} does not answer ARP{said}."
     step = f"On {o.source}: `ip neigh show`; is {hop} up and in the right subnet?"
     culprit = Culprit("hop", o.source, f"next hop {hop}{said}" if route else hop)
@@ -120,7 +121,7 @@ def completed(o: Observation) -> Verdict | None:
     if strays:
         culprit = Culprit("node", strays[-1].agent, f"carried the SYN-ACK for {strays[-1].dst}")
     if route and route.prefix and route.via:
-        culprit = Culprit("route", route.agent, facts.describe(o, route))
+        culprit = Culprit("route", route.agent, routing.describe(o, route))
     sentence = f"{_pair(o)} still answers{took}, but the reply takes another way than it used to: {'; '.join(changes)}."
     step = f"Look at the way back on {facts.names(o.responders)}: `ip route get {facts.asked_from(o)}`."
     confidence = INFERRED if not both else PROVEN if culprit and strays else LIKELY
@@ -130,7 +131,7 @@ def completed(o: Observation) -> Verdict | None:
 
 def _newcomers(o: Observation) -> list[Seen]:
     """Who carried the reply and did not when the cell was first healthy; the furthest last."""
-    met = [one for one in o.witnesses(Kind.SYN_ACK) if facts.irregular(o, one.agent)]
+    met = [one for one in o.witnesses(Kind.SYN_ACK) if carriers.irregular(o, one.agent)]
     return sorted(met, key=lambda one: (-one.ttl, one.agent))
 
 

@@ -1,15 +1,12 @@
-"""Facts read off an observation, in the words that the rules use, and the one door through which a verdict is said.
-
-Agents' clocks are never compared here: what lies further along a way is told by its TTL, never by its time.
-"""
+"""Facts read off an observation, in the words that the rules use, and the one door through which a verdict is said."""
 
 from __future__ import annotations
 
-import ipaddress
 from enum import StrEnum
 
+from prober.baseline import TUNNEL, entries, passage
 from prober.handshake import State
-from prober.observation import ANSWERS, TUNNEL, Observation, Place, Seen, Sight, entries, passage
+from prober.observation import ANSWERS, Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import IN, OUT
@@ -17,24 +14,6 @@ from prober.sighting import Where
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 PROVEN, LIKELY, INFERRED = Confidence.PROVEN, Confidence.LIKELY, Confidence.INFERRED
-
-REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
-_NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EACCES")
-_NEIGHBOUR_MS = 300.0
-"""An ICMP host unreachable at once is a route's; one that took longer is a neighbour that did not answer (3 s, ARP)."""
-_AT_ONCE_MS = 20.0
-"""So soon after the RST by which a prober gives up, an error quotes that; the SYN's own was over the router's limit."""
-
-
-class Error(StrEnum):
-    """What an ICMP error means to a handshake; the two families number the same things differently."""
-
-    NO_ROUTE = "it has no route there"
-    REFUSES = "its route there says unreachable"
-    NO_HOST = "nobody answers there for that address"
-    REJECTED = "a rule rejects it"
-    LOOP = "it goes round in a loop"
-    OTHER = "it says nothing of where it is lost"
 
 
 def say(
@@ -148,44 +127,10 @@ def nodes(o: Observation) -> tuple[str, ...]:
     return tuple(name for name in o.responders if name != o.inner)
 
 
-def errors_to_prober(o: Observation) -> list[Seen]:
-    """ICMP errors that quote the SYN, to the prober first, then to the load balancer for it."""
-    askers = (o.source, *o.through)
-    errors = [s for s in o.saw(Kind.ICMP_SYN, way=IN) if s.agent in askers and meaning(o, s) != Error.OTHER]
-    return sorted(errors, key=lambda s: askers.index(s.agent))
-
-
-def unanswered(route: Route) -> bool:
-    """True where the route's next hop does not answer ARP or neighbour discovery."""
-    return "FAILED" in route.neighbour or "INCOMPLETE" in route.neighbour
-
-
 def asked_from(o: Observation) -> str:
     """The prober's address as the responder saw it: behind a NAT that is the one whose way back matters."""
     arrived = [s for s in o.saw(Kind.SYN, way=IN) if s.agent in o.responders]
     return arrived[-1].src if arrived else o.asked.src
-
-
-def is_default(route: Route) -> bool:
-    """True for a default route, and where no prefix is known."""
-    return route.prefix in ("default", "0.0.0.0/0", "::/0", "")
-
-
-def refuses(route: Route) -> Cause | None:
-    """R6 for a route that refuses, R2 for none at all; None for a usable one, and for an answer that says neither."""
-    if route.type in REFUSING:
-        return Cause.R6
-    return Cause.R2 if route.error in _NO_ROUTE else None
-
-
-def owners(o: Observation, route: Route) -> tuple[str, ...]:
-    """The agents that the route's next hops are (a multipath route has several)."""
-    return tuple(name for hop in route.via.split(",") if (name := o.name(hop)))
-
-
-def describe(o: Observation, route: Route) -> str:
-    """The route as ``ip route`` writes it, with the name of its next hop."""
-    return route.text(names(owners(o, route)))
 
 
 def entry(o: Observation) -> str:
@@ -235,121 +180,6 @@ def parted(o: Observation) -> bool:
     return left.neighbour != came and (turned(o) or new)
 
 
-def wider_than_home(o: Observation, route: Route) -> bool:
-    """True where the route covers more than the network in which the prober is declared to live."""
-    home, asked = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src), asked_from(o)
-    if is_default(route) or home.prefixlen == home.max_prefixlen or ipaddress.ip_address(asked) not in home:
-        return False
-    block = ipaddress.ip_network(route.prefix)
-    return block.version == home.version and block.prefixlen < home.prefixlen
-
-
-def overlap(o: Observation, route: Route) -> str:
-    """The address plan's part of the story: who lies inside the wrong route. Empty for a default route."""
-    if is_default(route):
-        return ""
-    owner = ", ".join(owners(o, route)) or route.via or route.agent
-    address = ipaddress.ip_address(asked_from(o))
-    block = ipaddress.ip_network(route.prefix)
-    home = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src)
-    inside = home.version == block.version and home.subnet_of(block) and address in home  # type: ignore[arg-type]
-    who = o.subnet if o.subnet and inside else str(address)
-    return f"{who[:1].upper()}{who[1:]} lies inside {owner}'s block {route.prefix}."
-
-
-def regular(o: Observation, agent: str) -> bool:
-    """True where this agent carried the cell's packets, either way, when it was healthy."""
-    return o.usual is not None and agent in (*o.usual.witnesses, *o.usual.forwarders)
-
-
-def irregular(o: Observation, agent: str) -> bool:
-    """True where this agent was watching when the cell was healthy, and carried none of its packets."""
-    return o.usual is not None and agent in o.usual.watched and not regular(o, agent)
-
-
-def passed_on(o: Observation, agent: str, *kinds: Kind) -> bool:
-    """True where the packet was also seen leaving that agent's NIC."""
-    return bool(o.saw(*kinds, by=agent, way=OUT, where=Where.NIC))
-
-
-def kept(o: Observation, agent: str, *kinds: Kind) -> bool:
-    """True where that agent captured throughout, and the packet left it by no NIC."""
-    return agent not in o.partial and not passed_on(o, agent, *kinds)
-
-
-def strays(o: Observation, *kinds: Kind) -> tuple[Seen, ...]:
-    """Packets in the hands of whoever is not on their way, the furthest (lowest TTL) last.
-
-    An agent is on the way where it carried the cell's packets when all was well, where it carried this very probe's
-    SYN to the responder, or, where no healthy probe of the cell says otherwise, where it passed the packet on.
-    """
-    met = [one for one in o.witnesses(*kinds) if one.where != Where.STACK and not _on_the_way(o, one.agent, kinds)]
-    met = [one for one in met if not one.outer or o.name(one.outer) == one.agent]  # a tunnel that passes is not met
-    return tuple(sorted(met, key=lambda one: (-one.ttl, one.agent)))
-
-
-def _on_the_way(o: Observation, agent: str, kinds: tuple[Kind, ...]) -> bool:
-    carried = Kind.SYN not in kinds and (syn_arrived(o) or o.saw(Kind.SYN_ACK)) and bool(o.saw(Kind.SYN, by=agent))
-    return regular(o, agent) or carried or (not irregular(o, agent) and passed_on(o, agent, *kinds))
-
-
-def last_carrier(o: Observation, *kinds: Kind) -> str:
-    """Who on the declared or usual way saw the packet last, or ''."""
-    met = [s for s in o.saw(*kinds) if s.agent not in (o.source, *o.responders) and s.where == Where.NIC]
-    return min(met, key=lambda s: (s.ttl, s.agent)).agent if met else ""
-
-
-def dead_end(o: Observation, stray: Seen) -> Route | None:
-    """The stray's own route where it shows that the packet ends there: refused, or taken for a local one."""
-    told = fate(o, stray)
-    if told is None or is_default(told):
-        return None
-    claimed = not told.via and told.dev != "" and (wider_than_home(o, told) or _new_claim(o, stray, told))
-    return told if told.type in (*REFUSING, "local") or claimed else None
-
-
-def _new_claim(o: Observation, stray: Seen, fate: Route) -> bool:
-    """True where who never carried the cell's packets holds a part of the prober's network for its own, on a device
-    where no address of its own is known: a router into that network has the whole of it, and one there."""
-    whole = ipaddress.ip_network(o.subnet.split()[-1] if o.subnet else o.asked.src)
-    other = ipaddress.ip_network(fate.prefix) != whole
-    return other and irregular(o, stray.agent) and not _attached(o, stray.agent, fate)
-
-
-def _attached(o: Observation, agent: str, fate: Route) -> bool:
-    block = ipaddress.ip_network(fate.prefix)
-    return any(name == agent and ipaddress.ip_address(address) in block for address, name in o.names.items())
-
-
-def fate(o: Observation, one: Seen) -> Route | None:
-    """Its holder's own route for the packet that it holds."""
-    return next((r for r in reversed(o.routes) if (r.agent, r.dst) == (one.agent, one.dst)), None)
-
-
-def onward(o: Observation, stray: Seen) -> Route | None:
-    """The stray's own route where it shows an ordinary router: it would send the packet on by another interface than
-    it came by, to a next hop or into a network of its own. Whatever stops the packet there is no wrong route."""
-    told = fate(o, stray)
-    if told is None or told.error or told.type != "unicast" or not told.prefix:
-        return None
-    by_another = told.dev not in ("", stray.interface)
-    return told if by_another and (told.via or _attached(o, stray.agent, told)) else None
-
-
-def meaning(o: Observation, one: Seen) -> Error:
-    """What an ICMP error says (RFC 792; RFC 1812, 5.2.7; RFC 4443, 3): types 1 and 3 differ between the families."""
-    six = ":" in one.icmp_from
-    if (one.icmp_type, one.icmp_code) == ((3, 0) if six else (11, 0)):
-        return Error.LOOP
-    if one.icmp_type != (1 if six else 3):
-        return Error.OTHER
-    if one.icmp_code in ((3,) if six else (1, 7)):
-        return Error.NO_HOST if _waited(o, one) > _NEIGHBOUR_MS else Error.REFUSES
-    if one.icmp_code in ((0,) if six else (0, 6, 11)):
-        return Error.NO_ROUTE
-    return Error.REJECTED if one.icmp_code in ((1, 4, 5, 6) if six else (2, 3, 9, 10, 13)) else Error.OTHER
-
-
 def nearer(o: Observation, one: Seen) -> bool:
     """True where a packet in the prober's name came to the responder over fewer routers than the prober's own SYN."""
     own = [s for s in o.saw(Kind.SYN, by=one.agent, way=IN, where=one.where) if not s.outer]
@@ -361,29 +191,10 @@ def _routers(ttl: int) -> int:
     return min(initial - ttl for initial in (64, 128, 255) if initial >= ttl)
 
 
-def errors_to_responder(o: Observation) -> list[Seen]:
-    """ICMP errors that quote the answer and reached the responder."""
-    return [s for s in o.saw(Kind.ICMP_SYN_ACK, way=IN) if s.agent in o.responders]
-
-
-def icmp(one: Seen) -> str:
-    """An ICMP error in words, with the TTL that its quote has left."""
-    return f"ICMP {one.icmp_type}/{one.icmp_code} (quoted TTL {one.ttl})"
-
-
 def handed(one: Seen) -> str:
     """To whom a packet was handed, or by whom: the other end of that link."""
     way = "got it from" if one.way == IN else "handed it to"
     return f"{one.agent} {way} {one.neighbour or 'nobody in particular'} on {one.interface}, TTL {one.ttl}"
-
-
-def _waited(o: Observation, error: Seen) -> float:
-    """Milliseconds between the quoted packet and the error, on the clock of the agent that saw both."""
-    kinds = (Kind.SYN,) if error.kind == Kind.ICMP_SYN else ANSWERS
-    before = [s.after_ms for s in o.saw(*kinds, by=error.agent)]
-    resets = [s.after_ms for s in o.saw(Kind.RST, by=error.agent, way=OUT) if error.kind == Kind.ICMP_SYN]
-    quoted = [at for at in resets if 0.0 <= error.after_ms - at < _AT_ONCE_MS]
-    return error.after_ms - min(quoted or before or [0.0])
 
 
 def hop(o: Observation, address: str) -> str:

@@ -15,14 +15,15 @@ from typing import Any
 
 import msgspec
 
+from prober import baseline, places, segment
 from prober import observation as ob
-from prober import segment
 from prober.answers import Answers
 from prober.halfopen import Tables
 from prober.handshake import State
 from prober.leftovers import Flow, Leftovers, Row, flow_of, in_flow
-from prober.observation import Asked, Beside, Observation, Seen, Usual
+from prober.observation import Asked, Observation, Seen, Usual
 from prober.peers import Peers
+from prober.places import Beside
 from prober.probe import Kind
 from prober.questions import Wanted, early, questions
 from prober.report import BYWAY, CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
@@ -326,7 +327,7 @@ class Joiner:
             probe=number, source=probe.source, target=probe.target, run=probe.run, sent=round(probe.sent, 6),
             asked=asked, responders=responders, through=through, seen=seen, pod=pod,
             subnet=self._subnet(probe.source, asked.src),
-            places=ob.places(
+            places=places.places(
                 asked, probe.source, responders, seen, watching, bool(pod), probe.done - probe.sent, beside
             ),
             routes=tuple(probe.routes.values()), usual=self.usual.get(key), names=self.names,
@@ -339,7 +340,7 @@ class Joiner:
         )  # fmt: skip
         self.leftovers.leave(result)
         ordinary = not result.failed and not probe.run.startswith((CONNECT, BYWAY))
-        if ordinary and (usual := ob.usual(result, watching, result.usual)):
+        if ordinary and (usual := baseline.usual(result, watching, result.usual)):
             self.usual[key] = usual
         return result
 

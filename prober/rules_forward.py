@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from prober import facts
-from prober.facts import INFERRED, LIKELY, Error
+from prober import carriers, facts, icmp, routing
+from prober.facts import INFERRED, LIKELY
+from prober.icmp import Error
 from prober.observation import Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.segment import IN, OUT
@@ -24,13 +25,13 @@ def held_at_home(o: Observation) -> Verdict | None:
     if not had:
         return None
     evidence, sure = (Place.A_NIC_OUT, Place.A_NODE_OUT), LIKELY if facts.never_arrived(o) else INFERRED
-    if route and (refusal := facts.refuses(route)):
-        said = facts.describe(o, route)
+    if route and (refusal := routing.refuses(route)):
+        said = routing.describe(o, route)
         sentence = f"The SYN of {o.source} reached its own node {node}, which has no way to {o.asked.dst}: {said}."
         step = f"On {node}: `ip route get {o.asked.dst}`, `ip rule`."
         cause = Cause.F3 if refusal == Cause.R2 else Cause.F4
         return facts.say(o, DROP, sure, sentence, cause, Culprit("route", node, said), step, evidence)
-    if route and facts.unanswered(route):
+    if route and routing.unanswered(route):
         sentence = (
             f"The SYN of {o.source} reached its own node {node} and never left it: {node}'s next hop"
             f" {route.via or route.dst} does not answer ARP."
@@ -51,13 +52,13 @@ def refused_by_a_router(o: Observation) -> Verdict | None:
     if facts.syn_arrived(o):
         return None
     for one in (one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK):
-        route = facts.fate(o, one)
-        refusal = facts.refuses(route) if route else None
-        if route is None or refusal is None or facts.irregular(o, one.agent):
+        route = carriers.fate(o, one)
+        refusal = routing.refuses(route) if route else None
+        if route is None or refusal is None or carriers.irregular(o, one.agent):
             continue
-        if not facts.kept(o, one.agent, Kind.SYN):
+        if not carriers.kept(o, one.agent, Kind.SYN):
             continue
-        said = facts.describe(o, route)
+        said = routing.describe(o, route)
         sentence = f"The SYN for {o.target} reached {one.agent}, which has no way to {one.dst}: {said}."
         step = f"On {one.agent}: `ip route get {one.dst}` and `ip rule`; put the route to {o.target} right."
         culprit = Culprit("route", one.agent, said)
@@ -70,21 +71,22 @@ def refused_by_a_router(o: Observation) -> Verdict | None:
 
 def astray_on_the_way_in(o: Observation) -> Verdict | None:
     """F9: a witness that is not on the way saw the SYN, and the responder did not."""
-    strays = facts.strays(o, Kind.SYN)
+    strays = carriers.strays(o, Kind.SYN)
     if not strays or facts.syn_arrived(o):
         return None
     route = o.route_of(o.source)
-    hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
+    hops = routing.owners(o, route) if route and not routing.is_default(route) else ()
     watched = facts.never_arrived(o)
-    odd = [one for one in strays if facts.irregular(o, one.agent) or facts.dead_end(o, one)]  # others may be routers
-    odd = [one for one in odd if watched or facts.kept(o, one.agent, Kind.SYN)]  # another way in may well have arrived
+    # Others may be routers; and where it came by another way in, it may well have arrived.
+    odd = [one for one in strays if carriers.irregular(o, one.agent) or carriers.dead_end(o, one)]
+    odd = [one for one in odd if watched or carriers.kept(o, one.agent, Kind.SYN)]
     if not odd:
         return None
     stray = next((one for one in odd if one.agent in hops), odd[-1])
-    wrong = route if stray.agent in hops else facts.dead_end(o, stray)
+    wrong = route if stray.agent in hops else carriers.dead_end(o, stray)
     culprit = Culprit("node", stray.agent, f"caught the SYN for {stray.dst} on {stray.interface}")
     if wrong:
-        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {facts.describe(o, wrong)}")
+        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {routing.describe(o, wrong)}")
     told = f" {culprit.what}." if wrong else ""
     never = f"{facts.names(o.responders)} never saw it" if watched else "whether it arrived was not watched"
     sentence = f"The SYN for {o.target} went to {stray.agent}, and {never}.{told}"
@@ -98,17 +100,17 @@ def astray_on_the_way_in(o: Observation) -> Verdict | None:
 
 def ended_on_the_way_in(o: Observation) -> Verdict | None:
     """F4 in silence: who always carried the SYN has it, and its own route now ends it there."""
-    met = [one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK and facts.regular(o, one.agent)]
-    ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
-    ends = [end for end in ends if facts.kept(o, end[0].agent, Kind.SYN)]
+    met = [one for one in o.witnesses(Kind.SYN) if one.where != Where.STACK and carriers.regular(o, one.agent)]
+    ends = [(one, route) for one in met if (route := carriers.dead_end(o, one))]
+    ends = [end for end in ends if carriers.kept(o, end[0].agent, Kind.SYN)]
     if not ends or facts.syn_arrived(o):
         return None
     carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
-    said = facts.describe(o, route)
+    said = routing.describe(o, route)
     sentence = f"The SYN for {o.target} came as far as {carrier.agent}, which always carried it, and now routes {said}."
     step = f"On {carrier.agent}: `ip route get {carrier.dst}`; take that route away."
     culprit = Culprit("route", carrier.agent, f"{carrier.agent} routes {said}")
-    cause = Cause.F4 if facts.refuses(route) else Cause.F9
+    cause = Cause.F4 if routing.refuses(route) else Cause.F9
     return facts.say(
         o, DROP, LIKELY if facts.never_arrived(o) else INFERRED, sentence, cause, culprit, step,
         (Place.A_NIC_OUT, Place.B_NIC_IN), (f"carrier {carrier.agent}",),
@@ -117,11 +119,11 @@ def ended_on_the_way_in(o: Observation) -> Verdict | None:
 
 def told_on_the_way_in(o: Observation) -> Verdict | None:
     """F2, F3, F4, F6, F7, F9: an ICMP error that quotes the SYN, to the prober or to the load balancer for it."""
-    errors = facts.errors_to_prober(o)
+    errors = icmp.errors_to_prober(o)
     if not errors:
         return None
     one = errors[0]
-    reason, who = facts.meaning(o, one), facts.hop(o, one.icmp_from)
+    reason, who = icmp.meaning(o, one), facts.hop(o, one.icmp_from)
     code = f"ICMP {one.icmp_type}/{one.icmp_code}"
     watched = facts.never_arrived(o)
     never = "never arrived" if watched else "was refused on its way, or at its end"
@@ -151,7 +153,7 @@ def _forward_cause(o: Observation, one: Seen, reason: Error) -> Cause | None:
     route = o.route_of(name) if name else None
     if reason == Error.REJECTED and route and route.type == "prohibit":
         return Cause.F4
-    if reason == Error.NO_HOST and facts.irregular(o, name):
+    if reason == Error.NO_HOST and carriers.irregular(o, name):
         return Cause.F9
     table = {
         Error.NO_ROUTE: Cause.F3, Error.REFUSES: Cause.F4, Error.NO_HOST: Cause.F6, Error.REJECTED: Cause.F2,
@@ -180,7 +182,7 @@ def never_arrived(o: Observation) -> Verdict | None:
     """F1: sent, and the responder captured throughout and never saw it."""
     if not facts.never_arrived(o):
         return None
-    who, carrier = facts.names(o.responders), facts.last_carrier(o, Kind.SYN)
+    who, carrier = facts.names(o.responders), carriers.last_carrier(o, Kind.SYN)
     out = o.at(Place.A_NIC_OUT) == Sight.SEEN
     begun = f"The SYN left {o.source} and" if out else f"The SYN of {o.source} (whether it left was not watched)"
     last = f"; {carrier} saw it last" if carrier else ""

@@ -6,8 +6,9 @@ that should never have seen the answer, an answer that passes one place again an
 
 from __future__ import annotations
 
-from prober import facts
-from prober.facts import INFERRED, LIKELY, PROVEN, Error
+from prober import carriers, facts, icmp, routing
+from prober.facts import INFERRED, LIKELY, PROVEN
+from prober.icmp import Error
 from prober.observation import ANSWERS, Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.report import Route
@@ -24,7 +25,7 @@ _ROUNDS = 3
 
 def goes_round(o: Observation) -> Verdict | None:
     """R7: a witness meets the same answer again and again, each time older; or ICMP 11/0 (IPv6 3/0) says so."""
-    errors = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) == Error.LOOP]
+    errors = [s for s in icmp.errors_to_responder(o) if icmp.meaning(o, s) == Error.LOOP]
     met = _met_again(o)
     left = facts.answer_left(o)
     if not (met or (errors and left)):
@@ -35,8 +36,8 @@ def goes_round(o: Observation) -> Verdict | None:
         told.append(f"{met[0].agent} met it again and again, with TTL {', '.join(map(str, ttls[:3]))} …")
         evidence.append(f"witness {met[0].agent}: TTL {', '.join(map(str, ttls[:6]))}")
     if errors:
-        told.append(f"{facts.hop(o, errors[0].icmp_from)} gave it up with {facts.icmp(errors[0])}")
-        evidence.append(facts.icmp(errors[0]))
+        told.append(f"{facts.hop(o, errors[0].icmp_from)} gave it up with {icmp.text(errors[0])}")
+        evidence.append(icmp.text(errors[0]))
     begun = f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, but it" if left else "The answer"
     sentence = f"{begun} goes round in a loop and never reaches {o.source}: {'; '.join(told)}."
     culprit = _loops_at(o, met, errors)
@@ -61,10 +62,10 @@ def _met_again(o: Observation) -> list[Seen]:
 def _loops_at(o: Observation, met: list[Seen], errors: list[Seen]) -> Culprit:
     fate = o.route_of(met[0].agent) if met else None
     if fate is not None and fate.prefix and fate.dst == met[0].dst:
-        return Culprit("route", fate.agent, f"{fate.agent} routes {facts.describe(o, fate)}")
+        return Culprit("route", fate.agent, f"{fate.agent} routes {routing.describe(o, fate)}")
     if met:
         return Culprit("hop", met[0].agent, "meets the same answer again and again")
-    return Culprit("hop", o.name(errors[0].icmp_from) or errors[0].icmp_from, f"{facts.icmp(errors[0])}: a loop")
+    return Culprit("hop", o.name(errors[0].icmp_from) or errors[0].icmp_from, f"{icmp.text(errors[0])}: a loop")
 
 
 def wrapped_for_another(o: Observation) -> Verdict | None:
@@ -80,13 +81,13 @@ def wrapped_for_another(o: Observation) -> Verdict | None:
     if not new and (not came or left.outer in came):
         return None
     caught = [s for s in o.witnesses(*ANSWERS) if s.outer == left.outer and o.name(left.outer) == s.agent]
-    fate = facts.dead_end(o, caught[-1]) if caught else None
+    fate = carriers.dead_end(o, caught[-1]) if caught else None
     to, what, route = facts.at_address(o, left.outer), facts.word(left), facts.way_back(o)
     told = f"; {caught[-1].agent} caught it there" if caught else "; nobody watches there"
     was = (
         f" It used to go to {', '.join(before)}." if before else f" The SYN came by {', '.join(came)}." if came else ""
     )
-    clean = f" {route.agent}'s FIB says {facts.describe(o, route)}, and does not decide this." if route else ""
+    clean = f" {route.agent}'s FIB says {routing.describe(o, route)}, and does not decide this." if route else ""
     sentence = f"{facts.arrived(o)}, but {left.agent} encapsulated its {what} to {to}{told}.{was}{clean}"
     culprit = Culprit("node", o.name(left.outer) or left.outer, f"{left.agent} encapsulated the {what} to {to}")
     step = (
@@ -109,22 +110,22 @@ def caught_elsewhere(o: Observation) -> Verdict | None:
     Nor is a router wrong that would send the answer on by another interface than it came by.
     """
     route = facts.way_back(o)
-    hops = facts.owners(o, route) if route and not facts.is_default(route) else ()
+    hops = routing.owners(o, route) if route and not routing.is_default(route) else ()
     strays = _off_the_way(o)
     if not strays:
         return None
     stray = next((one for one in strays if one.agent in hops), strays[-1])
-    kept = facts.dead_end(o, stray)
-    odd = kept or facts.irregular(o, stray.agent) or (route is not None and facts.wider_than_home(o, route))
+    kept = carriers.dead_end(o, stray)
+    odd = kept or carriers.irregular(o, stray.agent) or (route is not None and routing.wider_than_home(o, route))
     sent = route if stray.agent in hops and odd else None  # else it may be the router that this route is meant for
     wrong = sent or kept
-    new, in_a_pod = facts.irregular(o, stray.agent), stray.where != Where.NIC
+    new, in_a_pod = carriers.irregular(o, stray.agent), stray.where != Where.NIC
     if not new and (not wrong or (in_a_pod and not kept) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN):
         return None
     cause = _caught_cause(o, stray, wrong, kept)
     culprit = Culprit("node", stray.agent, f"caught the {facts.word(stray)} for {stray.dst} on {stray.interface}")
     if wrong:
-        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {facts.describe(o, wrong)}")
+        culprit = Culprit("route", stray.agent, f"{wrong.agent} routes {routing.describe(o, wrong)}")
     step = f"Take that route away: may {stray.agent} cover {stray.dst}? Deleting the node heals it at once."
     if not sent and wrong:
         step = f"Who hands {stray.dst} to {stray.agent}? Follow the routes from {facts.names(o.responders)} to it."
@@ -139,30 +140,30 @@ def _off_the_way(o: Observation) -> list[Seen]:
 
     An RST that nobody knows for the responder's own tells of a way back only where the stray's own route ends it.
     """
-    strays = [one for one in facts.strays(o, *ANSWERS) if not facts.onward(o, one)]
-    ended = [one for one in strays if facts.dead_end(o, one)]
+    strays = [one for one in carriers.strays(o, *ANSWERS) if not carriers.onward(o, one)]
+    ended = [one for one in strays if carriers.dead_end(o, one)]
     if not facts.answered_there(o):
         return ended
-    return [one for one in strays if facts.irregular(o, one.agent) or one in ended] or strays
+    return [one for one in strays if carriers.irregular(o, one.agent) or one in ended] or strays
 
 
 def _caught_confidence(o: Observation, stray: Seen, sent: Route | None, kept: Route | None) -> Confidence:
     """A next hop that nobody knows from a healthy past, and whose own route says nothing, may be an ordinary router."""
     if not facts.answered_there(o):
         return INFERRED
-    new = facts.irregular(o, stray.agent)
+    new = carriers.irregular(o, stray.agent)
     if not kept and not new:
         return LIKELY if o.at(Place.B_NIC_OUT) == Sight.SEEN else INFERRED
-    passed = facts.passed_on(o, stray.agent, *ANSWERS)
+    passed = carriers.passed_on(o, stray.agent, *ANSWERS)
     seen = facts.answer_left(o) is not None and facts.syn_arrived(o) and o.at(Place.A_NIC_IN) == Sight.NOT_SEEN
-    ends = kept is not None and (kept.type != "unicast" or facts.wider_than_home(o, kept))
+    ends = kept is not None and (kept.type != "unicast" or routing.wider_than_home(o, kept))
     return PROVEN if seen and not passed and (ends or (sent and new)) else LIKELY
 
 
 def _caught_cause(o: Observation, stray: Seen, wrong: Route | None, kept: Route | None) -> Cause | None:
     if o.saw(*ANSWERS, by=stray.agent, way=IN, where=Where.POD) or impostor(o):
         return Cause.R1C
-    if facts.passed_on(o, stray.agent, *ANSWERS):
+    if carriers.passed_on(o, stray.agent, *ANSWERS):
         return Cause.R1D
     if kept and kept.type == "blackhole":
         return Cause.R1B_SILENT
@@ -176,21 +177,21 @@ def _caught_story(o: Observation, stray: Seen, wrong: Route | None) -> str:
         return (
             f"{begun or 'The answer left, but '}{stray.agent} caught the {what}, which is not on the way to {o.source}."
         )
-    caught = f"{wrong.agent} routes {facts.describe(o, wrong)} and {stray.agent} caught the {what}"
+    caught = f"{wrong.agent} routes {routing.describe(o, wrong)} and {stray.agent} caught the {what}"
     pod = f", in a pod that has {stray.dst} itself" if o.saw(*ANSWERS, by=stray.agent, where=Where.POD) else ""
-    return f"{begun}{caught}{pod}. {facts.overlap(o, wrong)}"
+    return f"{begun}{caught}{pod}. {routing.overlap(o, wrong)}"
 
 
 def ended_on_the_way_back(o: Observation) -> Verdict | None:
     """R6 and its like at a router: who always carried the answer has it, and its own route now ends it there."""
-    met = [one for one in o.witnesses(*ANSWERS) if one.where != Where.STACK and facts.regular(o, one.agent)]
-    ends = [(one, route) for one in met if (route := facts.dead_end(o, one))]
+    met = [one for one in o.witnesses(*ANSWERS) if one.where != Where.STACK and carriers.regular(o, one.agent)]
+    ends = [(one, route) for one in met if (route := carriers.dead_end(o, one))]
     if not ends or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None
     carrier, route = min(ends, key=lambda end: (end[0].ttl, end[0].agent))
-    refusal = facts.refuses(route)
+    refusal = routing.refuses(route)
     label = Label.RETURN_PATH_LOSS if refusal else Label.RETURN_PATH_MISROUTE
-    said = facts.describe(o, route)
+    said = routing.describe(o, route)
     sentence = (
         f"The {facts.word(carrier)} for {carrier.dst} came as far as {carrier.agent}, which always carried it, and now "
         f"routes {said}."
@@ -209,7 +210,7 @@ def given_to_its_own_pod(o: Observation) -> Verdict | None:
     if not facts.syn_arrived(o) and not any(one.kind == Kind.SYN_ACK for one in into):
         return None  # anybody on the way in may have refused it, with an RST in the responder's name
     one, route = into[0], facts.way_back(o)
-    said = f"{one.agent} routes {facts.describe(o, route)}" if route and route.prefix else ""
+    said = f"{one.agent} routes {routing.describe(o, route)}" if route and route.prefix else ""
     sentence = (
         f"{facts.arrived(o)}, but its {facts.word(one)} went into a pod of {one.agent} itself, behind {one.interface}:"
         f" that pod has {one.dst}. {said}".rstrip()
@@ -230,16 +231,18 @@ def wrong_next_hop(o: Observation) -> Verdict | None:
     covers more than the prober's own network.
     """
     route, left = facts.way_back(o), facts.answer_left(o)
-    if route is None or left is None or o.at(Place.B_NIC_OUT) != Sight.SEEN or not route.via or facts.is_default(route):
+    if route is None or not route.via or routing.is_default(route):
         return None
-    passing = {one.agent for one in facts.strays(o, *ANSWERS) if facts.onward(o, one)}
+    if left is None or o.at(Place.B_NIC_OUT) != Sight.SEEN:
+        return None
+    passing = {one.agent for one in carriers.strays(o, *ANSWERS) if carriers.onward(o, one)}
     fine = (o.source, *o.through, *passing)
-    hops = [name for name in facts.owners(o, route) if name not in fine and facts.irregular(o, name)]
-    new = facts.turned(o) and facts.wider_than_home(o, route) and not passing
-    heard = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) != Error.OTHER]
+    hops = [name for name in routing.owners(o, route) if name not in fine and carriers.irregular(o, name)]
+    new = facts.turned(o) and routing.wider_than_home(o, route) and not passing
+    heard = [s for s in icmp.errors_to_responder(o) if icmp.meaning(o, s) != Error.OTHER]
     theirs = [s for s in heard if s.icmp_from in route.via.split(",")]
-    errors = [s for s in theirs if facts.meaning(o, s) == Error.NO_HOST]
-    if any(s.sealed and s not in theirs and facts.meaning(o, s) in _SURE for s in heard):
+    errors = [s for s in theirs if icmp.meaning(o, s) == Error.NO_HOST]
+    if any(s.sealed and s not in theirs and icmp.meaning(o, s) in _SURE for s in heard):
         return None  # who says why it ended has the answer: it did not go where the route says
     if not (hops or errors or new):
         return None
@@ -247,14 +250,14 @@ def wrong_next_hop(o: Observation) -> Verdict | None:
     confidence = PROVEN if any(s.sealed for s in theirs) and (hops or new) and came != Sight.SEEN else LIKELY
     if came == Sight.NOT_WATCHED and not heard:
         confidence = INFERRED
-    told = f"; {facts.hop(o, errors[0].icmp_from)} says {facts.icmp(errors[0])}: {Error.NO_HOST}" if errors else ""
-    story = f"but {route.agent} routes {facts.describe(o, route)}, another node{told}"
-    sentence = f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, {story}. {facts.overlap(o, route)}"
-    culprit = Culprit("route", owner, f"{route.agent} routes {facts.describe(o, route)}")
+    told = f"; {facts.hop(o, errors[0].icmp_from)} says {icmp.text(errors[0])}: {Error.NO_HOST}" if errors else ""
+    story = f"but {route.agent} routes {routing.describe(o, route)}, another node{told}"
+    sentence = f"{facts.arrived(o)} and its {facts.word(left)} left {left.agent}, {story}. {routing.overlap(o, route)}"
+    culprit = Culprit("route", owner, f"{route.agent} routes {routing.describe(o, route)}")
     step = (
         f"Is {owner} the way to {o.source}? If not, take that route away; an agent there would see the answer arrive."
     )
-    more = (facts.handed(left), *(facts.icmp(one) for one in errors[:1]))
+    more = (facts.handed(left), *(icmp.text(one) for one in errors[:1]))
     return facts.say(o, Label.RETURN_PATH_MISROUTE, confidence, sentence, Cause.R1B, culprit, step, _ALL, more)
 
 
@@ -283,8 +286,8 @@ def answered_by_an_impostor(o: Observation) -> Verdict | None:
     )
     culprit = Culprit("host", other or left.agent, f"an RST from {heard.src} that is not {o.source}'s")
     step = f"Who else owns {heard.src}? A pod, another host, or a filter that answers in its name."
-    if elsewhere and route is not None and route.via and not facts.is_default(route):
-        culprit = Culprit("route", route.via, f"{route.agent} routes {facts.describe(o, route)}")
+    if elsewhere and route is not None and route.via and not routing.is_default(route):
+        culprit = Culprit("route", route.via, f"{route.agent} routes {routing.describe(o, route)}")
         step = f"Take that route away: who behind {route.via} has {heard.src}?"
     more = (f"RST ttl {heard.ttl} from {heard.neighbour or 'an unknown neighbour'}", facts.handed(left))
     return facts.say(o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, cause, culprit, step, _ALL, more)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-from prober import facts
-from prober.facts import INFERRED, LIKELY, PROVEN, Error
+from prober import carriers, facts, icmp, routing
+from prober.facts import INFERRED, LIKELY, PROVEN
 from prober.handshake import State
+from prober.icmp import Error
 from prober.observation import ANSWERS, Observation, Place, Seen, Sight
 from prober.report import Route
 from prober.segment import IN, OUT
@@ -60,17 +61,17 @@ def kept_at_home(o: Observation) -> Verdict | None:
     route = facts.way_back(o)
     if route is None or not _stuck(o):
         return None
-    refusal = facts.refuses(route)
+    refusal = routing.refuses(route)
     if refusal:
         return _refused_route(o, route, refusal, PROVEN)
-    if route.error or route.via or facts.is_default(route) or route.dev in ("", facts.entry(o)):
+    if route.error or route.via or routing.is_default(route) or route.dev in ("", facts.entry(o)):
         return None
     known = _usual_devices(o, route.agent)
     if route.dev in known or (not o.pod and o.at(Place.B_STACK) == Sight.NOT_SEEN):
         return None
-    sure = (facts.wider_than_home(o, route) or known) and (o.pod or o.at(Place.B_STACK) == Sight.SEEN)
-    node, said = route.agent, facts.describe(o, route)
-    sentence = f"{facts.arrived(o)}, but {node} keeps the answer: it routes {said}. {facts.overlap(o, route)}"
+    sure = (routing.wider_than_home(o, route) or known) and (o.pod or o.at(Place.B_STACK) == Sight.SEEN)
+    node, said = route.agent, routing.describe(o, route)
+    sentence = f"{facts.arrived(o)}, but {node} keeps the answer: it routes {said}. {routing.overlap(o, route)}"
     foreign = route.type == "local" or _FOREIGN.fullmatch(route.dev)
     step = (
         f"{node}'s own pod block must not cover {o.subnet}: delete the node, or give it a range that overlaps nothing."
@@ -96,7 +97,7 @@ def _usual_devices(o: Observation, agent: str) -> tuple[str, ...]:
 
 
 def _refused_route(o: Observation, route: Route, cause: Cause, confidence: Confidence) -> Verdict:
-    node, said = route.agent, facts.describe(o, route)
+    node, said = route.agent, routing.describe(o, route)
     sentence = f"{facts.arrived(o)}, but {node} has no way back: {said}."
     asked = f"{route.dst} from {route.src} iif {route.iif}" if route.iif else route.dst
     step = f"On {node}: `ip route get {asked}` and `ip rule`; put the route to {o.subnet or route.dst} right."
@@ -117,14 +118,14 @@ def held_for_the_way_back(o: Observation) -> Verdict | None:
     route, moved = facts.way_back(o), o.counters.get("TcpExtIPReversePathFilter")
     if route is None:
         return None
-    if refusal := facts.refuses(route):
+    if refusal := routing.refuses(route):
         return _refused_route(o, route, refusal, LIKELY)
     came = facts.entry(o)
     if route.type == "local" and o.name(facts.asked_from(o)) not in o.responders:
         return _martian(o, route, inside)
     if not moved or not came or route.dev in ("", came):
         return None
-    node, said = route.agent, facts.describe(o, route)
+    node, said = route.agent, routing.describe(o, route)
     sentence = f"The SYN reached {node} on {came}, and rp_filter dropped it there because the way back is {said}."
     step = f"Mend the return route on {node} (`ip route get {route.dst}`); rp_filter is the symptom."
     return facts.say(
@@ -142,7 +143,7 @@ def _martian(o: Observation, route: Route, inside: Place) -> Verdict:
         f" address is {node}'s too."
     )
     step = f"On {node}: `ip addr | grep {address}`; one of the two must give the address up: the address plan is wrong."
-    culprit = Culprit("route", node, f"{node} routes {facts.describe(o, route)}")
+    culprit = Culprit("route", node, f"{node} routes {routing.describe(o, route)}")
     return facts.say(
         o, Label.RETURN_PATH_MISROUTE, LIKELY, sentence, Cause.R1E, culprit, step, (Place.B_NIC_IN, inside)
     )
@@ -151,11 +152,11 @@ def _martian(o: Observation, route: Route, inside: Place) -> Verdict:
 def told_on_the_way_back(o: Observation) -> Verdict | None:
     """R1b, R2, R5, R6 by an ICMP error to the responder that quotes its answer."""
     left = facts.answer_left(o)
-    told = [s for s in facts.errors_to_responder(o) if facts.meaning(o, s) != Error.OTHER]
+    told = [s for s in icmp.errors_to_responder(o) if icmp.meaning(o, s) != Error.OTHER]
     if not told or left is None:
         return None
     one = told[0]
-    reason, who = facts.meaning(o, one), facts.hop(o, one.icmp_from)
+    reason, who = icmp.meaning(o, one), facts.hop(o, one.icmp_from)
     label, cause, most = _return_error(o, one, reason)
     code = f"ICMP {one.icmp_type}/{one.icmp_code}"
     sentence = (
@@ -164,7 +165,7 @@ def told_on_the_way_back(o: Observation) -> Verdict | None:
     step = f"Look at {who}: its filter and its route to {facts.asked_from(o)}."
     culprit = Culprit("hop", o.name(one.icmp_from) or one.icmp_from, f"{code}: {reason}")
     confidence = most if one.sealed else min(most, LIKELY, key=RANK.index)
-    more = (facts.icmp(one), facts.handed(left))
+    more = (icmp.text(one), facts.handed(left))
     return facts.say(o, label, confidence, sentence, cause, culprit, step, (Place.B_NIC_OUT,), more)
 
 
@@ -182,7 +183,7 @@ def _return_error(o: Observation, one: Seen, reason: Error) -> tuple[Label, Caus
         return loss, Cause.R6 if name in o.responders and reason == Error.REFUSES else None, LIKELY
     route = facts.way_back(o)
     ordinary = name in (o.source, *o.through) or (route is not None and one.icmp_from in route.via.split(","))
-    if ordinary or not facts.irregular(o, name):
+    if ordinary or not carriers.irregular(o, name):
         return loss, None, LIKELY
     return Label.RETURN_PATH_MISROUTE, Cause.R1B, LIKELY
 
@@ -192,13 +193,13 @@ def stopped_by_a_router(o: Observation) -> Verdict | None:
 
     To a stateful firewall a SYN-ACK without its SYN is invalid (tcp_conntracks, nf_conntrack_proto_tcp.c in Linux).
     """
-    met = [s for s in facts.strays(o, *ANSWERS) if facts.onward(o, s) and facts.irregular(o, s.agent)]
-    left, stops = facts.answer_left(o), [s for s in met if not facts.passed_on(o, s.agent, *ANSWERS)]
+    met = [s for s in carriers.strays(o, *ANSWERS) if carriers.onward(o, s) and carriers.irregular(o, s.agent)]
+    left, stops = facts.answer_left(o), [s for s in met if not carriers.passed_on(o, s.agent, *ANSWERS)]
     if not stops or left is None or not facts.syn_arrived(o) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None
     stop, what = stops[-1], facts.word(left)
-    fate = facts.onward(o, stop)
-    onward = facts.describe(o, fate) if fate else ""
+    fate = carriers.onward(o, stop)
+    onward = routing.describe(o, fate) if fate else ""
     sentence = (
         f"{facts.arrived(o)} and its {what} left {left.agent} by way of {stop.agent}, where the SYN had not passed;"
         f" {stop.agent} has a way on ({onward}) and let the {what} go no further: to a firewall it is invalid there."
@@ -217,7 +218,7 @@ def lost_between_two_ways(o: Observation) -> Verdict | None:
     left, route = facts.answer_left(o), facts.way_back(o)
     if left is None or not facts.parted(o) or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None
-    what, carrier = facts.word(left), facts.last_carrier(o, *ANSWERS)
+    what, carrier = facts.word(left), carriers.last_carrier(o, *ANSWERS)
     agrees = route is not None and route.via and route.dev == left.interface
     to = f"{route.via} ({left.neighbour})" if route and agrees else f"{left.neighbour} on {left.interface}"
     new = "the answer's way" if facts.turned(o) else "the SYN's way"
@@ -257,7 +258,7 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
     if o.at(Place.A_NIC_IN) != Sight.NOT_SEEN:
         return None  # answers are heard by the tap: where it was deaf, nobody knows that none came
     outside = o.at(Place.B_NIC_OUT) == Sight.SEEN
-    route, carrier = facts.way_back(o), facts.last_carrier(o, *ANSWERS)
+    route, carrier = facts.way_back(o), carriers.last_carrier(o, *ANSWERS)
     onward = route.via or route.dev if route and route.prefix else ""
     by = f" towards {onward} ({route.prefix})" if route and onward else ""
     last = f"; {carrier} saw it last" if carrier else ""
@@ -275,7 +276,7 @@ def lost_on_the_way_back(o: Observation) -> Verdict | None:
 
 def _last_seen_on_its_way(o: Observation) -> Verdict | None:
     """Nobody watched the responder, but who answered must have had the SYN: its answer was met on the way back."""
-    carrier = facts.last_carrier(o, *ANSWERS)
+    carrier = carriers.last_carrier(o, *ANSWERS)
     if not carrier or o.at(Place.A_NIC_IN) != Sight.NOT_SEEN or not facts.answered_there(o):
         return None
     sentence = f"{o.target} answered: {carrier} saw the answer on its way, and it never arrived at {o.source}."

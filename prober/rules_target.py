@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from prober import facts
-from prober.facts import INFERRED, LIKELY, Error
+from prober import facts, icmp, routing
+from prober.facts import INFERRED, LIKELY
 from prober.handshake import REFUSED_ONCE, State
+from prober.icmp import Error
 from prober.observation import Observation, Place, Seen, Sight
 from prober.probe import Kind
 from prober.report import Route
@@ -41,7 +42,7 @@ def held_by_the_node(o: Observation) -> Verdict | None:
         return None
     if o.at(Place.B_NIC_OUT) != Sight.NOT_SEEN and o.source not in o.responders:
         return None  # it may have answered for the pod
-    if o.counters.get("TcpExtIPReversePathFilter") and not facts.errors_to_prober(o):
+    if o.counters.get("TcpExtIPReversePathFilter") and not icmp.errors_to_prober(o):
         return None  # rp_filter may have dropped it, for a way back that was mended before it was asked for
     node = facts.names(facts.nodes(o))
     cause, why = _held_because(o, node)
@@ -61,8 +62,8 @@ def held_by_the_node(o: Observation) -> Verdict | None:
 
 def _held_because(o: Observation, node: str) -> tuple[Cause | None, str]:
     """The cause as far as anything names it: an ICMP error, a SYN that is sent back out, the node's way to the pod."""
-    for one in facts.errors_to_prober(o):
-        reason, code = facts.meaning(o, one), f"ICMP {one.icmp_type}/{one.icmp_code}"
+    for one in icmp.errors_to_prober(o):
+        reason, code = icmp.meaning(o, one), f"ICMP {one.icmp_type}/{one.icmp_code}"
         if o.name(one.icmp_from) in o.responders and reason in (Error.REJECTED, Error.NO_HOST):
             return Cause.T5 if reason == Error.REJECTED else Cause.F7, f" {node} says {code}: {reason}."
     back = [s for s in o.saw(Kind.SYN, way=OUT, where=Where.NIC) if s.agent in facts.nodes(o) and s.agent != o.source]
@@ -71,12 +72,12 @@ def _held_because(o: Observation, node: str) -> tuple[Cause | None, str]:
     route = o.route_inwards()
     if route is None:
         return None, ""
-    if facts.refuses(route) or route.via:
-        return Cause.F7, f" {node} routes {facts.describe(o, route)}."
-    if facts.unanswered(route):
-        return Cause.F7, f" {node} routes {facts.describe(o, route)}, and nobody answers ARP for it there."
+    if routing.refuses(route) or route.via:
+        return Cause.F7, f" {node} routes {routing.describe(o, route)}."
+    if routing.unanswered(route):
+        return Cause.F7, f" {node} routes {routing.describe(o, route)}, and nobody answers ARP for it there."
     if _its_own(route):
-        return Cause.T5, f" The way to it is there: {facts.describe(o, route)}."
+        return Cause.T5, f" The way to it is there: {routing.describe(o, route)}."
     return None, ""
 
 
@@ -148,7 +149,7 @@ def lost_in_the_stack(o: Observation) -> Verdict | None:
     if not _swallowed(o) or o.at(Place.B_STACK) != Sight.SEEN:
         return None
     who, route = facts.host(o), facts.own_way_back(o)
-    dead = f" Its next hop {route.via or route.dst} does not answer ARP." if route and facts.unanswered(route) else ""
+    dead = f" Its next hop {route.via or route.dst} does not answer ARP." if route and routing.unanswered(route) else ""
     sentence = f"The SYN reached {who} and its TCP took it, but no SYN-ACK left: it is lost on its way out.{dead}"
     step = f"On {who}: `ip route get {facts.asked_from(o)}`, `ip neigh`, and the OUTPUT chain (`nft list ruleset`)."
     culprit = Culprit("host", who, "the answer does not leave it")
@@ -160,12 +161,12 @@ def swallowed_at_target(o: Observation) -> Verdict | None:
     if not _swallowed(o) or o.at(Place.B_STACK) == Sight.SEEN:
         return None
     if o.pod and not o.inner:
-        return None if facts.errors_to_prober(o) and not o.answering else _swallowed_by_pod(o)
+        return None if icmp.errors_to_prober(o) and not o.answering else _swallowed_by_pod(o)
     known = _named_by_counters(o)
     if known:
         return known
     route = facts.own_way_back(o)
-    if o.at(Place.B_STACK) != Sight.NOT_SEEN or route is None or facts.refuses(route):
+    if o.at(Place.B_STACK) != Sight.NOT_SEEN or route is None or routing.refuses(route):
         return None  # who swallowed it can't be told: a host without a way back takes no SYN either
     who = facts.host(o)
     filtered = o.counters.get("TcpExtIPReversePathFilter")  # of a way back that was wrong just then
@@ -200,7 +201,7 @@ def _named_by_counters(o: Observation) -> Verdict | None:
         culprit = Culprit("host", who, "accept queue full")
         return facts.say(o, Label.TARGET, LIKELY, sentence, Cause.T3, culprit, step, _evidence(o))
     route = facts.own_way_back(o)
-    none = route is not None and facts.refuses(route)
+    none = route is not None and routing.refuses(route)
     if not none and not (facts.lost_route(o) and route is None):
         return None
     said = f": {route.text()}" if route and none else " (OutNoRoutes moved)"

@@ -7,7 +7,7 @@ anybody looks. Where a counter of such an end moved, nothing is said. Nothing he
 
 from __future__ import annotations
 
-from prober import facts
+from prober import carriers, facts, routing
 from prober.facts import INFERRED, LIKELY
 from prober.observation import Observation, Place, Sight
 from prober.probe import Kind
@@ -25,9 +25,9 @@ def took_it(o: Observation) -> Verdict | None:
     who, route = facts.host(o), facts.own_way_back(o)
     begun = f"{who}'s TCP took the SYN and answered it (a half-open socket is there)"
     if route and (wrong := _elsewhere(o, route)):
-        sentence = f"{begun}, but {route.agent} routes {facts.describe(o, route)}. {facts.overlap(o, route)}"
+        sentence = f"{begun}, but {route.agent} routes {routing.describe(o, route)}. {routing.overlap(o, route)}"
         step = f"Is {wrong} the way to {o.source}? If not, take that route away; give {who}'s agent CAP_NET_RAW."
-        culprit = Culprit("route", wrong, f"{route.agent} routes {facts.describe(o, route)}")
+        culprit = Culprit("route", wrong, f"{route.agent} routes {routing.describe(o, route)}")
         return facts.say(
             o, Label.RETURN_PATH_MISROUTE, INFERRED, sentence, Cause.R1B, culprit, step, EVIDENCE, TOLD
         )  # fmt: skip
@@ -39,10 +39,10 @@ def took_it(o: Observation) -> Verdict | None:
 
 def _elsewhere(o: Observation, route: Route) -> str:
     """Whose route it is, where it leads to an agent that carried nothing of this cell when it was healthy."""
-    if facts.is_default(route):
+    if routing.is_default(route):
         return ""
-    hops = [name for name in facts.owners(o, route) if name not in (o.source, *o.through)]
-    return next((name for name in hops if facts.irregular(o, name)), "")
+    hops = [name for name in routing.owners(o, route) if name not in (o.source, *o.through)]
+    return next((name for name in hops if carriers.irregular(o, name)), "")
 
 
 def took_none(o: Observation) -> Verdict | None:
@@ -55,7 +55,7 @@ def took_none(o: Observation) -> Verdict | None:
         step = f"The application on {who} does not accept: is it stuck or overloaded? `ss -ltn` shows the queue."
         culprit = Culprit("host", who, "accept queue full")
         return facts.say(o, Label.TARGET, INFERRED, sentence, Cause.T3, culprit, step, EVIDENCE, TOLD)
-    if route is not None and (refusal := facts.refuses(route)):
+    if route is not None and (refusal := routing.refuses(route)):
         return _no_way_back(o, route, refusal)
     if o.held is not None:
         return None  # its TCP may have an older socket of that four-tuple still, and takes no second one
@@ -68,7 +68,7 @@ def took_none(o: Observation) -> Verdict | None:
     out = o.at(Place.A_NIC_OUT) == Sight.SEEN
     if not out:
         return None
-    carrier = facts.last_carrier(o, Kind.SYN)
+    carrier = carriers.last_carrier(o, Kind.SYN)
     last = f"; {carrier} saw it last" if carrier else ""
     sentence = (
         f"The SYN left {o.source}, and {who}'s TCP took none: it is lost on the way in, or {who}'s own firewall drops"
@@ -81,7 +81,7 @@ def took_none(o: Observation) -> Verdict | None:
 
 def _no_way_back(o: Observation, route: Route, cause: Cause) -> Verdict:
     """A host without a route back takes no SYN either (inet_csk_route_req, net/ipv4)."""
-    node, said = route.agent, facts.describe(o, route)
+    node, said = route.agent, routing.describe(o, route)
     sentence = f"{node}'s TCP took no SYN of {o.source}, and {node} has no way back: {said}."
     step = f"On {node}: `ip route get {route.dst}` and `ip rule`; put the route to {o.subnet or route.dst} right."
     culprit = Culprit("route", node, said)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from prober import observation as ob
-from prober import segment
+from prober import places, segment
 from prober.classify import classify
 from prober.handshake import State
 from prober.idtable import IdTable
@@ -65,7 +65,7 @@ class Swept(msgspec.Struct):
         missing = f"no agent covers {self.target}: nobody saw whether the SYN arrived or an answer left"
         return Observation(
             probe=int(one["probe"]), source=self.source, target=self.target, asked=asked, responders=(), seen=seen,
-            places=ob.places(asked, self.source, (), seen, watching, False, lasted), missing=(missing,),
+            places=places.places(asked, self.source, (), seen, watching, False, lasted), missing=(missing,),
         )  # fmt: skip
 
     def _sorts(self) -> Batch:

@@ -21,7 +21,8 @@ import msgspec
 
 from prober.classify import classify
 from prober.handshake import State
-from prober.observation import Asked, Beside, Observation, Seen, Sight, Usual, places
+from prober.observation import Asked, Observation, Seen, Sight, Usual
+from prober.places import Beside, places
 from prober.probe import Kind
 from prober.report import Route
 from prober.segment import ACK, IN, OUT, RST, SYN

@@ -7,8 +7,8 @@ import pytest
 
 from prober import byway
 from prober.byway import Byway, Reading, Shot, Told, Way
-from prober.facts import Error
 from prober.handshake import State
+from prober.icmp import Error
 from prober.observation import Observation, Sight
 from prober.verdict import Cause, Label
 from tests.stories import FIREWALL, story

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from prober.classify import RULES, classify
 from prober.facts import Reached
 from prober.handshake import REFUSED_ONCE, State
-from prober.observation import Observation, Place, Sight, places
+from prober.observation import Observation, Place, Sight
+from prober.places import places
 from prober.probe import Kind
 from prober.report import Route
 from prober.rules_target import is_spoilt
