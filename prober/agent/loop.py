@@ -153,8 +153,7 @@ class Agent:
             self.outbox.note(why)
         self._transmit(copies)
         for task in self._admit(orders.once):
-            for flow in burst.flows(task, self.asking.ports, now):
-                self.schedule.once(flow, now)
+            self.schedule.once(list(burst.flows(task, self.asking.ports, now)), now)
 
     def _adopt(self, plan: Plan, now: float) -> None:
         if (why := unsound(plan)) is not None:
@@ -345,7 +344,7 @@ class Agent:
                 self._transmit(self.handshakes.again(asked.syns))
             self.outbox.ended(self.brief.ended(self.engine.ask(asked, time.time_ns(), AGENT_RATE, sender)))
         for at, task in burst.attempts(tasks, time.monotonic(), self.schedule.random):
-            self.schedule.once(task, at)
+            self.schedule.once([task], at)
 
     def _dial(self, now: float) -> None:
         """The kernel's own connect(), now and then."""

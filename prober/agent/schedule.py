@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from prober.report import EXPERIMENT, Task
@@ -47,14 +48,15 @@ class Schedule:
     syns_per_second: float = 1.0
     ahead: float = 0.0
     """Seconds by which the wall clock is ahead of the times handed in: what has its moment has it by that clock."""
-    _queue: list[tuple[float, int, Task]] = field(default_factory=list)
+    _queue: list[tuple[float, int, Task, list[Task]]] = field(default_factory=list)
+    """``(when, count, task, what follows it once it is sent)``, the last of those first."""
     _buckets: dict[str, Bucket] = field(default_factory=dict)
     _count: int = 0
 
     def replace(self, tasks: list[Task], now: float) -> None:
         """A new plan. What is probed already keeps its phase, new tasks begin at random points of their period;
         one-off tasks stay."""
-        phases = {(task.address, task.port): at for at, _, task in self._queue if task.every > 0.0 > task.phase}
+        phases = {(task.address, task.port): at for at, _, task, _ in self._queue if task.every > 0.0 > task.phase}
         self._queue = [entry for entry in self._queue if entry[2].every == 0.0]
         heapq.heapify(self._queue)
         for task in tasks:
@@ -64,20 +66,24 @@ class Schedule:
                 continue
             begin = now + self.random.random() * task.every / task.flows
             self._push(min(phases.get((task.address, task.port), begin), now + task.every / task.flows), task)
-        named = {task.address for _, _, task in self._queue}
+        named = {task.address for _, _, task, _ in self._queue}
         self._buckets = {address: bucket for address, bucket in self._buckets.items() if address in named}
 
-    def once(self, task: Task, now: float) -> None:
-        """A one-off task: its flows one after the other, as fast as the target's bucket lets them."""
-        for _ in range(task.flows):
-            self._push(now, task)
+    def once(self, flows: Sequence[Task], now: float) -> None:
+        """One-off tasks, the flows of one pair: one after the other, as fast as the target's bucket lets them.
+
+        Only one of them stands in the queue, so that at an empty bucket they take turns with whatever else is waiting:
+        a run of many flows does not keep an address' continuous probes waiting until their cells are stale.
+        """
+        first, *later = flows
+        self._push(now, first, later[::-1])
 
     def due(self, now: float) -> list[Task]:
         """The tasks to send a SYN for now; a continuous one comes up again by itself."""
         result: list[Task] = []
         queue, buckets, rate = self._queue, self._buckets, self.syns_per_second
         while queue and queue[0][0] <= now:
-            at, _, task = queue[0]
+            at, _, task, later = queue[0]
             bucket = buckets.get(task.address)
             if bucket is None:
                 bucket = buckets[task.address] = Bucket(rate, at=now)
@@ -85,17 +91,18 @@ class Schedule:
             wait = bucket.wait(now, LEAVE if task.run and task.run.startswith(EXPERIMENT) else 0.0)
             if wait <= 0.0:
                 result.append(task)
-            if (again := now + wait if wait > 0.0 else self._again(task, at, now)) is None:
+            if (again := now + wait if wait > 0.0 else self._again(task, at, now, later)) is None:
                 heapq.heappop(queue)
             else:
                 self._count += 1
-                heapq.heapreplace(queue, (again, self._count, task))
+                following = later.pop() if later and wait <= 0.0 else task
+                heapq.heapreplace(queue, (again, self._count, following, later))
         return result
 
-    def _again(self, task: Task, at: float, now: float) -> float | None:
-        """When a task that was due `at` comes up next; None: it was done once."""
+    def _again(self, task: Task, at: float, now: float, later: list[Task]) -> float | None:
+        """When a task that was due `at`, or what follows it, comes up next; None: it was done once."""
         if task.every <= 0.0:
-            return None
+            return now if later else None
         if task.phase >= 0.0:
             return self._moment(task, max(at + task.every / 2.0, now))
         period = task.every / task.flows * (1.0 + JITTER * (2.0 * self.random.random() - 1.0))
@@ -113,6 +120,6 @@ class Schedule:
         """Nothing is due any more (the plan has expired)."""
         self._queue.clear()
 
-    def _push(self, at: float, task: Task) -> None:
+    def _push(self, at: float, task: Task, later: Sequence[Task] = ()) -> None:
         self._count += 1
-        heapq.heappush(self._queue, (at, self._count, task))
+        heapq.heappush(self._queue, (at, self._count, task, [*later]))

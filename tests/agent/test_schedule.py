@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 from prober.agent.schedule import BURST, Schedule
 from prober.report import Task
@@ -73,7 +74,7 @@ def test_a_shorter_period_holds_at_once() -> None:
 
 def test_a_target_gets_no_more_than_its_bucket_lets_through() -> None:
     one = schedule(rate=2.0)
-    one.once(task(every=0.0, flows=64), 0.0)
+    one.once([task(every=0.0)] * 64, 0.0)
     due = played(one, 0.0, 10.0)
     assert len([at for at, _ in due if at < 0.05]) == BURST
     assert 22 <= len(due) <= BURST + 2 * 10 + 1
@@ -81,7 +82,7 @@ def test_a_target_gets_no_more_than_its_bucket_lets_through() -> None:
 
 def test_a_new_rate_holds_for_buckets_that_are_there() -> None:
     one = schedule(rate=1.0)
-    one.once(task(every=0.0, flows=60), 0.0)
+    one.once([task(every=0.0)] * 60, 0.0)
     played(one, 0.0, 5.0)
     one.syns_per_second = 10.0
     assert len(played(one, 5.0, 8.0)) >= 25
@@ -89,7 +90,7 @@ def test_a_new_rate_holds_for_buckets_that_are_there() -> None:
 
 def test_one_off_tasks_outlive_a_new_plan_and_an_expired_plan_leaves_nothing() -> None:
     one = schedule()
-    one.once(task("pod2", "10.5.12.9", every=0.0), 0.0)
+    one.once([task("pod2", "10.5.12.9", every=0.0)], 0.0)
     one.replace([task()], 0.0)
     assert "pod2" in {due.target for _, due in played(one, 0.0, 0.1)}
     one.clear()
@@ -109,10 +110,34 @@ def test_experiments_leave_room_for_continuous_probing_and_for_runs() -> None:
     one = schedule(rate=4.0)
     one.replace([task(every=1.0)], 0.0)
     for _ in range(60):
-        one.once(task(every=0.0, run="experiment-1"), 2.0)
-    one.once(task(every=0.0, run="8f3a"), 2.5)
+        one.once([task(every=0.0, run="experiment-1")], 2.0)
+    one.once([task(every=0.0, run="8f3a")], 2.5)
     due = played(one, 0.0, 12.0)
     assert 11 <= sum(not two.run for _, two in due) <= 13, "as if there were no experiment"
     assert [round(at, 1) for at, two in due if two.run == "8f3a"] == [2.5]
     assert 25 <= sum(two.run == "experiment-1" for _, two in due) <= 4 * 10
     assert 40 <= len(due) <= BURST + 4 * 12
+
+
+def test_a_run_of_many_flows_takes_turns_with_the_continuous_probes_of_its_address() -> None:
+    one = schedule(rate=4.0)
+    one.replace([task("lb", port=7007), task("ingress-via-lb", port=80)], 0.0)
+    one.once([task("lb", port=7007, every=0.0, run="8f3a")] * 64, 2.0)
+    due = played(one, 0.0, 12.0)
+    asked = {name: [at for at, two in due if two.target == name and not two.run] for name in ("lb", "ingress-via-lb")}
+    for times in asked.values():
+        assert len(times) >= 8
+        assert max(later - sooner for sooner, later in pairwise(times)) < 2.0
+    assert sum(two.run == "8f3a" for _, two in due) >= 18, "what is left of the bucket is the run's"
+
+
+def test_at_a_bucket_that_continuous_probing_empties_a_run_gets_its_turn() -> None:
+    one = schedule(rate=1.0)
+    one.replace([task(every=1.0)], 0.0)
+    one.once([task(every=0.0, run="8f3a")] * 10, 2.0)
+    due = played(one, 0.0, 30.0)
+    assert sum(two.run == "8f3a" for _, two in due) == 10
+    times = [at for at, two in due if not two.run]
+    assert max(later - sooner for sooner, later in pairwise(times)) < 4.0, (
+        "no cell of a period of 1 s is stale before 6 s"
+    )
