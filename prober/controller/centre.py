@@ -331,10 +331,11 @@ class Centre:
         names = declared.expand_targets(tuple(targets)) if targets else document["targets"]
         cells = [cell for cell in document["cells"] if cell["source"] in wanted and cell["target"] in names]
         rows, columns = ([cell[side] for cell in cells] for side in ("source", "target"))
-        return {
+        return findings.told({
             "at": document["at"], "sources": list(dict.fromkeys(rows)), "targets": list(dict.fromkeys(columns)),
             "cells": cells, **({"left_out": document["left_out"]} if document.get("left_out") else {}),
-        }  # fmt: skip
+            "zones": self._zones(),
+        })  # fmt: skip
 
     def path_document(self, source: str, target: str) -> dict[str, Any]:
         """A cell with its evidence. Raises KeyError for a pair that is not declared."""

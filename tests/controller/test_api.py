@@ -104,7 +104,7 @@ def test_the_matrix_is_shown_as_it_was(running: Controller, monkeypatch: pytest.
 
     def kept(label: str) -> str:
         deadline = time.monotonic() + 5
-        while (answer := then(at := running.centre.stamp())).status_code == 404 or label not in answer.text:
+        while (answer := then(at := running.centre.stamp())).status_code == 404 or f'"{label}"' not in answer.text:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.05)
         return at
@@ -112,7 +112,10 @@ def test_the_matrix_is_shown_as_it_was(running: Controller, monkeypatch: pytest.
     well = kept("healthy")
     running.misroute()
     kept("return-path-misroute")
-    cells = then(well).json()["cells"]
+    document = then(well).json()
+    assert (document["sentence"], document["findings"]) == ("The one path is healthy", [])
+    assert document["zones"]["firewall"] == "firewall"
+    cells = document["cells"]
     assert [(cell["source"], cell["target"], cell["label"]) for cell in cells] == [("firewall", "ingress", "healthy")]
     for never in ("2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
         assert "nothing is known of the matrix at" in problem(then(never), 404)
