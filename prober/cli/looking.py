@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Where = Annotated[str | None, typer.Option("--controller", help="http(s)://HOST:PORT or unix:PATH")]
+Where = Annotated[str | None, typer.Option("--controller", help="http(s)://HOST:PORT or unix:PATH; several: A,B")]
 Names = Annotated[list[str] | None, typer.Option(help="names of zones, agents, targets or groups; several are fine")]
 
 
@@ -28,15 +28,16 @@ class Controller:
         from prober.agent.line import client
 
         chosen = settings.load(controller=where)
-        self.where = chosen.controller.partition(",")[0]
-        self.http = client(self.where, chosen.bearer() or "", timeout=30.0)
+        urls = chosen.controller.split(",")
+        self.where = " or ".join(urls)
+        self._lines = [client(url, chosen.bearer() or "", timeout=30.0) for url in urls]
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Raises `CannotMeasure` where nothing answers, `Refused` with the controller's own sentence."""
         import httpx
 
         try:
-            answer = self.http.request(method, path, **more)
+            answer = self._asked(method, path, **more)
         except httpx.HTTPError as error:
             raise CannotMeasure(
                 f"no controller answers at {self.where} ({type(error).__name__}); is `prober controller` running?"
@@ -44,6 +45,17 @@ class Controller:
         if answer.status_code >= 400:
             raise _refusal(answer)
         return answer
+
+    def _asked(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """The first controller's answer; where nothing reaches it the next is asked the same, and is the first now."""
+        import httpx
+
+        for _ in self._lines[1:]:
+            try:
+                return self._lines[0].request(method, path, **more)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                self._lines.append(self._lines.pop(0))
+        return self._lines[0].request(method, path, **more)
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         given = {key: value for key, value in params.items() if value}

@@ -87,6 +87,14 @@ def test_without_a_controller_nothing_is_measured(run: Run, words: tuple[str, ..
         assert f"no controller answers at {where}" in left.err
 
 
+def test_of_several_controllers_the_first_that_is_reached_answers(running: Controller, run: Run) -> None:
+    dead = "http://127.0.0.1:1"
+    assert run("matrix", "--controller", f"{dead},{running.url}").code == 0
+    left = run("matrix", "--controller", f"{dead},unix:/nowhere")
+    assert (left.code, left.out) == (3, "")
+    assert f"no controller answers at {dead} or unix:/nowhere" in left.err
+
+
 def test_an_address_that_is_none_leaves_with_4(run: Run) -> None:
     assert run("matrix", "--controller", "controller:8080").code == 4
 
