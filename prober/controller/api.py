@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -17,8 +18,10 @@ from prober.controller import documents, keeper, streams
 from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
+from prober.errors import Refused
 from prober.slo import alerts
 from prober.surfaces import picture, table
+from prober.surfaces.glyphs import shown
 
 router = APIRouter(prefix="/api/v1", tags=["api"], responses=documents.PROBLEMS)
 Viewer = Annotated[Identity, Depends(needs("viewer"))]
@@ -142,10 +145,20 @@ async def evidence(request: Request, source: str, target: str, _: Viewer) -> Res
     return Response(capture, 200, headers, media_type="application/x-pcapng")
 
 
-def _json_only(request: Request) -> None:
+async def _json_only(request: Request) -> None:
+    """Refuses what is no plain JSON, and what two readers could take for two things (RFC 8259, 4)."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != "application/json" and not (given.startswith("application/") and given.endswith("+json")):
         raise HTTPException(415, "write the run as JSON, with `Content-Type: application/json`")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HTTPException(415, "write the run as it is: no Content-Encoding is taken")
+    json.loads(await request.body(), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    [(name, count)] = Counter(name for name, _ in pairs).most_common(1) or [("", 0)]
+    if count > 1:
+        raise Refused(f"{shown(name)} is written {count} times; keep one of them")
 
 
 STARTED: documents.Answers = {

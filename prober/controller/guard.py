@@ -6,6 +6,8 @@ its own (DNS rebinding), nor by a form of its own (cross-site POST). Bodies are 
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -16,6 +18,8 @@ from prober.controller.problems import problem
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a body at most, where the route has no limit of its own."""
+READ_WITHIN = 10.0
+"""Seconds within which a body must be there: one that only drips holds a connection and is never judged."""
 OWN_LIMIT = ("/agent/", "/chat/")
 """Routes that bound their bodies themselves."""
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
@@ -57,11 +61,16 @@ def _refusal(request: HTTPConnection) -> tuple[int, str] | None:
 
 
 def _bounded(receive: Receive) -> Receive:
-    read = 0
+    read, until, whole = 0, asyncio.get_running_loop().time() + READ_WITHIN, False
 
     async def counted() -> Message:
-        nonlocal read
-        message = await receive()
+        nonlocal read, whole
+        try:
+            async with asyncio.timeout_at(None if whole else until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {READ_WITHIN:g} s") from None
+        whole = not message.get("more_body", False)
         read += len(message.get("body", b""))
         if read > BODY_LIMIT:
             raise HTTPException(413, f"a body may have at most {BODY_LIMIT} bytes")

@@ -27,6 +27,9 @@ STATUS: dict[type[ProberError], int] = {
 RETRY = {429: "1", 503: "2", 507: "10"}
 """Seconds after which it makes sense to ask again."""
 
+UNREAD = "There was an error parsing the body"
+"""FastAPI's words for a body that json.loads fails on in any other way than a mistake of syntax."""
+
 _log = structlog.get_logger("prober.controller")
 
 
@@ -45,7 +48,16 @@ def _detail(request: Request, error: HTTPException) -> str:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
         return f"{request.method[:20]} is not what {request.url.path[:200]} answers to: {allowed}"
+    if error.status_code == 400 and error.detail == UNREAD:
+        return "the body can't be read as JSON: write it in UTF-8 and uncompressed, with numbers and nesting in bounds"
     return str(error.detail)
+
+
+def _mistake(one: dict[str, Any]) -> str:
+    """One of pydantic's mistakes: where, and what is wrong with it."""
+    if one["type"] == "json_invalid":
+        return f"the body is no JSON: {one.get('ctx', {}).get('error', one['msg'])}, at character {one['loc'][-1]}"
+    return f"{'.'.join(str(p) for p in one['loc'])[:200]}: {one['msg']}"
 
 
 def install(app: FastAPI) -> None:
@@ -63,7 +75,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        mistakes = [f"{'.'.join(str(p) for p in one['loc'])[:200]}: {one['msg']}" for one in error.errors()[:20]]
+        mistakes = [_mistake(one) for one in error.errors()[:20]]
         broken = any(one["type"] == "json_invalid" for one in error.errors())
         return problem(400 if broken else 422, "; ".join(mistakes)[:2000])
 

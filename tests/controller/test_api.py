@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from prober.controller import access, record
+from prober.controller import access, guard, record
 from prober.flip import Flip
 from prober.report import decode_orders, encode
 from prober.store import flips, runs
@@ -207,11 +207,17 @@ BAD_RUNS: list[tuple[dict[str, Any], int, str]] = [
     ({"json": {"flows": 1.5}}, 422, "flows"),
     ({"json": {"from": ["x" * 101]}}, 422, "from"),
     ({"json": ["firewall"]}, 422, "body"),
-    ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, "JSON"),
+    ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, "the body is no JSON: Expecting"),
+    ({"content": b'{"to": [], "to": ["lb"]}', "headers": {"Content-Type": "application/json"}}, 422, "to is written 2"),
+    ({"json": {}, "headers": {"Content-Encoding": "br"}}, 415, "no Content-Encoding"),
     ({"content": b'{"flows": NaN}', "headers": {"Content-Type": "application/json"}}, 422, "flows"),
-    ({"content": b"\xff\xfe", "headers": {"Content-Type": "application/json"}}, 400, ""),
-    ({"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 400, ""),
-    ({"content": b'{"flows": 1' + b"0" * 10_000 + b"}", "headers": {"Content-Type": "application/json"}}, 400, ""),
+    ({"content": b"\xff\xfe", "headers": {"Content-Type": "application/json"}}, 400, "no JSON"),
+    ({"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 400, "nesting"),
+    (
+        {"content": b'{"flows": 1' + b"0" * 10_000 + b"}", "headers": {"Content-Type": "application/json"}},
+        400,
+        "numbers",
+    ),
     ({"content": b"from=firewall", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415, "JSON"),
     ({"content": b"{}"}, 415, "JSON"),
     ({"content": b"x" * 300_000, "headers": {"Content-Type": "application/json"}}, 413, "262144"),
@@ -230,6 +236,21 @@ def test_a_body_without_a_length_is_bounded_while_it_is_read(running: Controller
 
     answer = running.client.post(RUNS, content=drip(), headers={"Content-Type": "application/json"})
     assert "at most" in problem(answer, 413)
+
+
+def test_a_body_that_only_drips_is_not_waited_for(running: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "READ_WITHIN", 0.3)
+    began = time.monotonic()
+
+    def drip() -> Iterator[bytes]:
+        while time.monotonic() - began < 5.0:
+            yield b" "
+            time.sleep(0.05)
+
+    answer = running.client.post(RUNS, content=drip(), headers={"Content-Type": "application/json"})
+    assert "did not come within 0.3 s" in problem(answer, 408)
+    with running.client.stream("GET", "/api/v1/events") as stream:
+        assert len(events(stream, 2)) == 2, "what asks without a body has none to wait for"
 
 
 def events(answer: httpx.Response, count: int) -> list[tuple[str, str, dict[str, Any]]]:
