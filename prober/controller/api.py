@@ -110,6 +110,25 @@ def tag(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([said, more]).encode()).hexdigest()[:24]
 
 
+@router.get("/paths/{source}/{target}/evidence.pcapng", include_in_schema=False)  # as links said before
+@router.get(
+    "/paths/{source}/{target}.pcapng", operation_id="evidence",
+    responses={200: documents.body("application/x-pcapng", "a capture file, with comments")}, response_class=Response,
+)  # fmt: skip
+async def evidence(request: Request, source: str, target: str, _: Viewer) -> Response:
+    """Both ends' packets of the last judged probe, with comments; Wireshark opens it."""
+    centre = centre_of(request)
+    try:
+        capture = centre.pcapng(source, target)
+    except KeyError:
+        if (source, target) in centre.desk.matrix.cells:
+            raise HTTPException(404, f"no probe from {source} to {target} has been judged yet") from None
+        raise _no_pair(source, target) from None
+    name = quote(f"{source}-{target}.pcapng", safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "no-store"}
+    return Response(capture, 200, headers, media_type="application/x-pcapng")
+
+
 @router.get(
     "/paths/{source}/{target}", operation_id="path", responses={200: documents.answers(documents.Path, "the path")}
 )
@@ -125,24 +144,6 @@ async def path(request: Request, source: str, target: str, _: Viewer) -> Respons
 def _no_pair(source: str, target: str) -> HTTPException:
     what = f"{source[:100]} → {target[:100]} is no declared pair"
     return HTTPException(404, f"{what}; GET /api/v1/matrix lists them")
-
-
-@router.get(
-    "/paths/{source}/{target}/evidence.pcapng", operation_id="evidence",
-    responses={200: documents.body("application/x-pcapng", "a capture file, with comments")}, response_class=Response,
-)  # fmt: skip
-async def evidence(request: Request, source: str, target: str, _: Viewer) -> Response:
-    """Both ends' packets of the last judged probe, with comments; Wireshark opens it."""
-    centre = centre_of(request)
-    try:
-        capture = centre.pcapng(source, target)
-    except KeyError:
-        if (source, target) in centre.desk.matrix.cells:
-            raise HTTPException(404, f"no probe from {source} to {target} has been judged yet") from None
-        raise _no_pair(source, target) from None
-    name = quote(f"{source}-{target}.pcapng", safe="")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "no-store"}
-    return Response(capture, 200, headers, media_type="application/x-pcapng")
 
 
 async def _json_only(request: Request) -> None:

@@ -343,7 +343,7 @@ class Centre:
         cell = dataclasses.replace(cell, recent=cell.recent.copy())  # the judge goes on while this is read
         judged = self.desk.evidence.get((source, target))
         shown = cell.verdict(self.now())
-        link = f"/api/v1/paths/{quote(source, safe='')}/{quote(target, safe='')}/evidence.pcapng"
+        link = f"/api/v1/paths/{quote(source, safe='')}/{quote(target, safe='')}.pcapng"
         document: dict[str, Any] = {
             "cell": cell.document(self.now()), "verdict": ladder.verdict_document(shown),
             "history": keeper.history(self.store, source, target), "ladder": {"columns": [], "steps": []},

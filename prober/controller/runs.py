@@ -67,7 +67,9 @@ class Runs:
                 await self._is_known(run_id, request)
                 return run_id
             self.errands.sent(parts)
-            await asyncio.to_thread(keeper.audit, self.store, self.wall(), asked_by, "run", f"{run_id} {request}")
+            await asyncio.to_thread(
+                keeper.audit, self.store, self.wall(), asked_by, "run", f"{run_id} {_named_by(request)}"
+            )
         return run_id
 
     async def _is_known(self, run_id: str, request: Request) -> bool:
@@ -153,6 +155,12 @@ class Runs:
         for old in list(self.known)[:-KEEP_RUNS]:
             if self.known[old].state != "running":
                 del self.known[old]
+
+
+def _named_by(request: Request) -> str:
+    """What was asked for, in words for the audit log."""
+    flows = f", {request['flows']} flows" if request["flows"] else ""
+    return f"{', '.join(request['from']) or 'all'} → {', '.join(request['to']) or 'all'}{flows}"
 
 
 def _named(asked_by: str, key: str) -> str:

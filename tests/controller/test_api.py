@@ -131,15 +131,16 @@ def test_a_path_shows_ladder_and_packets_and_its_capture_opens(running: Controll
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert document["ladder"]["columns"][0] == {"id": "firewall", "role": "prober"}
-    answer = running.client.get(document["links"]["pcapng"])
+    answer = running.client.get("/api/v1/paths/firewall/ingress.pcapng")
+    assert running.client.get(document["links"]["pcapng"]).content == answer.content
     assert answer.content[:4] == b"\x0a\x0d\x0d\x0a"
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''firewall-ingress.pcapng"
 
 
 def test_a_pair_that_is_not_declared_and_one_without_a_capture_are_told_apart(running: Controller) -> None:
     assert "lb → vm" not in problem(running.client.get("/api/v1/paths/nope/ingress"), 404)
-    assert "no declared pair" in problem(running.client.get("/api/v1/paths/nope/ingress/evidence.pcapng"), 404)
-    assert "judged yet" in problem(running.client.get("/api/v1/paths/remote/pod2/evidence.pcapng"), 404)
+    assert "no declared pair" in problem(running.client.get("/api/v1/paths/nope/ingress.pcapng"), 404)
+    assert "judged yet" in problem(running.client.get("/api/v1/paths/remote/pod2.pcapng"), 404)
     problem(running.client.get("/api/v1/paths/%2e%2e/%00%22"), 404)
 
 
@@ -312,6 +313,7 @@ def test_the_audit_log_is_for_admins_and_says_who_started_what(running: Controll
     token = access.create(running.centre.store, "admin")
     told = running.client.get("/api/v1/audit", headers={"Authorization": f"Bearer {token}"}).json()["audit"]
     assert told[0] | {"who": "anonymous operator", "what": "run"} == told[0]
+    assert told[0]["detail"].endswith(" vm → pod2")
 
 
 def test_roles_hold(running: Controller) -> None:

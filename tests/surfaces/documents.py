@@ -111,7 +111,7 @@ def path(document: Document, source: str, target: str) -> Document:
              "packets": [{"at_ms": step["at_ms"], "text": step["text"], "hex": "4500003c"}] if step["at_ms"] else []}
             for step in steps
         ],
-        "links": {"pcapng": f"/api/v1/paths/{source}/{target}/evidence.pcapng"},
+        "links": {"pcapng": f"/api/v1/paths/{source}/{target}.pcapng"},
     }  # fmt: skip
 
 

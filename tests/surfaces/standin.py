@@ -46,8 +46,8 @@ class Standin:
         routes = [
             ("/", self._index, "GET"), ("/assets/{name}", self._asset, "GET"),
             ("/api/v1/matrix", self._matrix, "GET"), ("/api/v1/events", self._events, "GET"),
+            ("/api/v1/paths/{source}/{target}.pcapng", self._pcapng, "GET"),
             ("/api/v1/paths/{source}/{target}", self._path, "GET"),
-            ("/api/v1/paths/{source}/{target}/evidence.pcapng", self._pcapng, "GET"),
             ("/api/v1/slos", self._slos, "GET"), ("/api/v1/flips", self._flips, "GET"),
             ("/api/v1/runs", self._start, "POST"), ("/api/v1/runs/{id}", self._run, "GET"),
         ]  # fmt: skip
