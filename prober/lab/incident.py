@@ -151,10 +151,18 @@ def _in_ipv6(content: dict[str, Any]) -> dict[str, Any]:
 def _network(name: str, root: Node, path: Path) -> Network:
     """A shipped network by name, or a file beside the incident."""
     shipped = {one.stem: one for one in _folder("networks").glob("*.yaml")}
-    source = shipped.get(name, path.parent / name)
+    if name in shipped:
+        return _read_network(shipped[name])
+    source = path.parent / name
     if not source.is_file():
         sentence = f"{name!r} is neither a shipped network ({', '.join(sorted(shipped))}) nor a file beside this one"
         raise ConfigInvalid(reading.mistake(root, path, ["network"], sentence))
+    return _read_network(source)
+
+
+@functools.cache
+def _read_network(source: Path) -> Network:
+    """Some hundred incidents share a few networks."""
     content = reading.read(source)
     return reading.value(Network, reading.plain(content), content, source)
 

@@ -74,6 +74,11 @@ def test_a_file_of_ones_own_may_use_a_network_beside_it(tmp_path: Path) -> None:
     assert told.break_steps == {"a": ("ip link set eth0 down",)}
 
 
+def test_a_network_that_incidents_share_is_read_once() -> None:
+    networks = {id(one): one for one in (incident.load(name).network for name in incident.names())}
+    assert len(networks) < len(incident.names()) / 2
+
+
 def test_a_mistake_in_a_network_file_is_shown_in_that_file(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text("subnets: {left: 198.18.1.0/24}\nhosts:\n  a: {adresses: {}}\n")
     (tmp_path / "mine.yaml").write_text("title: Mine\nnetwork: net.yaml\n")
