@@ -25,7 +25,12 @@ def check(file: TargetsFile = None, as_json: AsJson = False) -> int:
     from prober import settings, targets
 
     path = file or settings.load().targets
-    text = settings.read_document(path)
+    try:
+        text = settings.read_document(path)
+    except ConfigInvalid as error:
+        if as_json:
+            output.data({"file": str(path), "ok": False, "mistakes": [], "why": str(error)})
+        raise
     mistakes = targets.mistakes(text, str(path))
     if as_json:
         output.data({"file": str(path), "ok": not mistakes, "mistakes": [asdict(one) for one in mistakes]})

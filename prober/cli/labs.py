@@ -179,7 +179,7 @@ def record(
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="a recording: a folder of `lab record`, or its recording.json")],
+    file: Annotated[Path, typer.Argument(help="a recording: a folder of `lab record`, or its recording.json.gz")],
     accept: Annotated[bool, typer.Option("--accept", help="write today's verdicts into the recording")] = False,
     as_json: AsJson = False,
 ) -> int:

@@ -56,6 +56,13 @@ def test_a_document_that_cannot_be_read_leaves_with_4(run: Run, words: tuple[str
     assert "name a document that can be read" in left.err
 
 
+def test_a_document_that_cannot_be_read_says_so_as_json_too(run: Run) -> None:
+    left = run("check", "--json", "/nonexistent.yaml")
+    document = json.loads(left.out)
+    assert (left.code, document["ok"], document["mistakes"]) == (4, False, [])
+    assert document["why"] == left.err.strip()
+
+
 def test_the_plan_costs_what_it_says_and_sends_nothing(run: Run) -> None:
     document = json.loads(run("plan", "--json").out)
     assert document["pairs"] == len(document["plan"]) > 40
