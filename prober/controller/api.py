@@ -70,7 +70,9 @@ async def matrix(
 
 
 COMPACT: documents.Answers = {200: documents.answers(documents.Compact, "a sign for each cell", documents.COMPACT)}
-ZONES: documents.Answers = {200: documents.answers(documents.ZoneMatrix, "the cells of each pair of zones, counted")}
+ZONES: documents.Answers = {
+    200: documents.answers(documents.ZoneMatrix, "each pair of zones, counted", documents.ZONES)
+}
 
 
 @router.get("/matrix/compact", operation_id="compact_matrix", responses=COMPACT)
@@ -130,7 +132,9 @@ async def evidence(request: Request, source: str, target: str, _: Viewer) -> Res
 
 
 @router.get(
-    "/paths/{source}/{target}", operation_id="path", responses={200: documents.answers(documents.Path, "the path")}
+    "/paths/{source}/{target}",
+    operation_id="path",
+    responses={200: documents.answers(documents.Path, "the path", documents.PATH)},
 )
 async def path(request: Request, source: str, target: str, _: Viewer) -> Response:
     """One cell: its verdict, its history, the ladder of its last judged probe and the packets."""
@@ -176,7 +180,9 @@ async def start_run(request: Request, wanted: RunRequest, who: Operator, idempot
     return JSONResponse(await _run(request, run_id), 202, headers)
 
 
-@router.get("/runs", operation_id="runs", responses={200: documents.answers(documents.Runs, "the runs")})
+@router.get(
+    "/runs", operation_id="runs", responses={200: documents.answers(documents.Runs, "the runs", documents.RUNS)}
+)
 async def runs(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """The runs, newest first; give ``cursor`` back for the page after."""
     centre = centre_of(request)
@@ -268,7 +274,9 @@ async def events(request: Request, _: Viewer) -> Response:
     return streams.answer(centre, streams.Source("matrix", document, tag, lambda _: False, None))
 
 
-@router.get("/slos", operation_id="slos", responses={200: documents.answers(documents.Slos, "the objectives")})
+@router.get(
+    "/slos", operation_id="slos", responses={200: documents.answers(documents.Slos, "the objectives", documents.SLOS)}
+)
 async def slos(request: Request, _: Viewer) -> Response:
     """Every objective: attainment over its window, budget left, burn rates, alerts."""
     centre = centre_of(request)
@@ -288,20 +296,30 @@ async def slos(request: Request, _: Viewer) -> Response:
     return JSONResponse({"at": centre.stamp(), "slos": rows})
 
 
-@router.get("/flips", operation_id="flips", responses={200: documents.answers(documents.Flips, "what changed")})
+@router.get(
+    "/flips", operation_id="flips", responses={200: documents.answers(documents.Flips, "what changed", documents.FLIPS)}
+)
 async def flips(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """What changed, newest first; give ``cursor`` back for the page after."""
     return JSONResponse(await asyncio.to_thread(keeper.changes, centre_of(request).store, cursor, limit))
 
 
-@router.get("/agents", operation_id="agents", responses={200: documents.answers(documents.Agents, "the agents")})
+@router.get(
+    "/agents",
+    operation_id="agents",
+    responses={200: documents.answers(documents.Agents, "the agents", documents.AGENTS)},
+)
 async def agents(request: Request, _: Viewer) -> Response:
     """Every declared agent and how long ago it reported."""
     centre = centre_of(request)
     return JSONResponse({"at": centre.stamp(), "agents": await asyncio.to_thread(centre.agents)})
 
 
-@router.get("/audit", operation_id="audit", responses={200: documents.answers(documents.Deeds, "the audit log")})
+@router.get(
+    "/audit",
+    operation_id="audit",
+    responses={200: documents.answers(documents.Deeds, "the audit log", documents.DEEDS)},
+)
 async def audit(
     request: Request, _: Annotated[Identity, Depends(needs("admin"))], cursor: Cursor = None, limit: Limit = 100
 ) -> Response:

@@ -44,7 +44,7 @@ def make_app(centre: Centre) -> FastAPI:
     app.include_router(monitor.routes(centre))
     app.include_router(chat.routes(centre))
     _own_routes(app)
-    documents.describe(app)
+    documents.describe(app, api.router.routes)
     return app
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 At = str
@@ -347,6 +349,54 @@ RUN = {
     **MATRIX, "created": AT, "finished": None,
 }  # fmt: skip
 
+RUNS = {
+    "runs": [{"id": "0123456789abcdef", "state": "finished", "asked_by": "token 01ab", "created": AT, "finished": AT,
+              "from": ["firewall"], "to": ["ingress"], "flows": None}],
+    "cursor": None,
+}  # fmt: skip
+ZONES = {
+    "at": AT, "zones": [{"source_zone": "firewall", "target_zone": "pods", "labels": {"return-path-misroute": 1},
+                         "age_seconds": 0.7, "sent": 42, "answered": 30}],
+}  # fmt: skip
+SAID = {name: CELL[name] for name in ("label", "cause", "confidence", "culprit", "sentence")}
+PATH = {
+    "cell": CELL, "history": [{**SAID, "at": AT, "revision": 0}], "evidence": [], "judged_at": AT,
+    "verdict": {**SAID, "cause_title": "another node's pod block covers the prober's address", "missing": [],
+                "next_step": "Take that route away: may node19 cover 10.19.0.4?", "revision": 0},
+    "ladder": {
+        "columns": [{"id": "firewall", "role": "prober"}, {"id": "node1", "role": "responder"}],
+        "steps": [{"packet": "SYN", "column": "firewall", "to": "node1", "place": "NIC out", "state": "seen",
+                   "at_ms": 0.0, "interface": "eth0", "text": "SYN 10.19.0.4:20513 > 10.4.76.34:8080 ttl 64"}],
+    },
+    "links": {"pcapng": "/api/v1/paths/firewall/ingress.pcapng"},
+    "experiments": [{"name": "other sources", "state": "finished", "result": "6 of 6 to ingress pass"}],
+}  # fmt: skip
+SLOS = {
+    "at": AT,
+    "slos": [{
+        "name": "firewall-to-ingress", "availability": 0.999, "latency_ms": 50.0, "window_seconds": 2592000.0,
+        "good": 99950, "total": 100000, "attainment": 0.9995, "budget_left": 0.5, "burn": {"5m": 0.0, "1h": 0.2},
+        "alerts": [], "sources": ["firewall"], "targets": ["ingress"],
+    }],
+}  # fmt: skip
+FLIPS = {
+    "flips": [{"id": 8, "at": AT, "source": "firewall", "target": "ingress", "before": "healthy",
+               "after": "return-path-misroute", "sentence": CELL["sentence"]}],
+    "cursor": None,
+}  # fmt: skip
+AGENTS = {
+    "at": AT,
+    "agents": [{
+        "name": "node1", "zone": "nodes", "addresses": ["10.224.0.4"], "pods": ["10.4.0.0/16"], "note": None,
+        "age_seconds": 0.3, "alarm": None, "via": None, "detour": None,
+        "outbox": {"reports": 0, "bytes": 0, "memory": False}, "gaps": [],
+    }],
+}  # fmt: skip
+DEEDS = {
+    "audit": [{"id": 7, "at": AT, "who": "token 01ab", "what": "run", "detail": "0123456789abcdef firewall → ingress"}],
+    "cursor": None,
+}  # fmt: skip
+
 
 def answers(model: type[BaseModel], description: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
     """A JSON response of this form."""
@@ -360,8 +410,8 @@ def body(media_type: str, description: str) -> dict[str, Any]:
     return {"description": description, "content": {media_type: {"schema": binary}}}
 
 
-def describe(app: FastAPI) -> None:
-    """The application's OpenAPI document, with the form that every problem has."""
+def describe(app: FastAPI, routes: Iterable[object]) -> None:
+    """The application's OpenAPI document, with the form that every problem has, and the examples of `routes`."""
     made = app.openapi
 
     def document() -> dict[str, Any]:
@@ -372,6 +422,20 @@ def describe(app: FastAPI) -> None:
             "securitySchemes", {"token": {"type": "http", "scheme": "bearer", "description": "`prober token create`"}}
         )
         result.setdefault("security", [{}, {"token": []}])
+        _put_examples(routes, result)
         return result
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to change it
+
+
+def _put_examples(routes: Iterable[object], result: dict[str, Any]) -> None:
+    """Examples as they were written: FastAPI drops each null from them, and what is required may be null."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            told = result["paths"][route.path_format][method.lower()]["responses"]
+            for code, given in route.responses.items():
+                for media_type, content in given.get("content", {}).items():
+                    if "example" in content:
+                        told[str(code)]["content"][media_type]["example"] = content["example"]

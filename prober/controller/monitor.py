@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from prober import __version__
+from prober.controller import documents
 from prober.controller.access import Identity, allows
 from prober.controller.desk import Desk
 from prober.controller.detours import Detours
@@ -29,6 +30,19 @@ MODULES = ("prober", "tcp_connect")
 SCRAPE_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_NAMED = 50
+
+_TEXT = documents.body("text/plain", "Prometheus' text")
+_JSON = {"application/json": {"schema": {"type": "object"}}}
+_HEALTH = {**_JSON, status.HEALTH_JSON: {"schema": {"type": "object"}}}
+_STATUS: documents.Answers = {
+    200: {"description": "pass or warn", "content": _HEALTH}, 503: {"description": "fail", "content": _HEALTH},
+}  # fmt: skip
+_ANSWERS: dict[str, documents.Answers] = {
+    "status": _STATUS, "status_of": _STATUS, "metrics": {200: _TEXT},
+    "probe": {200: _TEXT, 400: documents.body("text/plain", "what is wrong"), 500: documents.body("text/plain", "why")},
+    "livez": {200: {"description": "it answers", "content": _JSON}},
+    "readyz": {200: {"description": "ready", "content": _JSON}, 503: {"description": "why not", "content": _JSON}},
+}  # fmt: skip
 
 Monitor = Annotated[Identity, Depends(needs("monitor"))]
 
@@ -65,7 +79,10 @@ def routes(centre: Centre) -> APIRouter:
         ("/metrics", desk.metrics, "metrics"), ("/probe", desk.probe, "probe"),
         ("/livez", desk.live, "livez"), ("/readyz", desk.ready, "readyz"),
     ):  # fmt: skip
-        router.add_api_route(path, endpoint, methods=["GET"], operation_id=name, response_class=JSONResponse)
+        router.add_api_route(
+            path, endpoint, methods=["GET"], operation_id=name, responses={**documents.PROBLEMS, **_ANSWERS[name]},
+            response_class=Response,
+        )  # fmt: skip
         router.add_api_route(
             path, endpoint, methods=["HEAD"], include_in_schema=False
         )  # GET alone answers HEAD with 405

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from prober.controller import access, openapi
+from prober.controller import access, documents, openapi
 from prober.surfaces import page
 from tests.controller.centres import Controller, controller
 
@@ -108,6 +108,30 @@ def test_every_operation_has_a_name_and_problems_as_errors(running: Controller) 
     assert len(names) == len(set(names)) >= 14
     for one in operations:
         assert "application/problem+json" in one["responses"]["4XX"]["content"], one["operationId"]
+
+
+def test_every_json_answer_of_the_api_has_an_example_that_fits(running: Controller) -> None:
+    paths = running.client.get("/api/v1/openapi.json").json()["paths"]
+    told = [
+        (method, path, content["application/json"])
+        for path, methods in paths.items()
+        for method, one in methods.items()
+        for content in (answer.get("content", {}) for answer in one["responses"].values())
+        if path.startswith("/api/v1") and "application/json" in content
+    ]
+    assert len(told) >= 12
+    for method, path, content in told:
+        assert "example" in content, f"{method} {path}"
+        model = getattr(documents, content["schema"]["$ref"].rpartition("/")[2])
+        model.model_validate(content["example"])
+
+
+def test_what_monitors_read_is_described_as_it_is_sent(running: Controller) -> None:
+    paths = running.client.get("/api/v1/openapi.json").json()["paths"]
+    for path in ("/status", "/metrics", "/probe?target=ingress", "/probe", "/livez", "/readyz"):
+        answer = running.client.get(path)
+        told = paths[path.partition("?")[0]]["get"]["responses"][str(answer.status_code)]["content"]
+        assert answer.headers["content-type"].partition(";")[0] in told, path
 
 
 def test_no_input_that_fits_the_description_gets_an_answer_that_does_not(running: Controller) -> None:
