@@ -62,6 +62,7 @@ matrix         verdicts folded into cells, source x target; freshness is part of
 columns        the matrix of a large fleet: numbers for the cells that are well, a cell where anything happened
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling
+incident       cells that are told to fail with one cause, from the first flip to the last: what an alert is about
 confusion      what was expected held against what was said, counted
 swept          many probes of one agent judged at once, by sorts
 replay         recorded reports judged again, without a network
