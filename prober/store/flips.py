@@ -38,12 +38,16 @@ def last_flips(store: Store, limit: int = 100, before: int | None = None) -> lis
     return _read(store, asked.order_by(flips.c.id.desc()).limit(limit))
 
 
+def newest(store: Store) -> dict[tuple[str, str], Flip]:
+    """``(source, target) -> flip`` that was told last."""
+    last = sa.select(sa.func.max(flips.c.id)).group_by(flips.c.source, flips.c.target)
+    found = _read(store, sa.select(flips).where(flips.c.id.in_(last)))
+    return {(flip.source, flip.target): flip for _, flip in found}
+
+
 def told(store: Store) -> dict[tuple[str, str], str]:
     """``(source, target) -> label`` that was told last: what a `prober.flip.Debounce` starts from."""
-    newest = sa.select(sa.func.max(flips.c.id)).group_by(flips.c.source, flips.c.target)
-    asked = sa.select(flips.c.source, flips.c.target, flips.c.after).where(flips.c.id.in_(newest))
-    with store.read() as connection:
-        return {(source, target): after for source, target, after in connection.execute(asked)}
+    return {cell: flip.after for cell, flip in newest(store).items()}
 
 
 def _read(store: Store, asked: sa.Select[tuple[object, ...]]) -> list[tuple[int, Flip]]:

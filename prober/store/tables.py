@@ -147,6 +147,32 @@ flips = Table(
     sqlite_autoincrement=True,
 )
 
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", _id, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("opened_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger, index=True),
+    Column("because", String(16), nullable=False),
+    Column("into", String(32), nullable=False),
+    Column("label", String(32), nullable=False),
+    Column("cause", String(8)),
+    Column("confidence", String(16)),
+    Column("culprit", Text),
+    Column("element", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("route", Text),
+    Column("sentence", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    Column("zones", _json, nullable=False),
+    Column("cells", Integer, nullable=False),
+    Column("failing", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""``body`` are its cells (msgpack, deflated), the first of them where there are many; ``cells`` how many it had."""
+
 snapshots = Table(
     "snapshots",
     metadata,

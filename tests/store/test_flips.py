@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prober.flip import Flip
 from prober.store.engine import Store
-from prober.store.flips import add_flips, last_flips, list_flips, told
+from prober.store.flips import add_flips, last_flips, list_flips, newest, told
 
 BROKEN = Flip(1_700_000_000.25, "firewall", "ingress", "healthy", "return-path-misroute", "it broke")
 HEALED = Flip(1_700_000_060.5, "firewall", "ingress", "return-path-misroute", "healthy", "it healed")
@@ -29,3 +29,8 @@ def test_what_was_told_last_of_each_cell(store: Store) -> None:
     assert told(store) == {}
     add_flips(store, [BROKEN, FIRST, HEALED])
     assert told(store) == {("firewall", "ingress"): "healthy", ("lb", "pod2"): "target"}
+
+
+def test_the_newest_flip_of_each_cell(store: Store) -> None:
+    add_flips(store, [BROKEN, FIRST, HEALED])
+    assert newest(store) == {("firewall", "ingress"): HEALED, ("lb", "pod2"): FIRST}
