@@ -91,6 +91,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Span,
         Meta(ge=3 * 86_400.0, le=YEARS, description="how long objectives are counted by the minute, then by the hour"),
     ] = 3 * 86_400.0
+    keep_incidents: Annotated[
+        Span, Meta(ge=300.0, le=YEARS, description="how long incidents that are over are kept")
+    ] = 90 * 86_400.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
     ] = "info"

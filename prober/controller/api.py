@@ -304,6 +304,34 @@ async def flips(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit
     return JSONResponse(await asyncio.to_thread(keeper.changes, centre_of(request).store, cursor, limit))
 
 
+INCIDENTS: documents.Answers = {200: documents.answers(documents.Incidents, "the incidents", documents.INCIDENTS)}
+INCIDENT: documents.Answers = {200: documents.answers(documents.Incident, "the incident", documents.INCIDENT)}
+Open = Annotated[bool | None, Query(alias="open", description="those alone that are open, or those that are over")]
+
+
+@router.get("/incidents", operation_id="incidents", responses=INCIDENTS)
+async def incidents(
+    request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100, is_open: Open = None
+) -> Response:
+    """Cells that fail with one cause, newest first; give ``cursor`` back for the page after."""
+    centre = centre_of(request)
+    document = await asyncio.to_thread(centre.incidents.listed, cursor, limit, is_open, centre.now())
+    return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/incidents/{incident_id}", operation_id="incident", responses=INCIDENT)
+async def incident(request: Request, incident_id: str, _: Viewer) -> Response:
+    """One incident with its cells."""
+    centre = centre_of(request)
+    try:
+        document = await asyncio.to_thread(centre.incidents.one, incident_id, centre.now())
+    except KeyError:
+        raise HTTPException(
+            404, f"there is no incident {incident_id[:100]}; GET /api/v1/incidents lists them"
+        ) from None
+    return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+
 @router.get(
     "/agents",
     operation_id="agents",

@@ -26,6 +26,7 @@ from prober.controller.desk import Day, Desk, Judged
 from prober.controller.detours import Detours
 from prober.controller.epochs import Epochs
 from prober.controller.errands import Errand, Errands
+from prober.controller.incidents import Reader, zones
 from prober.controller.intake import Intake
 from prober.controller.record import Record
 from prober.controller.rounds import Plans
@@ -61,9 +62,10 @@ class Centre:
         self.intake = Intake(self.tail.write, self.tail.own)
         self.behind, self.errands = Behind(), Errands(store)
         verdicts = settings.keep_passing, settings.keep_failing
-        kept = keeper.Retention(settings.keep_reports, *verdicts, settings.keep_matrix, settings.keep_minutes)
+        rest = settings.keep_matrix, settings.keep_minutes, settings.keep_incidents
+        kept = keeper.Retention(settings.keep_reports, *verdicts, *rest)
         self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
-        self.epochs = Epochs()
+        self.epochs, self.incidents = Epochs(), Reader(store, self.desk)
         self.held: dict[str, Held] = {}
         self.gaps_total: dict[str, int] = {}
         self.spans = Spans(settings.otlp_endpoint, __version__)
@@ -318,8 +320,7 @@ class Centre:
 
     def _zones(self) -> dict[str, str]:
         """The zone of each agent and target: where cells fail together, it may be what they have in common."""
-        declared = self.desk.targets
-        return {one.name: one.zone for one in declared.targets} | {one.name: one.zone for one in declared.agents}
+        return zones(self.desk.targets)
 
     def past_matrix(self, at: datetime, sources: list[str] | None, targets: list[str] | None) -> dict[str, Any]:
         """The matrix as it was. Raises `Refused` as above, KeyError where nothing of that moment is kept."""

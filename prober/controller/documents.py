@@ -248,6 +248,57 @@ class Flips(BaseModel):
     cursor: int | None
 
 
+class IncidentCell(BaseModel):
+    """A cell of an incident: what it was told to be, from when until when, and what it is ``now``.
+
+    ``now`` is null for an incident that is over, and for a cell that is not declared any more.
+    """
+
+    source: str
+    target: str
+    label: str
+    since: At
+    until: At | None
+    now: str | None
+
+
+class Incident(BaseModel):
+    """Cells that fail with one cause, from the flip of the first to the flip of the last.
+
+    It is open until each of its cells was told to pass again: one of which nothing is known is not well. ``id`` stays
+    the same whatever becomes of controllers, and on each of them.
+    """
+
+    id: str
+    opened_at: At
+    closed_at: At | None
+    closed_because: Literal["healed", "undeclared", "merged"] | None = Field(
+        description="undeclared: nobody asks its cells any more; merged: another one turned out to be the same"
+    )
+    merged_into: str | None = Field(description="the id of that one")
+    label: str
+    cause: str | None = Field(description="id of a row of the table of causes")
+    confidence: str | None
+    culprit: str | None
+    element: str = Field(description="what its cells have in common")
+    kind: str = Field(description="node, hop, route, prefix, target, source, target zone, source zone or pair")
+    route: str | None
+    sentence: str
+    next_step: str
+    zones: list[str] = Field(description="of its sources and targets")
+    cells_total: int = Field(description="how many cells it covers, or did")
+    cells_failing: int = Field(description="how many of them have not been told to pass again")
+    cells_unknown: int = Field(description="of how many of those in ``cells`` nothing is known now")
+    cells: list[IncidentCell] = Field(description="the first 100 of them in the list, 1000 of a single incident")
+
+
+class Incidents(BaseModel):
+    """Newest first; give ``cursor`` back for the page after."""
+
+    incidents: list[Incident]
+    cursor: int | None
+
+
 class Gap(BaseModel):
     """Reports that an agent let go: of this span nothing is known. ``failed`` of its ``probes`` are known to have."""
 
@@ -334,6 +385,16 @@ FINDING = {
     "route": "10.19.0.0/16 via 10.224.0.23", "paths": "firewall → ingress", "cells": 1, "against": 0,
     "source": "firewall", "target": "ingress",
 }  # fmt: skip
+INCIDENT = {
+    "id": "5f0c1f4f0d3b6a92", "opened_at": AT, "closed_at": None, "closed_because": None, "merged_into": None,
+    "label": "return-path-misroute", "cause": "R1b", "confidence": "proven", "culprit": FINDING["culprit"],
+    "element": "node19", "kind": "node", "route": FINDING["route"], "sentence": f"{FINDING['line']}.",
+    "next_step": "Take node19 out, then give the pool blocks that overlap no subnet.", "zones": ["firewall", "pods"],
+    "cells_total": 1, "cells_failing": 1, "cells_unknown": 0,
+    "cells": [{"source": "firewall", "target": "ingress", "label": "return-path-misroute", "since": AT, "until": None,
+               "now": "return-path-misroute"}],
+}  # fmt: skip
+INCIDENTS = {"incidents": [INCIDENT], "cursor": None}
 MATRIX = {
     "at": AT, "sources": ["firewall"], "targets": ["ingress"], "cells": [CELL],
     "zones": {"firewall": "firewall", "ingress": "pods"},

@@ -12,11 +12,12 @@ import msgspec
 
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.rounds import Run
+from prober.flip import Flip
 from prober.joiner import HOLD
 from prober.report import decode_report
 from prober.slo import Row as MinuteRow
 from prober.store import audit as audits
-from prober.store import errands, findings, fleet, flips, minutes, reports, runs, snapshots, verdicts
+from prober.store import errands, findings, fleet, flips, incidents, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.store.errands import Errand
 from prober.targets import Targets
@@ -110,9 +111,9 @@ def counted_until(store: Store) -> int:
     return minutes.counted_until(store) or 0
 
 
-def told_last(store: Store) -> dict[tuple[str, str], str]:
-    """The label of each cell that people were told last."""
-    return flips.told(store)
+def told_last(store: Store) -> dict[tuple[str, str], Flip]:
+    """What people were told last of each cell."""
+    return flips.newest(store)
 
 
 def _judged_again(desk: Desk, rows: Sequence[reports.Row], now: float, wall: float) -> Day:
@@ -190,14 +191,15 @@ def past_matrix(store: Store, at: datetime) -> dict[str, Any] | None:
 
 
 class Retention(NamedTuple):
-    """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept, and for which
-    objectives are counted by the minute; later by the hour, as long as their windows."""
+    """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept, for which
+    objectives are counted by the minute; later by the hour, as long as their windows; and incidents that are over."""
 
     reports: float
     passing: float
     failing: float
     matrix: float
     minutes: float
+    incidents: float
 
 
 def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
@@ -208,6 +210,7 @@ def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
     errands.prune(store, int((wall - kept.reports) * 1e9))
     findings.prune(store, int((wall - FINDINGS_KEPT) * 1e9))
     snapshots.prune_snapshots(store, int((wall - kept.matrix) * 1e9))
+    incidents.prune(store, int((wall - kept.incidents) * 1e9))
     reports.prune_gaps(store, int((wall - kept.failing) * 1e9))
     verdicts.prune_verdicts(
         store, passing_before_ns=int((wall - kept.passing) * 1e9), failing_before_ns=int((wall - kept.failing) * 1e9)

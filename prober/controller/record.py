@@ -14,16 +14,18 @@ from typing import Any
 
 import msgspec
 
-from prober.controller import keeper
+from prober.controller import incidents, keeper
 from prober.controller.behind import Behind
 from prober.controller.bench import Bench
 from prober.controller.byways import Told
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.holding import Holding
+from prober.controller.incidents import Incidents
 from prober.controller.tail import Tail
 from prober.flows import Finding, Side
 from prober.matrix import Cell
 from prober.store import findings
+from prober.store import incidents as kept_incidents
 from prober.store.engine import Store
 from prober.trace import Trace
 
@@ -52,6 +54,7 @@ class Record:
     ) -> None:  # fmt: skip
         self.desk, self.behind, self.tail, self.wall, self.shown, self.kept = desk, behind, tail, wall, shown, kept
         self.holding = Holding(store, self._take_over, self._put_down)
+        self.incidents = Incidents(desk)
         self._unkept: deque[tuple[float, Judged]] = deque()
         self._pruned = self._saved = tail.now()
         self._learned_ns = 0
@@ -69,8 +72,10 @@ class Record:
         await self.tail.catch_up()
         rows, until_ns = await asyncio.to_thread(keeper.counted, store, desk.targets)
         told = await asyncio.to_thread(keeper.told_last, store)
+        opened = await asyncio.to_thread(incidents.opened, store)
         desk.ledger = desk.counts.take_over(rows, until_ns)
-        desk.debounce.told.update(told)
+        desk.debounce.told.update({cell: flip.after for cell, flip in told.items()})
+        self.incidents.begin(opened, told, self.wall(), self.tail.now())
         self.behind.add(functools.partial(keeper.keep, store, Day([judged for _, judged in self._unkept])))
         self._unkept.clear()
         self.save()  # what was counted again need not be counted again by the next one, however soon it starts
@@ -79,16 +84,20 @@ class Record:
     def _put_down(self) -> None:
         """Another controller has the lease: what was being tried is that one's to try."""
         self.desk.looking.bench = Bench(self.desk.targets.policy, paused=True)
+        self.incidents.end()
 
     def keep(self, day: Day) -> None:
-        """The turn's failures and flips; who has not the lease remembers the failures for a while."""
+        """The turn's failures, flips and incidents; who has not the lease remembers the failures for a while."""
         if not self.held:
             now = self.tail.now()
             self._unkept.extend((now, judged) for judged in day.judged if keeper.is_failure(judged))
             while self._unkept and now - self._unkept[0][0] > UNKEPT:
                 self._unkept.popleft()
-        elif day.judged or day.flips:
+            return
+        if day.judged or day.flips:
             self.behind.add(functools.partial(keeper.keep, self.holding.store, day))
+        if rows := self.incidents.look(day, self.tail.now(), self.wall()):
+            self.behind.add(functools.partial(kept_incidents.keep, self.holding.store, rows))
 
     def publish(self) -> None:
         """What experiments found, for the other controllers. For the holder, each turn."""

@@ -19,6 +19,8 @@ import uvicorn
 
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
+from prober.controller.desk import Day
+from prober.flip import Flip
 from prober.settings import load, read_targets
 from prober.store.engine import open_store
 from prober.store.schema import upgrade
@@ -59,6 +61,22 @@ class Controller:
         """The incident, as one pair tells it."""
         said = {"sentence": SENTENCE, "cause": Cause.R1B, "culprit": CULPRIT}
         self.judge("firewall", "ingress", "return-path-misroute", age, **said)
+
+    def flip(self, source: str, target: str, label: str) -> None:
+        """A flip, as the judge's next turn brings it."""
+        desk, at = self.centre.desk, self.centre.wall()
+        desk.debounce.told[source, target] = label
+        judge, taken = desk.judge, threading.Event()
+
+        def once(now: float, wall: float) -> Day:
+            desk.judge = judge  # type: ignore[method-assign]
+            day = judge(now, wall)
+            day.flips.append(Flip(at, source, target, None, label, f"{source} → {target} is {label}."))
+            taken.set()
+            return day
+
+        desk.judge = once  # type: ignore[method-assign]
+        assert taken.wait(5)
 
 
 def verdict(source: str, target: str, label: str, **given: Any) -> Verdict:

@@ -152,4 +152,4 @@ def test_no_input_that_fits_the_description_gets_an_answer_that_does_not(running
             case.call_and_validate(headers={"Authorization": f"Bearer {admin}"}, checks=CHECKS)
 
         call()
-    assert len(tried) == 14
+    assert len(tried) == 16

@@ -36,11 +36,12 @@ def both(
         yield one, other
 
 
-def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
+def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
     deadline = time.monotonic() + seconds
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return found
 
 
 def post(to: Controller, token: str, report: Report) -> Orders:
@@ -132,3 +133,30 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
     until(lambda: len(verdicts.history(other.centre.store, *PAIR)) == 3)
     standing = other.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
     assert (standing.good, standing.total) == (0, 0), "a SYN that was never sent counts not"
+
+
+def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[Controller, Controller]) -> None:
+    one, other = both
+    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    by = Reporter("firewall", one.centre.number("firewall"), 5)
+
+    def told(by_: Controller, path: str = "?open=true") -> list[dict[str, Any]]:
+        return list(by_.client.get(f"/api/v1/incidents{path}").json()["incidents"])
+
+    for _ in range(4):
+        post(one, token, failed(by))
+    (opened,) = until(lambda: told(other))
+    assert (opened["label"], opened["cells_failing"]) == ("local", 1)
+    assert [each["id"] for each in told(one)] == [opened["id"]]
+
+    async def gone() -> None:
+        return None
+
+    one.centre.record.holding.seek = gone  # type: ignore[method-assign]
+    until(lambda: other.centre.record.held)
+    for _ in range(4):
+        post(other, token, by.answered())
+    (closed,) = until(lambda: told(one, "?open=false"))
+    assert (closed["id"], closed["opened_at"]) == (opened["id"], opened["opened_at"])
+    assert closed["closed_because"] == "healed"
+    assert told(other, "") == [closed]
