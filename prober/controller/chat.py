@@ -7,6 +7,7 @@ at most five posts (start, three of progress for the asker alone, the answer for
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ from fastapi.responses import JSONResponse
 from prober.controller import slack_door
 from prober.controller.agents_api import read_body
 from prober.controller.desk import Desk
+from prober.controller.incidents import Reader
 from prober.controller.problems import problem
 from prober.declared import Targets
-from prober.errors import ProberError, Refused
+from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.settings import Settings
-from prober.surfaces import answer, slack
+from prober.surfaces import answer, incidents, slack
 from prober.surfaces.glyphs import shown
 
 LIMIT = 64 * 1024
@@ -41,7 +43,7 @@ SEND_WITHIN = 3.0
 HELP = """`/prober run firewall ingress` – probe these pairs now; names of zones, groups, agents and targets
 `/prober run firewall` – everything from (or to) one name; `/prober run` – everything
 `/prober why firewall ingress` – which packet was seen where, and what follows from it
-`/prober status` – every pair as it stands
+`/prober status` – every pair as it stands, and the incidents that are open
 `/prober help` – this"""
 
 _log = structlog.get_logger("prober.chat")
@@ -55,6 +57,8 @@ class Centre(Protocol):
     def desk(self) -> Desk: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def incidents(self) -> Reader: ...
     def now(self) -> float: ...
     def wall(self) -> float: ...
     async def start_run(self, sources: list[str], targets: list[str], flows: int | None, asked_by: str) -> str: ...
@@ -138,7 +142,7 @@ class _Chat:
         if verb == "why":
             return await self._why(names)
         if verb == "status":
-            return slack.answer(self._told(self.centre.matrix_document()))
+            return slack.answer(await self._status())
         return slack.reply(HELP if verb == "help" else f"There is no command {verb[:40]}. There are:\n{HELP}")
 
     def _run(self, asked: Asked, names: list[str]) -> slack.Message:
@@ -204,6 +208,15 @@ class _Chat:
         return slack.answer(
             self._told(document, f"run {run_id}, {_count(document['pairs'])}, {took}{state}, for {asked.by}")
         )
+
+    async def _status(self) -> answer.Answer:
+        """Every pair as it stands, and the incidents that are open."""
+        told = self._told(self.centre.matrix_document())
+        try:
+            found = await asyncio.to_thread(self.centre.incidents.listed, None, 50, True, self.centre.now())
+        except StoreUnavailable as error:
+            return dataclasses.replace(told, details=(*told.details, f"which incidents are open is not known: {error}"))
+        return dataclasses.replace(told, details=(*incidents.lines(found["incidents"]), *told.details))
 
     def _told(self, document: Document, note: str = "") -> answer.Answer:
         """The answer to a matrix; what to do next is what was said of its worst cell."""

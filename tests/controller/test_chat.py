@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from starlette.datastructures import Headers
 
 from prober.controller import slack_door
 from prober.controller.desk import Judged
+from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.observation import Asked, Observation
 from tests.controller.centres import CULPRIT, NEXT_STEP, SENTENCE, Controller, controller, verdict
@@ -154,6 +157,31 @@ def test_why_status_and_help_are_answered_with_the_acknowledgement(running: Cont
     assert "/prober run firewall ingress" in say(running, slack, "help")["text"]
     assert say(running, slack, "")["text"] == say(running, slack, "help")["text"]
     assert slack.tries == 0
+
+
+def test_status_names_the_incidents_that_are_open(
+    running: Controller, slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.misroute()
+    running.flip("firewall", "ingress", "return-path-misroute")
+    deadline = time.monotonic() + 5
+    while not running.client.get("/api/v1/incidents?open=true").json()["incidents"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert re.search(
+        r"• Incident \w{8}, open since .* UTC: node19, return-path misroute on 1 path\\n", said(running, slack)
+    )
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database is away")
+
+    monkeypatch.setattr(running.centre.incidents, "listed", away)
+    assert "which incidents are open is not known: the database is away" in said(running, slack)
+
+
+def said(running: Controller, slack: Slack) -> str:
+    """All that the answer to a status shows."""
+    return json.dumps(say(running, slack, "status"), ensure_ascii=False)
 
 
 @pytest.mark.parametrize(
