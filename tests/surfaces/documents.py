@@ -217,6 +217,39 @@ def flips(broken: bool = False) -> Document:
     return {"flips": (new if broken else []) + old}
 
 
+def incidents(broken: bool = False) -> list[Document]:
+    """The rows of ``GET /api/v1/incidents``, newest first."""
+
+    def one(name: str, cells: list[Document], opened: str, closed: str | None, **given: Any) -> Document:
+        told = [{"source": each["source"], "target": each["target"], "label": each["label"], "since": opened,
+                 "until": closed, "now": None if closed else each["label"]} for each in cells]  # fmt: skip
+        return {
+            "id": name, "opened_at": opened, "closed_at": closed, "closed_because": "healed" if closed else None,
+            "merged_into": None, "label": cells[0]["label"], "cause": cells[0]["cause"], "confidence": "proven",
+            "culprit": cells[0]["culprit"], "element": "node19", "kind": "node", "route": None, "sentence": SENTENCE,
+            "next_step": "Take node19 out.", "zones": ["firewall", "nodes", "pods"], "cells_total": len(told),
+            "cells_failing": 0 if closed else len(told), "cells_unknown": 0, "cells": told,
+        } | given  # fmt: skip
+
+    failing = [each for each in incident()["cells"] if each["label"] != "healthy"]
+    old = one("00aa", [cell("remote", "vm", "target")], "2026-11-23T02:40:00.000Z", "2026-11-23T02:52:30.000Z",
+              element="remote → vm", kind="pair", sentence="remote → vm: target.", next_step="")  # fmt: skip
+    return [one("19ff", failing, "2026-11-23T03:10:05.400Z", None), old] if broken else [old]
+
+
+def agents(broken: bool = False) -> Document:
+    """``GET /api/v1/agents``."""
+
+    def one(name: str, **given: Any) -> Document:
+        return {"name": name, "zone": name, "addresses": [ADDRESS[name]], "pods": [], "note": None, "age_seconds": 0.3,
+                "alarm": None, "via": None, "detour": None, "gaps": [],
+                "outbox": {"reports": 0, "bytes": 0, "memory": False}} | given  # fmt: skip
+
+    detour = "firewall reports through node1: its own way to the controller is broken"
+    first = one("firewall", via="node1", detour=detour) if broken else one("firewall")
+    return {"at": AT, "agents": [first, *(one(name) for name in SOURCES[1:])]}
+
+
 def run(document: Document, state: str, done: int) -> Document:
     """``GET /api/v1/runs/{id}``, `done` of its pairs measured."""
     total = len(document["cells"])

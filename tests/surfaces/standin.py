@@ -30,6 +30,7 @@ class Standin:
     def __init__(self) -> None:
         self.matrix: Callable[[], Document] = documents.healthy
         self.broken = False
+        self.incidents: Callable[[], list[Document]] = lambda: documents.incidents(self.broken)
         self.token: str | None = None
         self.away = False
         self.stopping = False
@@ -49,6 +50,8 @@ class Standin:
             ("/api/v1/paths/{source}/{target}.pcapng", self._pcapng, "GET"),
             ("/api/v1/paths/{source}/{target}", self._path, "GET"),
             ("/api/v1/slos", self._slos, "GET"), ("/api/v1/flips", self._flips, "GET"),
+            ("/api/v1/incidents", self._incidents, "GET"), ("/api/v1/incidents/{id}", self._incident, "GET"),
+            ("/api/v1/agents", self._agents, "GET"),
             ("/api/v1/runs", self._start, "POST"), ("/api/v1/runs/{id}", self._run, "GET"),
         ]  # fmt: skip
         return Starlette(routes=[Route(path, self._guarded(answer), methods=[way]) for path, answer, way in routes])
@@ -104,6 +107,19 @@ class Standin:
 
     def _flips(self, request: Request) -> Response:
         return JSONResponse(documents.flips(self.broken))
+
+    def _incidents(self, request: Request) -> Response:
+        listed = self.incidents()
+        if request.query_params.get("open") == "true":
+            listed = [one for one in listed if not one["closed_at"]]
+        return JSONResponse({"incidents": listed, "cursor": None})
+
+    def _incident(self, request: Request) -> Response:
+        found = [one for one in self.incidents() if one["id"] == request.path_params["id"]]
+        return JSONResponse(found[0]) if found else JSONResponse({"detail": "There is no such incident"}, 404)
+
+    def _agents(self, request: Request) -> Response:
+        return JSONResponse(documents.agents(self.broken))
 
     def _start(self, request: Request) -> Response:
         self.run_polls = 0

@@ -260,6 +260,95 @@ def test_objectives_show_what_was_kept_and_what_is_left(tab: Page, address: str,
     expect(tab.locator(".objectives .met").first).to_contain_text("62 % of the budget left")
 
 
+def test_incidents_are_a_timeline_open_ones_on_top(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(address)
+    expect(tab.locator("#incidents tbody tr")).to_have_text(["remote → vm target102:40:0013 min"])
+    standin.break_it()
+    rows = tab.locator("#incidents tbody tr")
+    expect(rows).to_have_text(
+        ["node19 return-path misroute603:10:05open, 2 min", "remote → vm target102:40:0013 min"], timeout=8000
+    )
+    opened, closed = (rows.nth(at).locator(".span") for at in (0, 1))
+    ends = [float(bar.get_attribute("x") or 0) + float(bar.get_attribute("width") or 0) for bar in (opened, closed)]
+    assert ends[0] == pytest.approx(1000)
+    assert ends[1] == pytest.approx(1000 * 750 / 1927.25, abs=1)
+    assert opened.get_attribute("fill") == "#d55e00"
+
+
+def test_where_no_incident_was_told_the_page_says_so_and_goes_on(tab: Page, address: str, standin: Standin) -> None:
+    standin.incidents = list
+    tab.goto(address)
+    expect(tab.locator("#incidents")).to_have_text("None has been told.")
+    standin.break_it()
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    expect(tab.locator("#incidents")).to_have_text("None has been told.")
+    standin.incidents = lambda: documents.incidents(True)
+    expect(tab.locator("#incidents tbody tr").first).to_contain_text("node19", timeout=8000)
+
+
+def test_a_chosen_incident_marks_its_cells_and_says_what_to_do(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    where = geometry(tab)
+    tab.get_by_role("button", name="node19 return-path misroute").click()
+    more = tab.locator("#incidents .more")
+    expect(more).to_contain_text("Take node19 out")
+    expect(more).to_contain_text("Zones: firewall, nodes, pods")
+    expect(more.locator("li")).to_contain_text(["firewall → node1", "firewall → node2"])
+    assert corner_of(tab, "firewall", "ingress", where)[3] == 0xFF
+    assert corner_of(tab, "lb", "ingress", where)[3] < 0x60
+    assert tab.evaluate("() => location.hash") == "#/incident/19ff"
+    more.get_by_role("link", name="firewall → ingress").click()
+    expect(tab.locator("#panel h2")).to_have_text("firewall → ingress")
+    expect(more).to_be_visible()
+    tab.locator("#panel").press("Escape")
+    expect(more).to_have_count(0)
+    assert corner_of(tab, "lb", "ingress")[3] == 0xFF
+
+
+def test_the_keyboard_alone_reaches_an_incident_and_keeps_its_place(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    first = tab.get_by_role("button", name="node19 return-path misroute")
+    first.focus()
+    first.press("ArrowDown")
+    expect(tab.get_by_role("button", name="remote → vm target")).to_be_focused()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("Enter")
+    expect(first).to_have_attribute("aria-expanded", "true")
+    standin.incidents = lambda: [one | {"cells_failing": 5} for one in documents.incidents(True)]
+    expect(tab.locator("#incidents tbody tr").first).to_contain_text("5 of 6", timeout=8000)
+    expect(first).to_be_focused()
+    tab.keyboard.press("Escape")
+    expect(first).to_have_attribute("aria-expanded", "false")
+
+
+def test_a_link_to_an_incident_opens_it_and_one_to_none_says_so(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(f"{address}/#/incident/00aa")
+    expect(tab.locator("#incidents .more")).to_contain_text("remote → vm")
+    tab.goto(f"{address}/#/incident/nope")
+    expect(tab.locator("#incidents .refused")).to_have_text("There is no such incident")
+
+
+def test_an_incidents_names_are_text_and_never_markup(tab: Page, address: str, standin: Standin) -> None:
+    evil = "<img src=x onerror=alert(1)>\u202e"
+    said = {"element": evil, "sentence": evil, "next_step": evil, "zones": [evil], "label": evil}
+    cell = {"source": evil, "target": evil, "label": evil, "since": documents.AT, "until": None, "now": evil}
+    standin.incidents = lambda: [documents.incidents()[0] | said | {"cells": [cell]}]
+    tab.goto(f"{address}/#/incident/00aa")
+    expect(tab.locator("#incidents .more")).to_contain_text(evil.replace("\u202e", "\ufffd"))
+    assert tab.locator("main img").count() == 0
+
+
+def test_agents_say_who_reports_through_a_peer(tab: Page, address: str, standin: Standin) -> None:
+    tab.goto(address)
+    expect(tab.locator("#agents li")).to_have_text(["8 of 8 agents report."])
+    standin.break_it()
+    line = "!firewall reports through node1: its own way to the controller is broken."
+    expect(tab.locator("#agents li")).to_have_text(["8 of 8 agents report.", line], timeout=8000)
+
+
 @pytest.mark.parametrize("width", [420, 1440])
 def test_nothing_is_wider_than_the_window(tab: Page, address: str, standin: Standin, width: int) -> None:
     standin.break_it()
@@ -337,9 +426,9 @@ def click_cell(tab: Page, source: str, target: str) -> None:
     tab.mouse.click(*cell_at(tab, source, target))
 
 
-def corner_of(tab: Page, source: str, target: str) -> list[int]:
-    """The colour near the cell's upper left corner, where no glyph is."""
-    size, left, top = geometry(tab)
+def corner_of(tab: Page, source: str, target: str, where: tuple[float, float, float] | None = None) -> list[int]:
+    """The colour near the cell's upper left corner, where no glyph is; `where` is the `geometry` if known."""
+    size, left, top = where or geometry(tab)
     column, row = documents.TARGETS.index(target), documents.SOURCES.index(source)
     script = "([x, y]) => [...document.querySelector('canvas').getContext('2d').getImageData(x, y, 1, 1).data]"
     found: list[int] = tab.evaluate(script, [left + size * column + 6, top + size * row + 6])

@@ -11,7 +11,7 @@ const LONGEST = 170;
 export class Heatmap {
   constructor(holder, { open, point, say }) {
     Object.assign(this, { holder, open, point, say, matrix: null, cells: new Map() });
-    Object.assign(this, { hover: null, focus: { row: 0, column: 0 }, selected: null, dim: false });
+    Object.assign(this, { hover: null, focus: { row: 0, column: 0 }, selected: null, marked: null, dim: false });
     this.canvas = element("canvas", {
       tabindex: "0",
       role: "application",
@@ -36,6 +36,12 @@ export class Heatmap {
     const [row, column] = [this.matrix.sources.indexOf(source), this.matrix.targets.indexOf(target)];
     if (row >= 0 && column >= 0) this.focus = { row, column };
     return this.draw();
+  }
+
+  /** The cells of an incident stand out; null for all alike. */
+  mark(cells) {
+    this.marked = cells && new Set(cells.map((cell) => key(cell.source, cell.target)));
+    this.draw();
   }
 
   /** Greyed out: what is shown may be old. */
@@ -119,11 +125,14 @@ export class Heatmap {
     const { left, top, size } = this.at;
     const [x, y, side] = [left + column * size + 1, top + row * size + 1, size - 2];
     const [fill, ink] = cell ? colours(look(cell.label)) : [this.ground.getPropertyValue("--hollow"), null];
+    const full = pen.globalAlpha;
+    if (this.marked && !this.marked.has(key(source, target))) pen.globalAlpha = full * 0.25;
     pen.fillStyle = fill;
     pen.beginPath();
     pen.roundRect(x, y, side, side, 3);
     pen.fill();
     if (cell) glyph(pen, look(cell.label).label, ink, x, y, side);
+    pen.globalAlpha = full;
   }
 
   rings(pen) {

@@ -1,10 +1,12 @@
 // The page: hears the matrix, hands it to each part, and keeps the address bar's path open in the panel.
+import { agents } from "./agents.js";
 import { ask } from "./api.js";
 import { ago, at, clock, element, link, shown } from "./element.js";
 import { findings, sentence } from "./findings.js";
 import { flips } from "./flips.js";
 import { badge } from "./glyph.js";
 import { Heatmap, summary } from "./heatmap.js";
+import { Incidents, fetched } from "./incidents.js";
 import { look, onGround } from "./labels.js";
 import { live } from "./live.js";
 import { objectives } from "./objectives.js";
@@ -21,6 +23,10 @@ const heatmap = new Heatmap(at("heatmap"), {
   point: tooltip,
   say: (text) => (at("spoken").textContent = text),
 });
+const incidents = new Incidents(at("incidents"), {
+  choose: (id) => (location.hash = id ? `#/incident/${encodeURIComponent(id)}` : "#/"),
+  mark: (cells) => heatmap.mark(cells),
+});
 const panel = new Panel(at("panel"), () => {
   location.hash = "#/";
   heatmap.focusOn();
@@ -34,6 +40,7 @@ function show(heard) {
   const ages = heard.cells.map((cell) => cell.age_seconds).filter((age) => age !== null && age !== undefined);
   at("age").textContent = `${clock(heard.at)} UTC${ages.length ? ` · oldest cell ${ago(Math.max(...ages))}` : ""}`;
   heatmap.show(heard);
+  incidents.tick(heard.at);
   if (changed) words();
   if (changed) slow();
   refresh();
@@ -76,6 +83,7 @@ function route() {
   const parts = /^#\/path\/([^/]+)\/([^/]+)$/.exec(location.hash)?.slice(1).map(decoded);
   document.body.classList.toggle("with-panel", Boolean(parts));
   heatmap.select(...(parts ?? [null, null]));
+  if (!parts) incidents.select(/^#\/incident\/([^/]+)$/.exec(location.hash)?.slice(1).map(decoded)[0] ?? null);
   if (!parts) return panel.close();
   return panel.open(...parts);
 }
@@ -90,10 +98,24 @@ function refresh() {
   if (!at("panel").hidden) route();
 }
 
+/** The incidents; an answer that can't be had is said in their place. */
+async function timeline() {
+  try {
+    const heard = await fetched();
+    incidents.tick(matrix?.at ?? new Date().toISOString());
+    incidents.show(heard);
+  } catch (error) {
+    incidents.text = null;
+    at("incidents").replaceChildren(element("p", { class: "refused" }, shown(error.message)));
+  }
+}
+
 /** What changes slowly; only what changed is drawn anew, or the Tab key would lose its place. */
 async function slow() {
+  timeline();
   const parts = [
     ["/api/v1/slos", "objectives", (heard) => [objectives(heard)]],
+    ["/api/v1/agents", "agents", agents],
     ["/api/v1/flips", "flips", (heard) => flips(heard, matrix?.at ?? new Date().toISOString())],
   ];
   for (const [path, id, draw] of parts) {
@@ -129,7 +151,10 @@ function toggle() {
 window.addEventListener("hashchange", route);
 at("run").addEventListener("click", run);
 at("as-table").addEventListener("click", toggle);
-onGround(() => matrix && words());
+onGround(() => {
+  if (matrix) words();
+  incidents.draw();
+});
 live(show, silence);
 setInterval(slow, SLOW);
 slow();
