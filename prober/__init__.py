@@ -27,6 +27,8 @@ translated     probes to which a NAT gave another source port, as one tap saw th
 handshake      the transition table: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns
+enrolment      how an agent begins: a token that is good once, and a key of its own
+signature      a request that an agent signed (RFC 9421), and for how long that counts
 relay          a report that a peer hands in: signed by its own agent, acknowledged as only the controller can
 observation    both ends of one probe: everything that is judged of it
 places         its vector: each place seen, not seen while watched, or not watched
