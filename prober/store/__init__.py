@@ -14,6 +14,7 @@ lease     which of several controllers keeps what follows from the reports
 notices   how they wake each other
 fleet     the fleet's keys and the agents' numbers
 tokens    who may call; secrets are kept hashed
+keys      the agents' public keys; a token that is used up brings one in
 audit     who did what; also the signatures that were already used
 
 Functions take the `Store` first. Times are Unix nanoseconds, in columns that end in ``_ns``.

@@ -51,7 +51,23 @@ tokens = Table(
     Column("zone", String(253)),
     Column("created_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger),
+    Column("expires_ns", BigInteger),
+    Column("used_ns", BigInteger),
 )
+"""``expires_ns`` and ``used_ns`` are of an agent's token alone: it is good once. Those that were made before keys were
+never expire: an agent that is upgraded enrols with the token it has."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("agent", String(253), primary_key=True),
+    Column("zone", String(253), nullable=False),
+    Column("public", LargeBinary, nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("enrolled_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger),
+)
+"""The public half of each agent's key (Ed25519, 32 bytes), and the id of the token that it was enrolled with."""
 
 reports = Table(
     "reports",

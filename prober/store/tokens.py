@@ -6,11 +6,14 @@ import msgspec
 import sqlalchemy as sa
 
 from prober.store.engine import Store
-from prober.store.tables import tokens
+from prober.store.tables import keys, tokens
 
 
 class Token(msgspec.Struct, frozen=True):
-    """One token. ``hash``: SHA-256 of its secret in hex; ``role``: see `prober.controller.access`."""
+    """One token. ``hash``: SHA-256 of its secret in hex; ``role``: see `prober.controller.access`.
+
+    An agent's is good until ``expires_ns`` (None: for ever), and once: see `prober.store.keys`.
+    """
 
     id: str
     hash: str
@@ -19,6 +22,8 @@ class Token(msgspec.Struct, frozen=True):
     zone: str | None
     created_ns: int
     revoked_ns: int | None = None
+    expires_ns: int | None = None
+    used_ns: int | None = None
 
 
 def add_token(store: Store, token: Token) -> None:
@@ -40,13 +45,6 @@ def good_tokens(store: Store) -> set[str]:
         return set(connection.execute(sa.select(tokens.c.id).where(tokens.c.revoked_ns.is_(None))).scalars())
 
 
-def agents_with_tokens(store: Store) -> set[str]:
-    """The names of agents that have a token that is not revoked."""
-    mine = sa.select(tokens.c.agent).distinct().where(tokens.c.agent.is_not(None), tokens.c.revoked_ns.is_(None))
-    with store.read() as connection:
-        return set(connection.execute(mine).scalars())
-
-
 def list_tokens(store: Store) -> list[Token]:
     """Every token, oldest first."""
     with store.read() as connection:
@@ -55,7 +53,20 @@ def list_tokens(store: Store) -> list[Token]:
 
 
 def revoke_token(store: Store, token_id: str, now_ns: int) -> bool:
-    """The token is good for nothing from now on; False when there is none, or it was revoked before."""
-    good = sa.and_(tokens.c.id == token_id, tokens.c.revoked_ns.is_(None))
+    """The token is good for nothing from now on, and neither is the key that was enrolled with it; False when there is
+    no such token, or it was revoked before."""
     with store.begin() as connection:
-        return connection.execute(sa.update(tokens).where(good).values(revoked_ns=now_ns)).rowcount == 1
+        _revoke(connection, keys, keys.c.token == token_id, now_ns)
+        return _revoke(connection, tokens, tokens.c.id == token_id, now_ns) == 1
+
+
+def revoke_agent(store: Store, agent: str, now_ns: int) -> int:
+    """The same of all that this agent has: its key, and every token made for it. How many of them were good."""
+    with store.begin() as connection:
+        mine = _revoke(connection, keys, keys.c.agent == agent, now_ns)
+        return mine + _revoke(connection, tokens, tokens.c.agent == agent, now_ns)
+
+
+def _revoke(connection: sa.Connection, table: sa.Table, those: sa.ColumnElement[bool], now_ns: int) -> int:
+    good = sa.and_(those, table.c.revoked_ns.is_(None))
+    return connection.execute(sa.update(table).where(good).values(revoked_ns=now_ns)).rowcount
