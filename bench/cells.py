@@ -89,10 +89,11 @@ def told(number: int, side: int, briefly: int, failing: bool) -> Report:
 def fill(http: httpx.Client, made: World, side: int) -> None:
     """A report of each agent; of some one probe has failed."""
     briefly = max(2, whole(made.targets()))
-    for number, token in enumerate(made.tokens.values()):
+    for number, credential in enumerate(made.credentials.values()):
         one = told(number, side, briefly, number % (side // FAILING) == 0)
-        headers = {"Authorization": f"Bearer {token}", LANE: lane(one)}
-        http.post(simulated.PATH, content=encode(one), headers=headers).raise_for_status()
+        body = encode(one)
+        headers = credential.signed(simulated.PATH, body, int(time.time())) | {LANE: lane(one)}
+        http.post(simulated.PATH, content=body, headers=headers).raise_for_status()
 
 
 def latencies(ask: Callable[[], None], times: int) -> list[float]:

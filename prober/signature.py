@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from prober.errors import Refused
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 COVERED = ("@method", "@path", "content-digest")
 """The components that a signature is of, in the order in which an agent names them."""
@@ -95,19 +95,19 @@ def read(given: str, signature: str) -> Signed:
     )
 
 
-def is_genuine(signed: Signed, public: Ed25519PublicKey, method: str, path: str, told: str) -> bool:
+def is_genuine(signed: Signed, public: bytes, method: str, path: str, told: str) -> bool:
     """Whether who has this key signed a request with this method, path and ``Content-Digest``."""
     what = base(_components(method, path, told, signed.covered), signed.params)
     return is_by(public, signed.signature, what)
 
 
-def is_by(public: Ed25519PublicKey, signature: bytes, what: bytes) -> bool:
-    """Whether the owner of this key signed these bytes."""
+def is_by(public: bytes, signature: bytes, what: bytes) -> bool:
+    """Whether the owner of this key (32 bytes) signed these bytes."""
     from cryptography.exceptions import InvalidSignature
 
     try:
-        public.verify(signature, what)
-    except InvalidSignature:
+        _ed25519().Ed25519PublicKey.from_public_bytes(public).verify(signature, what)
+    except (InvalidSignature, ValueError):  # 32 bytes that are no point of the curve, too
         return False
     return True
 
@@ -120,12 +120,6 @@ def is_now(created: float, now: float) -> bool:
 def private_key(raw: bytes) -> Ed25519PrivateKey:
     """The key of these 32 bytes. Raises ValueError for any other number."""
     key: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.from_private_bytes(raw)
-    return key
-
-
-def public_key(raw: bytes) -> Ed25519PublicKey:
-    """As `private_key`."""
-    key: Ed25519PublicKey = _ed25519().Ed25519PublicKey.from_public_bytes(raw)
     return key
 
 

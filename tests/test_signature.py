@@ -15,8 +15,8 @@ from prober.errors import Refused
 from prober.signature import COVERED, DIGEST, INPUT, SIGNATURE, WINDOW, Seen
 
 KEY = signature.private_key(bytes(range(32)))
-PUBLIC = KEY.public_key()
-OTHER = signature.private_key(bytes(32)).public_key()
+PUBLIC = KEY.public_key().public_bytes_raw()
+OTHER = signature.private_key(bytes(32)).public_key().public_bytes_raw()
 PATH, BODY = "/agent/v1/reports", b"a report"
 HEADERS = signature.sign(KEY, "firewall", PATH, BODY, 1_700_000_000, b"12345678")
 
@@ -37,8 +37,8 @@ def test_the_example_of_rfc_9421_appendix_b_2_6() -> None:
     public = base64.b64decode("MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=")[-32:]
     told = base64.b64decode("wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==")
     assert signature.private_key(private).sign(what) == told
-    assert signature.is_by(signature.public_key(public), told, what)
-    assert not signature.is_by(signature.public_key(public), told, what + b" ")
+    assert signature.is_by(public, told, what)
+    assert not signature.is_by(public, told, what + b" ")
 
 
 def test_the_digest_of_rfc_9530_appendix_b_1() -> None:
@@ -158,6 +158,12 @@ def test_a_flood_forgets_the_oldest_and_stays_within_its_bound(monkeypatch: pyte
 
 
 def test_a_fingerprint_names_a_key_and_not_another() -> None:
-    one, other = (signature.fingerprint(key.public_bytes_raw()) for key in (PUBLIC, OTHER))
+    one, other = (signature.fingerprint(key) for key in (PUBLIC, OTHER))
     assert one != other
     assert one.startswith("SHA256:") and len(one) == 50
+
+
+@given(some.binary(max_size=40))
+def test_any_bytes_are_a_key_that_did_not_sign_this(public: bytes) -> None:
+    signed = signature.read(HEADERS[INPUT], HEADERS[SIGNATURE])
+    assert not signature.is_genuine(signed, public, "POST", PATH, HEADERS[DIGEST])

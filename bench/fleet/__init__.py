@@ -1,6 +1,6 @@
 """A fleet that speaks the real protocol over real HTTP, and what kills it.
 
-world      a document for so many agents and targets, and tokens for them
+world      a document for so many agents and targets, and keys for them
 simulated  agents without a network: reports with one probe each, posted, repeated, out of order, with wrong clocks
 oracle     what must be in the store, kept outside the processes that are killed
 processes  controllers and agents forked from a warmed process, killed with SIGKILL

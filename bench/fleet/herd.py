@@ -22,6 +22,7 @@ import numpy as np
 from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import HOUR_NS
 from prober import probe, segment
+from prober.agent.credential import Credential
 from prober.agent.line import PATH
 from prober.handshake import State
 from prober.host.counters import Counters
@@ -75,13 +76,15 @@ class Due:
 class Fleet:
     """All agents of a world: so many targets each, one after the other, all of them within `every` seconds."""
 
-    def __init__(self, tokens: dict[str, str], targets: int, every: float, address: tuple[str, int], seed: int) -> None:
+    def __init__(
+        self, credentials: dict[str, Credential], targets: int, every: float, address: tuple[str, int], seed: int
+    ) -> None:
         self.address, self.every, self.targets = address, every, targets
         self.told, self.chance, self.dice = Told(), random.Random(seed), np.random.default_rng(seed)  # noqa: S311  # dice
         self.names = [f"target{number}" for number in range(targets)]
         self.counters = Counters().read()
         self.closing = self.ending = False
-        self.members = [Member(self, name, number, token) for number, (name, token) in enumerate(tokens.items())]
+        self.members = [Member(self, name, number, key) for number, (name, key) in enumerate(credentials.items())]
 
     async def play(self, joining: float, seconds: float, patience: float) -> float:
         """All agents join within `joining` seconds; from `seconds` later on each ends with its next report, when that
@@ -120,8 +123,8 @@ class Fleet:
 class Member(asyncio.Protocol):
     """One agent: its clock, its probes' serials, its connection and what it has to tell."""
 
-    def __init__(self, fleet: Fleet, name: str, number: int, token: str) -> None:
-        self.fleet, self.name, self.number = fleet, name, number
+    def __init__(self, fleet: Fleet, name: str, number: int, credential: Credential) -> None:
+        self.fleet, self.name, self.number, self.credential = fleet, name, number, credential
         self.epoch, self.sequence, self.wrong_ns = 1, count(1), (number % 3 - 1) * HOUR_NS
         self.report_every, self.whole, self.holds = FIRST, 1, ""
         self.joined = self.ended = False
@@ -134,7 +137,7 @@ class Member(asyncio.Protocol):
         self._head = (
             f"POST {PATH} HTTP/1.1\r\nHost: {fleet.address[0]}:{fleet.address[1]}\r\nAccept: */*\r\n"
             f"Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nUser-Agent: python-httpx\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/msgpack\r\n{LANE}: live\r\n"
+            f"Content-Type: application/msgpack\r\n{LANE}: live\r\n"
         )
         self._rows = self._template()
 
@@ -245,7 +248,9 @@ class Member(asyncio.Protocol):
         due.report.age_ns = int((time.monotonic() - due.at) * 1e9)
         body = encode(due.report)
         plan = f"{PLAN}: {self.holds}\r\n" if self.holds else ""
-        self.transport.write(f"{self._head}{plan}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        signed = self.credential.signed(PATH, body, int(time.time()))
+        said = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        self.transport.write(f"{self._head}{said}{plan}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def data_received(self, data: bytes) -> None:
         self._heard += data

@@ -95,7 +95,7 @@ def agent(world: World, name: str, number: int, epoch: int, told: int, every: fl
 
     def work() -> None:
         waiting = Backlog(name, epoch, world.folder / f"outbox-{name}")
-        uplink = Uplink(clients(world.socket, world.tokens[name]), waiting, lambda _: None)
+        uplink = Uplink(clients(world.socket, world.credentials[name]), waiting, lambda _: None)
         uplink.start()
         for sequence in _counted(every):
             waiting.append(report(name, number, epoch, sequence, epoch * 10_000 + sequence))

@@ -1,4 +1,4 @@
-"""Does one controller keep up with a whole fleet? A real process, real HTTP, tokens, dedupe and fsync.
+"""Does one controller keep up with a whole fleet? A real process, real HTTP, signatures, dedupe and fsync.
 
 What the agents were told is held against what the controller's store says in the end.
 """
@@ -112,7 +112,7 @@ def run(folder: Path, database: str, agents: int, targets: int, every: float, se
     world = make(folder, database, agents, document(agents, targets, every))
     soak.number_agents(world, fleet(world, seed))
     with _controller(world) as (pid, port):
-        herd = Fleet(world.tokens, targets, every, ("127.0.0.1", port), seed)
+        herd = Fleet(world.credentials, targets, every, ("127.0.0.1", port), seed)
         own, cores, began = _own_cpu(), _cpu(pid), time.monotonic()
         drain = asyncio.run(herd.play(rest := report_every(agents), seconds, DRAIN))
         took = time.monotonic() - began

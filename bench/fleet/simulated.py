@@ -14,6 +14,7 @@ import numpy as np
 from bench.fleet.oracle import Name, Oracle
 from bench.fleet.world import TARGET, World
 from prober import probe, segment
+from prober.agent.credential import Credential
 from prober.agent.line import PATH
 from prober.handshake import State
 from prober.report import LANE, OUTCOME, Report, decode_orders, encode, lane
@@ -46,7 +47,7 @@ class Simulated:
     """One agent of the protocol. What it was not told is taken it sends again, under the same name."""
 
     name: str
-    token: str
+    credential: Credential
     number: int
     chance: random.Random
     epoch: int = 1
@@ -97,8 +98,9 @@ class Simulated:
     async def _post(self, http: httpx.AsyncClient, one: Report, oracle: Oracle) -> None:
         aged = time.time_ns() + self.wrong_ns - one.clock_ns
         sent = msgspec.structs.replace(one, age_ns=max(0, aged))
-        headers = {"Authorization": f"Bearer {self.token}", LANE: lane(sent)}
-        answer = await http.post(PATH, content=encode(sent), headers=headers)
+        body = encode(sent)
+        headers = self.credential.signed(PATH, body, int(time.time())) | {LANE: lane(sent)}
+        answer = await http.post(PATH, content=body, headers=headers)
         if answer.status_code != 200:
             oracle.refused[answer.status_code] = oracle.refused.get(answer.status_code, 0) + 1
             await asyncio.sleep(0.01)
@@ -120,6 +122,6 @@ def name(one: Report) -> Name:
 def fleet(world: World, seed: int) -> list[Simulated]:
     """All agents of a world: a third with a clock an hour ahead, a third with one an hour behind."""
     return [
-        Simulated(one, token, number, random.Random(f"{seed} {one}"), wrong_ns=(number % 3 - 1) * HOUR_NS)  # noqa: S311  # dice
-        for number, (one, token) in enumerate(world.tokens.items())
+        Simulated(one, key, number, random.Random(f"{seed} {one}"), wrong_ns=(number % 3 - 1) * HOUR_NS)  # noqa: S311  # dice
+        for number, (one, key) in enumerate(world.credentials.items())
     ]

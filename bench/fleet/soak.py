@@ -91,7 +91,7 @@ def kill_agents(world: World, kept: Oracle, kills: int, chance: random.Random, s
     The controller's socket is taken away for half of the time, so that outboxes fill.
     """
     number_agents(world, fleet(world, seed))
-    names, path = list(world.tokens), Path(world.socket.removeprefix("unix:"))
+    names, path = list(world.credentials), Path(world.socket.removeprefix("unix:"))
     pid, away = processes.controller(world), path.with_suffix(".away")
     try:
         for cycle in range(kills):

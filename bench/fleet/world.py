@@ -1,4 +1,4 @@
-"""A document for so many agents and targets, and tokens for the agents."""
+"""A document for so many agents and targets, and keys for the agents."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from prober.controller import access
+from prober.agent.credential import Credential
+from prober.controller import access, enrolling
 from prober.settings import read_targets
-from prober.store.engine import open_store
+from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 from prober.targets import Targets
 
@@ -17,12 +18,12 @@ TARGET, OBJECTIVE = "ingress", "all-to-ingress"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where a controller finds its document and its store, and its agents their tokens and numbers."""
+    """Where a controller finds its document and its store, and its agents their keys and numbers."""
 
     folder: Path
     database: str
     document: Path
-    tokens: dict[str, str]
+    credentials: dict[str, Credential]
     name: str = "controller"
 
     @property
@@ -59,13 +60,23 @@ def document(agents: int, targets: int = 1, every: float = 10.0) -> str:
 
 
 def make(folder: Path, database: str, agents: int, declared: str = "") -> World:
-    """The document (left out: `document`) and a store at head, with a token for each agent."""
+    """The document (left out: `document`) and a store at head, with a key for each agent."""
     written = folder / "targets.json"
     written.write_text(declared or document(agents))
     upgrade(database)
     store = open_store(database)
     try:
-        tokens = {f"agent{n}": access.create(store, agent=f"agent{n}", zone="fleet") for n in range(agents)}
+        credentials = {name: enrolled(store, name, "fleet") for name in (f"agent{n}" for n in range(agents))}
     finally:
         store.close()
-    return World(folder, database, written, tokens)
+    return World(folder, database, written, credentials)
+
+
+def enrolled(store: Store, agent: str, zone: str) -> Credential:
+    """An agent's key, in memory, that the controllers of this store know: it came with a token, as any does."""
+    token = access.create(store, agent=agent, zone=zone)
+    credential = Credential.open(agent, lambda: token, None)
+    assert credential.pending is not None
+    enrolling.enrol(store, token, credential.pending, zone)
+    credential.enrolled()
+    return credential

@@ -15,6 +15,7 @@ folder     the segments of one outbox, one process at a time
 recovery   what an earlier process left there
 journal    frames in a segment, each with its checksum
 gaps       what goes when not everything can be kept, and the record of it
-uplink     the other thread: reports out, orders in
+uplink     the other thread: reports out, orders in; line to a controller and back
+credential this agent's own key; enrolling makes it known to the controllers, once
 responder  a real kernel listener, so that others can probe this host
 """

@@ -25,6 +25,7 @@ from prober.agent import burst
 from prober.agent.asking import Asking
 from prober.agent.backlog import Backlog
 from prober.agent.brief import Brief
+from prober.agent.credential import Credential
 from prober.agent.dialler import Dialler
 from prober.agent.doors import Doors
 from prober.agent.echoes import Echoes
@@ -84,11 +85,11 @@ class Agent:
 
     Without CAP_NET_RAW it can neither probe nor capture, says so, and is still a responder that answers questions and
     reads its half-open sockets: a vantage all the same. Otherwise raw sockets are opened first, and every capability
-    is dropped before anything is sent. `outbox` is the folder that keeps its reports; None:
-    memory.
+    is dropped before anything is sent. It signs with its `credential`. `outbox` is the folder that keeps its reports;
+    None: memory.
     """
 
-    def __init__(self, name: str, controller: str, token: str, outbox: Path | None = None) -> None:
+    def __init__(self, name: str, controller: str, credential: Credential, outbox: Path | None = None) -> None:
         self.name = name
         crafting.begin()
         self.able = privileges.can_capture()
@@ -107,8 +108,8 @@ class Agent:
         self.wake_out, self.wake_in = socket.socketpair()
         self.wake_out.setblocking(False)
         self.wake_in.setblocking(False)
-        self.uplink = Uplink(clients(controller, token), self.backlog, self._heard)
-        self.doors = Doors(partial(clients, controller, token, path=RELAYED), self.uplink.reaches)
+        self.uplink = Uplink(clients(controller, credential), self.backlog, self._heard)
+        self.doors = Doors(partial(clients, controller, credential, path=RELAYED), self.uplink.reaches)
         self.takers, self.table, self.echoes, self.memory = Takers(), Table(), Echoes(), Memory()
         self.outbox.tap = self.able
         if not self.able:
@@ -192,7 +193,8 @@ class Agent:
     # -- a turn ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until `stop` is called (from a signal handler). CannotMeasure where it may not capture and no plan comes."""
+        """Until `stop` is called (from a signal handler). CannotMeasure where it may not capture and no plan comes, and
+        where the controller does not take it and never will."""
         self.backlog.start()
         self.uplink.start()
         with selectors.DefaultSelector() as selector:
@@ -207,6 +209,8 @@ class Agent:
                     self._stumble(error)
                 if not self.able and self.plan is None and time.monotonic() - self._heard_at > USELESS:
                     raise CannotMeasure(privileges.describe())
+                if self.uplink.over:
+                    raise CannotMeasure(self.uplink.over)
                 rest = min(REST if self._begun else FIRST_REST, SHARE * (time.monotonic() - began))
                 select.select([self.wake_in], [], [], rest)
         self._close()

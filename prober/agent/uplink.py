@@ -13,7 +13,8 @@ import msgspec
 from prober import logs
 from prober.agent.backlog import Backlog
 from prober.agent.detour import Detour
-from prober.agent.line import UNREACHED, Answer, Line
+from prober.agent.enrolling import NotEnrolled, enrol
+from prober.agent.line import UNREACHED, Answer, Line, detail
 from prober.agent.recovery import Entry
 from prober.report import LANE, PLAN, Orders, decode_orders, lane_of
 
@@ -51,6 +52,8 @@ class Uplink:
         self.holds = ""
         """The version of the plan that the agent goes by."""
         self.detour = Detour()
+        self.over = ""
+        """Why nothing of this agent will ever be taken."""
         self._told = self._by = self._refused = ""
         self._failures = self._unreached = 0
         self._reached = float("-inf")
@@ -97,7 +100,11 @@ class Uplink:
             return
         headers = {LANE: lane_of(entry.live)} | ({PLAN: self.holds} if self.holds else {})
         try:
+            enrol(self.https[0])
             answer = self.https[0].post(body, headers, self.detour.patience())
+        except NotEnrolled as why:
+            self._stay_out(why)
+            return
         except UNREACHED as error:
             self._cut_off(entry, body, f"the controller can't be reached: {type(error).__name__}: {error}")
             return
@@ -105,9 +112,19 @@ class Uplink:
         if answer.status_code == 200:
             self._taken(entry, answer.content)
         elif answer.status_code in FOR_GOOD:
-            self._refuse(entry, answer.status_code, _detail(answer))
+            self._refuse(entry, answer.status_code, detail(answer))
         else:
             self._put_off(entry, answer)
+
+    def _stay_out(self, why: NotEnrolled) -> None:
+        """The report waits until the agent is enrolled; where that will never be, the process ends."""
+        self.https.rotate(-1)
+        if not why.for_good:
+            self._wait(str(why))
+            return
+        self._tell(str(why))
+        self.over = str(why)
+        self.stop.set()
 
     def _cut_off(self, entry: Entry, body: bytes, trouble: str) -> None:
         """To the next controller, and where none can be reached, through a peer."""
@@ -156,7 +173,7 @@ class Uplink:
         if status == 429 and not entry.live:
             self._behind_from = now + _asked(answer) + self._jitter(1)
             return
-        self._wait(f"the controller answers {status}: {_detail(answer)}", _asked(answer))
+        self._wait(f"the controller answers {status}: {detail(answer)}", _asked(answer))
 
     def _wait(self, trouble: str, asked: float = 0.0) -> None:
         """At least what was asked for, and a random part of a span that doubles with each failure (full jitter)."""
@@ -190,11 +207,3 @@ def _asked(answer: Answer) -> float:
     """The seconds of Retry-After, bounded; a date in it is left out: the agent's own clock may be wrong."""
     told = answer.headers.get("retry-after", "")
     return min(LONGEST_ASKED, float(told)) if told.isascii() and told.isdigit() else 0.0
-
-
-def _detail(answer: Answer) -> str:
-    """The sentence of a problem document, or the beginning of whatever else came."""
-    try:
-        return str(answer.json()["detail"])[:500]
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]

@@ -41,7 +41,7 @@ def controller(
 def agent(
     name: Annotated[str | None, typer.Option(help="this agent's name in targets.yaml")] = None,
     controller: Annotated[str | None, typer.Option(help="http(s)://HOST:PORT or unix:PATH; several: A,B")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="file that holds the agent's token alone")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="file with the token to enrol with; needed once")] = None,
     state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
 ) -> int:
     """Probe, witness, answer questions about this host's routes."""
@@ -56,7 +56,7 @@ def agent(
     if not chosen.name:
         raise ConfigInvalid("which agent is this? --name NAME, or PROBER_NAME; the name it has in targets.yaml")
     configure_later(chosen.log_level, chosen.log_format)
-    run(chosen.name, chosen.controller, chosen.bearer() or "", chosen.state_folder)
+    run(chosen.name, chosen.controller, chosen.bearer, chosen.state_folder)
     return 0
 
 

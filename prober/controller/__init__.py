@@ -16,6 +16,7 @@ behind     the queue of writes that follow the desk
 holding    whether this controller has the lease; record is what its holder keeps
 keeper     what outlives the process: verdicts, flips, objectives' minutes, written behind the desk
 access     tokens and roles
+enrolling  an agent's token against its key; signers whose signature counts
 quick      a status that still stands, given again
 guard      what every request must be; documents and openapi say what answers look like
 agents_api what agents call; api what people and scripts call; monitor what monitors call; chat what Slack calls

@@ -1,7 +1,8 @@
 """Tokens and roles: who asks, and what that allows.
 
 A token reads ``prb_ID.SECRET``. The database holds SHA-256 of the secret; 256 random bits need no salt and no slow
-hash. viewer < operator < admin; a monitor reads the status endpoints alone; an agent hands in its own reports alone.
+hash. viewer < operator < admin; a monitor reads the status endpoints alone. An agent's token opens nothing: it enrols
+the agent, once and within the hour (`prober.controller.enrolling`), and from then on the agent signs.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import time
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from prober import enrolment
+from prober.enrolment import LASTS_NS, PREFIX
 from prober.errors import ProberError, Refused
 from prober.store.engine import Store
 from prober.store.tokens import (
     Token,
     add_token,
-    agents_with_tokens,
     get_token,
     good_tokens,
     list_tokens,
+    revoke_agent,
     revoke_token,
 )
 
@@ -31,7 +34,6 @@ RANKS = {"none": 0, "monitor": 1, "viewer": 2, "operator": 3, "admin": 4}
 ROLES = ("viewer", "monitor", "operator", "admin")
 """What a person asks a token for; ``agent`` comes with a name and a zone."""
 
-PREFIX = "prb_"
 REMEMBERED_SECONDS = 5.0
 """A good token is looked up again after this long; so a revoked one is refused within it."""
 REMEMBERED_TOKENS = 4096
@@ -71,28 +73,34 @@ def create(
         what = "--zone goes with --agent" if zone else f"there is no role {role[:40]!r}"
         raise Refused(f"{what}; write --role {'|'.join(ROLES)}, or --agent NAME --zone ZONE")
     token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    made = now_ns or time.time_ns()
-    add_token(store, Token(token_id, _hash(secret), role or "agent", agent, zone, made))
+    made = now_ns or _clock_ns(store)
+    expires = made + LASTS_NS if agent is not None else None
+    add_token(store, Token(token_id, hashed(secret), role or "agent", agent, zone, made, expires_ns=expires))
     return f"{PREFIX}{token_id}.{secret}"
+
+
+def _clock_ns(store: Store) -> int:
+    with store.read() as connection:
+        return store.now_ns(connection)
 
 
 def _is_name(name: str) -> bool:
     return 0 < len(name) <= 253 and name.isprintable()
 
 
-def _hash(secret: str) -> str:
+def hashed(secret: str) -> str:
+    """What is kept of a token's secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _named(token: str) -> str:
     """Its id and its secret's hash, as the database has them; of what is no token another hash."""
     token_id, dot, secret = token.removeprefix(PREFIX).partition(".")
-    return f"{token_id}.{_hash(secret)}" if dot and token.startswith(PREFIX) else _hash(token)
+    return f"{token_id}.{hashed(secret)}" if dot and token.startswith(PREFIX) else hashed(token)
 
 
 _remembered: WeakKeyDictionary[Store, dict[str, tuple[float, Identity]]] = WeakKeyDictionary()
 _lists: WeakKeyDictionary[Store, tuple[float, dict[str, Identity]]] = WeakKeyDictionary()
-_reporting: WeakKeyDictionary[Store, tuple[float, set[str]]] = WeakKeyDictionary()
 
 
 def who(store: Store, token: str, now: float | None = None) -> Identity | None:
@@ -140,27 +148,18 @@ def _renew(store: Store, known: dict[str, tuple[float, Identity]], now: float) -
 
 
 def _look_up(store: Store, token: str) -> Identity | None:
-    token_id, dot, secret = token.removeprefix(PREFIX).partition(".")
-    if not (token.startswith(PREFIX) and dot and token_id.isascii() and token_id.isalnum() and len(token_id) <= 32):
-        return None
-    found = get_token(store, token_id)
-    same = hmac.compare_digest(_hash(secret), found.hash if found else _hash(""))
-    if found is None or not same or found.revoked_ns is not None:
+    found = known(store, token)
+    if found is None or found.revoked_ns is not None:
         return None
     return Identity(found.role, found.agent, found.zone, found.id)
 
 
-def may_report(store: Store, agent: str, now: float | None = None) -> bool:
-    """Whether this agent has a token that is not revoked: what a peer hands in for it is as good as the agent is.
-
-    `now` is monotonic seconds. Raises StoreUnavailable.
-    """
-    now = time.monotonic() if now is None else now
-    until, names = _reporting.get(store, (0.0, set[str]()))
-    if until <= now or agent not in names:
-        names = agents_with_tokens(store)
-        _reporting[store] = (now + REMEMBERED_SECONDS, names)
-    return agent in names
+def known(store: Store, token: str) -> Token | None:
+    """The token whose secret this is, revoked or not."""
+    parts = enrolment.parts(token)
+    found = get_token(store, parts[0]) if parts else None
+    same = hmac.compare_digest(hashed(parts[1] if parts else ""), found.hash if found else hashed(""))
+    return found if same else None
 
 
 def identify(store: Store, token: str | None, anonymous: str, local: bool) -> Identity:
@@ -184,10 +183,15 @@ def allows(role: str, needed: str) -> bool:
     return RANKS.get(role, 0) >= RANKS[needed]
 
 
-def revoke(store: Store, token_id: str, now_ns: int = 0) -> None:
-    """The token is good for nothing from now on (elsewhere within `REMEMBERED_SECONDS`). Raises Refused."""
-    if not revoke_token(store, token_id, now_ns or time.time_ns()):
+def revoke(store: Store, token_id: str | None = None, *, agent: str | None = None, now_ns: int = 0) -> None:
+    """The token is good for nothing from now on, and neither is the key that came with it; or all that an agent has.
+    Elsewhere that is so within `REMEMBERED_SECONDS`. Raises Refused where nothing was good."""
+    if (token_id is None) == (agent is None):
+        raise Refused("say what to revoke: the ID of a token, or --agent NAME; see: prober token list")
+    now_ns = now_ns or _clock_ns(store)
+    if token_id is not None and not revoke_token(store, token_id, now_ns):
         raise Refused(f"there is no token {token_id[:40]!r} that could be revoked; see: prober token list")
+    if agent is not None and not revoke_agent(store, agent, now_ns):
+        raise Refused(f"agent {agent[:80]!r} has no key and no token that could be revoked; see: prober token list")
     _remembered.pop(store, None)
     _lists.pop(store, None)
-    _reporting.pop(store, None)

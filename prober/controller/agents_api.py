@@ -1,4 +1,4 @@
-"""What agents call: a report in, orders out; and what they hand in for others, receipts out. All msgpack."""
+"""What agents call: a key in; a report in, orders out; and what they hand in for others, receipts out. All msgpack."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
-from prober import relay
-from prober.controller import access
+from prober import enrolment, relay, signature
+from prober.controller import enrolling
 from prober.controller.centre import Centre
-from prober.controller.doors import caller, centre_of
+from prober.controller.doors import bearer, caller, centre_of
 from prober.controller.errands import Errand
 from prober.controller.intake import LIMIT
 from prober.controller.stranger import NoReport
+from prober.enrolment import Enrolment
 from prober.errors import Refused
 from prober.relay import Bundle
 from prober.report import LANE, PLAN, Question, encode, report_every
@@ -25,14 +26,26 @@ SLOWEST = 20.0
 router = APIRouter(include_in_schema=False)
 
 
+@router.post("/agent/v1/enrol")
+async def enrol(request: Request) -> Response:
+    """Takes an agent's public key for a token that is good once."""
+    centre, token = centre_of(request), bearer(request)
+    if token is None:
+        raise HTTPException(401, "an agent enrols with `Authorization: Bearer TOKEN`")
+    asked = _enrolment(await read_body(request, enrolment.MOST))
+    key = await asyncio.to_thread(enrolling.enrol, centre.store, token, asked, _zone(centre, asked.agent))
+    centre.signers.learn(key)
+    return Response(status_code=204)
+
+
 @router.post("/agent/v1/reports")
 async def report(request: Request) -> Response:
     """Answers when the report is on disk."""
-    centre, agent = centre_of(request), _agent(request)
+    centre, (agent, digest) = centre_of(request), _signer(request)
     number = _number(centre, agent)
     live = request.headers.get(LANE, "live") == "live"
     with centre.intake.admitted(agent, told_size(request, LIMIT), live):
-        body = await read_body(request, LIMIT)
+        body = _whole(await read_body(request, LIMIT), digest)
         taken = await centre.intake.take(body, agent, number, int(centre.wall() * 1e9))
         work = await centre.errands.fetch(*taken) if taken.report.live else Errand()
     orders = centre.orders(taken.report, work, request.headers.get(PLAN, ""))
@@ -45,9 +58,9 @@ async def relayed(request: Request) -> Response:
 
     Orders do not go this way: they hold the fleet's keys, and the peer hands on what it can read. Questions do.
     """
-    centre, peer = centre_of(request), _agent(request)
+    centre, (peer, digest) = centre_of(request), _signer(request)
     with centre.intake.admitted(f"{peer}, for others", told_size(request, relay.MOST), True):
-        bundle = _bundle(await read_body(request, relay.MOST))
+        bundle = _bundle(_whole(await read_body(request, relay.MOST), digest))
         key, number = _key(centre, bundle, peer), _number(centre, bundle.agent)
         refused, questions = "", list[Question]()
         try:
@@ -61,16 +74,56 @@ async def relayed(request: Request) -> Response:
     return Response(relay.encode(receipt), media_type="application/msgpack")
 
 
-def _agent(request: Request) -> str:
-    """The agent that calls, whose body comes as it is."""
-    identity = caller(request)
-    if identity.role != "agent" or identity.agent is None:
-        raise HTTPException(
-            403, "only an agent reports: make a token with `prober token create --agent NAME --zone ZONE`"
-        )
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+def _enrolment(body: bytes) -> Enrolment:
+    try:
+        return enrolment.decode(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise HTTPException(400, f"this is no enrolment: {error}") from None
+
+
+def _zone(centre: Centre, agent: str) -> str | None:
+    """Where this agent is declared; None where it is not."""
+    try:
+        return centre.desk.targets.agent(agent).zone
+    except KeyError:
+        return None
+
+
+def _signer(request: Request) -> tuple[str, str]:
+    """The agent that has signed this request, and the digest that its body must have; the body comes as it is."""
+    headers, centre = request.headers, centre_of(request)
+    given, made = (", ".join(headers.getlist(name)) for name in (signature.INPUT, signature.SIGNATURE))
+    if not (given or made):
+        raise _unsigned(request)
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(415, "a report comes as it is: no Content-Encoding is taken")
-    return identity.agent
+    try:
+        signed = signature.read(given, made)
+    except Refused as error:
+        raise HTTPException(401, str(error)) from None
+    digest = headers.get(signature.DIGEST, "")
+    centre.signers.check(signed, request.scope["path"], digest, centre.wall())
+    return signed.agent, digest
+
+
+def _unsigned(request: Request) -> HTTPException:
+    """Why who has not signed this reports nothing."""
+    if caller(request).role == "agent":
+        said = (
+            "an agent's token enrols it, and from then on it signs: this agent is older than its controller, upgrade it"
+        )
+        return HTTPException(401, said)
+    return HTTPException(
+        403, "only an agent reports: make a token with `prober token create --agent NAME --zone ZONE`, and start the "
+        "agent with --token-file",
+    )  # fmt: skip
+
+
+def _whole(body: bytes, digest: str) -> bytes:
+    """The body, where it is what was signed: what came otherwise can be sent again."""
+    if signature.digest(body) != digest:
+        raise HTTPException(401, f"the body is not what was signed: {signature.DIGEST} is another one's")
+    return body
 
 
 def _number(centre: Centre, agent: str) -> int:
@@ -91,7 +144,7 @@ def _bundle(body: bytes) -> Bundle:
 
 
 def _key(centre: Centre, bundle: Bundle, peer: str) -> bytes:
-    key = centre.detours.key(bundle, peer, lambda agent: access.may_report(centre.store, agent))
+    key = centre.detours.key(bundle, peer, centre.signers.may_report)
     if key is None:
         raise HTTPException(403, f"{bundle.agent[:80]!r} has not signed this report, or may not report any more")
     return key

@@ -31,6 +31,7 @@ from prober.controller.intake import Intake
 from prober.controller.record import Record
 from prober.controller.rounds import Plans
 from prober.controller.runs import Runs
+from prober.controller.signers import Signers
 from prober.controller.tail import Tail
 from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.flows import Side
@@ -60,7 +61,7 @@ class Centre:
         self.desk = Desk(targets)
         self.tail = Tail(store, self._taken, self.now)
         self.intake = Intake(self.tail.write, self.tail.own)
-        self.behind, self.errands = Behind(), Errands(store)
+        self.behind, self.errands, self.signers = Behind(), Errands(store), Signers(store)
         verdicts = settings.keep_passing, settings.keep_failing
         rest = settings.keep_matrix, settings.keep_minutes, settings.keep_incidents
         kept = keeper.Retention(settings.keep_reports, *verdicts, *rest)
@@ -238,7 +239,7 @@ class Centre:
             try:
                 zone = self.desk.targets.agent(agent).zone
             except KeyError:
-                raise Refused(f"agent {agent} has a token and is not in targets.yaml: declare it there") from None
+                raise Refused(f"agent {agent} has a key and is not in targets.yaml: declare it there") from None
             self.numbers[agent] = keeper.number(self.store, agent, zone)
         return self.numbers[agent]
 

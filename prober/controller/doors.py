@@ -22,14 +22,19 @@ def centre_of(request: Request) -> Centre:
     return centre
 
 
-def caller(request: Request) -> access.Identity:
-    """Who asks, by ``Authorization: Bearer``; 401 for a token that is not valid."""
+def bearer(request: Request) -> str | None:
+    """The token of ``Authorization: Bearer``; 401 for anything else that stands there."""
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if header and (scheme.lower() != "bearer" or not token.strip()):
         raise HTTPException(401, "write the token as `Authorization: Bearer TOKEN`")
+    return token.strip() or None
+
+
+def caller(request: Request) -> access.Identity:
+    """Who asks, by `bearer`; 401 for a token that is not valid."""
     try:
-        return centre_of(request).identity(token.strip() or None, is_local(request))
+        return centre_of(request).identity(bearer(request), is_local(request))
     except access.Unknown as error:
         raise HTTPException(401, str(error)) from None
 

@@ -51,6 +51,6 @@ class Epochs:
         if not self.doubled(agent, now):
             return None
         return (
-            f"two processes report as {agent} with one token: is the machine cloned? What each of them sees is taken "
+            f"two processes report as {agent} with one key: is the machine cloned? What each of them sees is taken "
             f"for one agent's. Give each its own name, and a token of its own: prober token create --agent NAME"
         )

@@ -30,9 +30,7 @@ def decoded(body: bytes, agent: str) -> Report:
     except (msgspec.MsgspecError, ValueError) as error:
         raise NoReport(f"this is no report: {error}") from error
     if report.agent != agent:
-        raise NoReport(
-            f"the token is {agent}'s and the report says {report.agent!r}: an agent reports its own sightings"
-        )
+        raise NoReport(f"the key is {agent}'s and the report says {report.agent!r}: an agent reports its own sightings")
     return report
 
 

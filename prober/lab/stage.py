@@ -79,13 +79,28 @@ class Stage:
         finally:
             store.close()
 
+    def _token(self, name: str) -> str:
+        """A token for this agent: another one each time, for its key dies with it."""
+        from prober.controller import access
+        from prober.store.engine import open_store
+
+        if name in self.tokens:
+            return self.tokens.pop(name)
+        store = open_store(self.database)
+        try:
+            return access.create(store, agent=name, zone=self.targets.agent(name).zone)
+        finally:
+            store.close()
+
     def _warm(self) -> None:
         """Import what every child needs, and make the packet templates, once instead of in each of them."""
+        from prober import signature
         from prober.agent import main  # noqa: F401
         from prober.controller import serve  # noqa: F401
         from prober.host import rtnetlink
         from prober.wire import packets
 
+        signature.private_key(bytes(32))
         packets.prepare()
         rtnetlink.prepare()
 
@@ -103,20 +118,21 @@ class Stage:
 
     def start_agent(self, name: str) -> None:
         """An agent in its own namespace."""
-        self.agents[name] = self.lab.fork(name, lambda: self._probe(name))
+        token = self._token(name)
+        self.agents[name] = self.lab.fork(name, lambda: self._probe(name, token))
 
     def stop_agent(self, name: str) -> None:
         """Kill an agent, as a crash would."""
         self.lab.end(self.agents.pop(name))
 
-    def _probe(self, name: str) -> int:
+    def _probe(self, name: str, token: str) -> int:
         from prober.agent.main import run
         from prober.wire import privileges
 
         self._log_to(f"agent-{name}.log")
         if name in self.incident.unprivileged:
             privileges.drop()
-        run(name, self.socket, self.tokens[name])
+        run(name, self.socket, lambda: token)
         return 0
 
     def _log_to(self, name: str) -> None:

@@ -86,7 +86,7 @@ def good_keys(store: Store) -> dict[str, bytes]:
     """The public keys of all agents whose key is not revoked."""
     good = sa.select(keys.c.agent, keys.c.public).where(keys.c.revoked_ns.is_(None))
     with store.read() as connection:
-        return {agent: public for agent, public in connection.execute(good)}
+        return {row.agent: row.public for row in connection.execute(good)}
 
 
 def list_keys(store: Store) -> list[Key]:

@@ -10,10 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prober import relay
 from prober.agent import exchange
+from prober.agent.credential import Credential, Kept
 from prober.relay import Bundle, Receipt
 from prober.report import Orders, encode
 
 KEY = relay.key_of(b"s" * 32, "firewall")
+NOBODY = Credential(Kept("firewall"))
+"""Signs nothing: these controllers do not ask who posts."""
 
 
 def honest(bundle: Bundle) -> Receipt:

@@ -14,8 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.fleet.world import enrolled
 from prober.agent import detour
 from prober.agent.backlog import Backlog
+from prober.agent.credential import Credential
 from prober.agent.doors import Doors
 from prober.agent.line import RELAYED, clients
 from prober.agent.uplink import Uplink
@@ -55,10 +57,10 @@ class Witness:
     """node1: reports on its own way, and takes what others bring."""
 
     def __init__(self, running: Controller, url: str) -> None:
-        token = access.create(running.centre.store, agent="node1", zone="two")
+        key = enrolled(running.centre.store, "node1", "two")
         self.waiting, self.by = Backlog("node1", 1), Reporter("node1", running.centre.number("node1"))
-        self.uplink = Uplink(clients(url, token), self.waiting, self._heard)
-        self.doors = Doors(partial(clients, url, token, path=RELAYED), self.uplink.reaches)
+        self.uplink = Uplink(clients(url, key), self.waiting, self._heard)
+        self.doors = Doors(partial(clients, url, key, path=RELAYED), self.uplink.reaches)
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
@@ -101,7 +103,8 @@ def test_an_agent_whose_own_way_is_cut_is_heard_through_a_peer_within_seconds_an
                 port = int(running.url.rpartition(":")[2])
                 witness = Witness(running, f"http://{PEER}:{port}")
                 token = access.create(running.centre.store, agent="firewall", zone="one")
-                agent = Agent("firewall", f"http://{HERE}:{port}", token)
+                key = Credential.open("firewall", lambda: token, None)
+                agent = Agent("firewall", f"http://{HERE}:{port}", key)
                 thread = threading.Thread(target=agent.run)
                 thread.start()
                 cell, via = running.centre.desk.matrix.cells["firewall", "node1"], running.centre.detours.via

@@ -15,7 +15,7 @@ from prober.agent.line import clients
 from prober.agent.uplink import Uplink
 from prober.relay import Bundle
 from prober.report import Orders, Question, decode_report, encode
-from tests.agent.peers import KEY, Controller, Peer, honest
+from tests.agent.peers import KEY, NOBODY, Controller, Peer, honest
 from tests.agent.plans import plan
 from tests.agent.test_responder import free_port
 from tests.agent.test_uplink import backlog, report, until
@@ -35,7 +35,7 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Peer]]:
 
 def sending(where: str, peers: list[Peer], *sequences: int, version: str = "v1") -> tuple[Uplink, list[Orders]]:
     heard: list[Orders] = []
-    uplink = Uplink(clients(where, "t"), backlog(*(report(n, live=n > 1) for n in sequences)), heard.append)
+    uplink = Uplink(clients(where, NOBODY), backlog(*(report(n, live=n > 1) for n in sequences)), heard.append)
     uplink.detour.adopt(plan(relays=[one.way for one in peers], relay_key=KEY))
     uplink.holds = version
     uplink.start()
@@ -88,7 +88,7 @@ def test_its_own_way_is_taken_again_when_it_works(peers: list[Peer], monkeypatch
     uplink, heard = sending(CUT, peers, 2)
     until(lambda: len(heard) == 1)
     assert not uplink.reaches()
-    for number, line in enumerate(clients(controller.url, "t")):
+    for number, line in enumerate(clients(controller.url, NOBODY)):
         uplink.https[number] = line  # the cut is healed
     deadline, sequence = time.monotonic() + 3, 3
     while not controller.posts and time.monotonic() < deadline:

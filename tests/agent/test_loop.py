@@ -23,6 +23,7 @@ from prober.lab import namespaces, sealed
 from prober.probe import Kind
 from prober.report import Orders, Report
 from prober.wire import packets, privileges
+from tests.agent.peers import NOBODY
 from tests.agent.plans import plan, task
 
 HERE, PEER = "10.77.0.1", "10.77.0.2"
@@ -68,7 +69,7 @@ class Turned:
     def __init__(self) -> None:
         from prober.agent.loop import Agent
 
-        self.agent = Agent("here", "unix:/nonexistent", "")
+        self.agent = Agent("here", "unix:/nonexistent", NOBODY)
         self.agent.brief.every = self.agent.report_crowded = 0.0
 
     def turns(self, seconds: float, begin: float | None = None) -> None:

@@ -14,7 +14,7 @@ from prober import relay
 from prober.agent import exchange, relaying
 from prober.agent.line import RELAYED, clients
 from prober.agent.relaying import AT_ONCE, Relaying
-from tests.agent.peers import KEY, Controller, honest
+from tests.agent.peers import KEY, NOBODY, Controller, honest
 from tests.agent.test_responder import free_port
 
 BUNDLE = relay.seal("firewall", b"a report", KEY)
@@ -30,7 +30,7 @@ class Stand:
 
     def make(self) -> list:
         self.made += 1
-        return clients(f"unix:/nonexistent, {self.controller.url}", "t", path=RELAYED)
+        return clients(f"unix:/nonexistent, {self.controller.url}", NOBODY, path=RELAYED)
 
     def ask(self, message: bytes = relay.encode(BUNDLE), address: str = "127.0.0.1") -> bytes:
         with socket.create_connection((address, self.port), 1.0) as connection:
@@ -94,7 +94,7 @@ def test_a_rate_bounds_what_is_handed_in_for_others(stand: Stand, monkeypatch: p
 
 
 def test_where_no_controller_can_be_reached_nothing_comes_back(stand: Stand) -> None:
-    stand.relaying.make = lambda: clients("unix:/nonexistent", "t", path=RELAYED)
+    stand.relaying.make = lambda: clients("unix:/nonexistent", NOBODY, path=RELAYED)
     assert stand.ask() == b""
 
 

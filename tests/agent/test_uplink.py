@@ -18,6 +18,7 @@ from prober.agent.backlog import Backlog
 from prober.agent.line import clients
 from prober.agent.uplink import Uplink
 from prober.report import Orders, Report, decode_report, encode
+from tests.agent.peers import NOBODY
 
 
 def report(sequence: int, **given: object) -> Report:
@@ -80,7 +81,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def sent(standin: Standin, *reports: Report) -> tuple[Uplink, list[Orders]]:
     heard: list[Orders] = []
-    uplink = Uplink(clients(standin.url, "t"), backlog(*reports), heard.append)
+    uplink = Uplink(clients(standin.url, NOBODY), backlog(*reports), heard.append)
     uplink.start()
     return uplink, heard
 
@@ -154,7 +155,7 @@ def test_a_wait_that_makes_no_sense_is_bounded(told: str) -> None:
 
 
 def test_waits_are_random_and_grow_to_a_bound(standin: Standin) -> None:
-    uplink = Uplink(clients(standin.url, ""), backlog(), lambda _: None, random.Random(7))
+    uplink = Uplink(clients(standin.url, NOBODY), backlog(), lambda _: None, random.Random(7))
     spans = [max(uplink._jitter(failures) for _ in range(300)) for failures in (1, 3, 5, 50)]
     assert spans == sorted(spans)
     assert 0.1 < spans[0] <= 0.2 < spans[1] <= 0.8 < spans[2] <= 3.2 < spans[3] <= 5.0
@@ -238,7 +239,7 @@ def test_what_waits_is_delivered_before_the_end(standin: Standin) -> None:
 
 
 def test_without_a_controller_it_ends_at_once(standin: Standin) -> None:
-    uplink = Uplink(clients("unix:/nonexistent/socket", ""), backlog(report(1)), lambda _: None)
+    uplink = Uplink(clients("unix:/nonexistent/socket", NOBODY), backlog(report(1)), lambda _: None)
     uplink.start()
     until(lambda: bool(uplink._told))
     began = time.monotonic()
@@ -251,7 +252,7 @@ def test_of_several_controllers_the_next_is_asked_where_one_is_gone_or_stumbles(
     heard: list[Orders] = []
     other = Standin()
     where = f"unix:/nonexistent/socket, {standin.url}, {other.url}"
-    uplink = Uplink(clients(where, "t"), backlog(report(1), report(2)), heard.append)
+    uplink = Uplink(clients(where, NOBODY), backlog(report(1), report(2)), heard.append)
     uplink.start()
     until(lambda: len(heard) == 2)
     assert len(standin.came) == 2 and not other.came, "it keeps to the one that answers"

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from prober.agent.credential import Credential
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
 from prober.controller.desk import Day
@@ -77,6 +78,31 @@ class Controller:
 
         desk.judge = once  # type: ignore[method-assign]
         assert taken.wait(5)
+
+
+class Signing(httpx.Auth):
+    """What an agent posts, signed as it does; `ahead`: seconds by which it reckons the controller's clock wrongly."""
+
+    requires_request_body = True
+
+    def __init__(self, credential: Credential, ahead: float = 0.0) -> None:
+        self.credential, self.ahead = credential, ahead
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        created = int(time.time() + self.ahead)
+        request.headers.update(self.credential.signed(request.url.path, request.content, created))
+        yield request
+
+
+class Bearer(httpx.Auth):
+    """Whoever has this token."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        yield request
 
 
 def verdict(source: str, target: str, label: str, **given: Any) -> Verdict:

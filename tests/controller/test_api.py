@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.fleet.world import enrolled
 from prober.controller import access, guard, record
 from prober.flip import Flip
 from prober.report import decode_orders, encode
 from prober.store import flips, runs
-from tests.controller.centres import Controller, controller
+from tests.controller.centres import Controller, Signing, controller
 from tests.controller.reports import Reporter
 
 RUNS = "/api/v1/runs"
@@ -47,12 +48,11 @@ class Agent:
 
     def __init__(self, running: Controller, name: str, epoch: int) -> None:
         self.running = running
-        self.token = access.create(running.centre.store, agent=name, zone=name)
+        self.key = Signing(enrolled(running.centre.store, name, name))
         self.reporter = Reporter(name, running.centre.number(name), epoch)
 
     def post(self, report: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        answer = self.running.client.post("/agent/v1/reports", content=encode(report), headers=headers)
+        answer = self.running.client.post("/agent/v1/reports", content=encode(report), auth=self.key)
         assert answer.status_code == 200, answer.text
         return decode_orders(answer.content)
 

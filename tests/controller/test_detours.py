@@ -11,24 +11,25 @@ import msgspec
 import pytest
 import structlog
 
+from bench.fleet.world import enrolled
 from prober import relay
 from prober.controller import access, keeper
 from prober.controller.detours import Detours
 from prober.controller.intake import LIMIT
 from prober.relay import Bundle
 from prober.report import Question, Report, decode_orders, encode
-from tests.controller.centres import Controller, controller
+from tests.controller.centres import Bearer, Controller, Signing, controller
 from tests.controller.reports import Reporter
 
 DECLARED = (Path(__file__).parents[2] / "targets.yaml").read_text()
 
 
 class Fleet:
-    """A controller, the tokens of firewall and node1, and firewall's key as its plan tells it."""
+    """A controller, what firewall and node1 sign with, and firewall's key for the relay as its plan tells it."""
 
     def __init__(self, running: Controller) -> None:
         self.running, store = running, running.centre.store
-        self.tokens = {name: access.create(store, agent=name, zone="z") for name in ("firewall", "node1")}
+        self.keys = {name: Signing(enrolled(store, name, "z")) for name in ("firewall", "node1")}
         self.reporter = Reporter("firewall", running.centre.number("firewall"), 7)
         plan = decode_orders(self.direct(self.reporter.report([], [])).content).plan
         assert plan is not None and plan.relays == [("node1", "10.224.0.4", 7008)]
@@ -38,8 +39,7 @@ class Fleet:
         return self.post("/agent/v1/reports", "firewall", encode(report))
 
     def post(self, path: str, who: str, content: bytes) -> httpx.Response:
-        token = self.tokens.get(who, who)
-        return self.running.client.post(path, content=content, headers={"Authorization": f"Bearer {token}"})
+        return self.running.client.post(path, content=content, auth=self.keys.get(who, Bearer(who)))
 
     def relayed(self, bundle: Bundle, peer: str = "node1") -> httpx.Response:
         return self.post("/agent/v1/relayed", peer, relay.encode(bundle))
@@ -144,14 +144,17 @@ def test_a_report_that_never_will_be_taken_is_refused_in_words_that_the_agent_ca
         assert "report" in receipt.refused
 
 
-def test_an_agent_that_may_not_report_any_more_may_not_through_a_peer_either(fleet: Fleet) -> None:
+def test_an_agent_that_may_not_report_any_more_may_not_through_a_peer_either(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     centre = fleet.running.centre
-    token = access.create(centre.store, agent="vm", zone="z")
+    enrolled(centre.store, "vm", "z")
     key, number = relay.key_of(centre.detours.secret, "vm"), centre.number("vm")
     by = Reporter("vm", number, 3)
     bundle = relay.seal("vm", encode(by.report([], [])), key)
     assert fleet.relayed(bundle).status_code == 200
-    access.revoke(centre.store, token.removeprefix("prb_").partition(".")[0])
+    access.revoke(centre.store, agent="vm")
+    monkeypatch.setattr(centre.signers, "_until", 0.0)  # seconds later
     answer = fleet.relayed(bundle)
     assert (answer.status_code, "may not report any more" in answer.json()["detail"]) == (403, True)
 

@@ -14,13 +14,14 @@ import httpx
 import pytest
 import structlog
 
+from bench.fleet.world import enrolled
 from prober.controller import access, intake, keeper
 from prober.controller.intake import Busy, Intake
 from prober.errors import ProberError, StoreFull, StoreUnavailable
 from prober.report import PLAN, Report, decode_orders, decode_report, encode
 from prober.report import Gap as ReportedGap
 from prober.store.reports import Gap
-from tests.controller.centres import Controller, controller
+from tests.controller.centres import Bearer, Controller, Signing, controller
 from tests.controller.reports import Reporter
 from tests.controller.spoilt import SPOILT
 
@@ -34,17 +35,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
 
 
 @pytest.fixture(scope="module")
-def token(running: Controller) -> str:
-    return access.create(running.centre.store, agent="firewall", zone="firewall")
+def key(running: Controller) -> httpx.Auth:
+    return Signing(enrolled(running.centre.store, "firewall", "firewall"))
 
 
 def agent(running: Controller, epoch: int) -> Reporter:
     return Reporter("firewall", running.centre.number("firewall"), epoch)
 
 
-def post(running: Controller, token: str, body: bytes | Report, holds: str = "") -> httpx.Response:
+def post(running: Controller, by: httpx.Auth, body: bytes | Report, holds: str = "") -> httpx.Response:
     content = body if isinstance(body, bytes) else encode(body)
-    return running.client.post(PATH, content=content, headers={"Authorization": f"Bearer {token}", PLAN: holds})
+    return running.client.post(PATH, content=content, auth=by, headers={PLAN: holds})
 
 
 def detail(answer: httpx.Response) -> str:
@@ -52,10 +53,10 @@ def detail(answer: httpx.Response) -> str:
     return str(answer.json()["detail"])
 
 
-def test_a_report_is_on_disk_when_it_is_acknowledged_and_taken_once(running: Controller, token: str) -> None:
+def test_a_report_is_on_disk_when_it_is_acknowledged_and_taken_once(running: Controller, key: httpx.Auth) -> None:
     report = agent(running, 7).answered()
     before = running.centre.desk.matrix.cells["firewall", "ingress"].sent
-    answers = [post(running, token, report) for _ in range(3)]
+    answers = [post(running, key, report) for _ in range(3)]
     assert [decode_orders(one.content).acknowledged for one in answers] == [1, 1, 1]
     kept = [row for row in keeper.reports.recent_reports(running.centre.store, 0) if row.epoch == 7]
     assert [row.body for row in kept] == [encode(report)]
@@ -63,54 +64,62 @@ def test_a_report_is_on_disk_when_it_is_acknowledged_and_taken_once(running: Con
     assert running.centre.desk.matrix.cells["firewall", "ingress"].sent == before + 1
 
 
-def test_an_agent_gets_its_plan_with_policy_and_keys(running: Controller, token: str) -> None:
-    orders = decode_orders(post(running, token, agent(running, 8).report([], [])).content)
+def test_an_agent_gets_its_plan_with_policy_and_keys(running: Controller, key: httpx.Auth) -> None:
+    orders = decode_orders(post(running, key, agent(running, 8).report([], [])).content)
     assert orders.plan is not None
     assert {task.target for task in orders.plan.tasks} >= {"ingress", "pod2", "node1"}
     assert ("10.4.0.0/16", 8080, 8080) in orders.plan.allow
     assert all(len(key) == 16 for key in orders.plan.keys)
 
 
-def test_a_plan_that_an_agent_goes_by_is_not_told_again_until_it_is_another(running: Controller, token: str) -> None:
+def test_a_plan_that_an_agent_goes_by_is_not_told_again_until_it_is_another(
+    running: Controller, key: httpx.Auth
+) -> None:
     by, version = agent(running, 8), ""
     told = []
     for _ in range(3):
-        orders = decode_orders(post(running, token, by.report([], []), version).content)
+        orders = decode_orders(post(running, key, by.report([], []), version).content)
         version = orders.plan_version
         told.append(orders.plan is not None)
     assert told == [True, False, False]
     running.centre.keys = [b"another key, now"]
-    again = decode_orders(post(running, token, by.report([], []), version).content)
+    again = decode_orders(post(running, key, by.report([], []), version).content)
     assert again.plan is not None
     assert again.plan.keys == [b"another key, now"]
     assert again.plan_version == again.plan.version != version
 
 
-def test_only_an_agent_reports(running: Controller, token: str) -> None:
-    admin = access.create(running.centre.store, "admin")
+def test_only_an_agent_reports(running: Controller, key: httpx.Auth) -> None:
+    admin, token = (
+        access.create(running.centre.store, "admin"),
+        access.create(running.centre.store, agent="lb", zone="lb"),
+    )
     report = agent(running, 9).report([], [])
-    assert post(running, admin, report).status_code == 403
+    assert post(running, Bearer(admin), report).status_code == 403
     assert running.client.post(PATH, content=encode(report)).status_code == 403
-    assert post(running, "prb_nonsense.x", report).status_code == 401
+    assert post(running, Bearer("prb_nonsense.x"), report).status_code == 401
+    answer = post(running, Bearer(token), report)
+    assert (answer.status_code, "older than its controller, upgrade it" in detail(answer)) == (401, True)
 
 
 def test_an_agent_that_is_not_declared_hears_that_it_is_to_be_declared(running: Controller) -> None:
-    stranger = access.create(running.centre.store, agent="stranger", zone="firewall")
-    answer = post(running, stranger, agent(running, 10).report([], []))
+    stranger = enrolled(running.centre.store, "stranger", "firewall")
+    answer = post(running, Signing(stranger), agent(running, 10).report([], []))
     assert (answer.status_code, detail(answer)) == (
-        403, "agent stranger has a token and is not in targets.yaml: declare it there",
+        403, "agent stranger has a key and is not in targets.yaml: declare it there",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-def test_what_is_no_report_of_this_agent_is_refused_for_good(running: Controller, token: str, kind: str) -> None:
-    answer = post(running, token, SPOILT[kind](agent(running, 11).answered()))
+def test_what_is_no_report_of_this_agent_is_refused_for_good(running: Controller, key: httpx.Auth, kind: str) -> None:
+    answer = post(running, key, SPOILT[kind](agent(running, 11).answered()))
     assert answer.status_code == 400, answer.text
     assert "report" in detail(answer)
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controller, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Content-Length": str(intake.LIMIT + 1)}
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controller) -> None:
+    credential = enrolled(running.centre.store, "node2", "node2")
+    headers = {"Content-Length": str(intake.LIMIT + 1)}
     request = running.client.build_request("POST", PATH, headers=headers, content=b"x")
     request.headers["Content-Length"] = str(intake.LIMIT + 1)
     sent = 0
@@ -121,24 +130,26 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(running: Controll
             sent += 65536
             yield b"x" * 65536
 
-    answer = running.client.post(PATH, content=drip(), headers={"Authorization": f"Bearer {token}"})
+    answer = running.client.post(PATH, content=drip(), headers=credential.signed(PATH, b"", int(time.time())))
     assert answer.status_code == 413
     assert "at most 8388608 bytes" in detail(answer)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd", "br", "identity, gzip"])
-def test_no_content_encoding_is_taken(running: Controller, token: str, encoding: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Content-Encoding": encoding}
-    answer = running.client.post(PATH, content=gzip.compress(b"\0" * 1_000_000), headers=headers)
+def test_no_content_encoding_is_taken(running: Controller, key: httpx.Auth, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding}
+    answer = running.client.post(PATH, content=gzip.compress(b"\0" * 1_000_000), headers=headers, auth=key)
     assert (answer.status_code, detail(answer)) == (415, "a report comes as it is: no Content-Encoding is taken")
 
 
-def test_gaps_are_kept_with_the_report_that_tells_them_in_the_controllers_time(running: Controller, token: str) -> None:
+def test_gaps_are_kept_with_the_report_that_tells_them_in_the_controllers_time(
+    running: Controller, key: httpx.Auth
+) -> None:
     second = 1_000_000_000
     report = agent(running, 70).report([], [], clock_ns=100 * second, since_ns=1, until_ns=2, age_ns=50 * second)
     report.gaps = [ReportedGap(69, 3, 9, 40 * second, 90 * second, 21, 4, "the outbox was full")]
     before = time.time()
-    assert post(running, token, report).status_code == 200
+    assert post(running, key, report).status_code == 200
     told = next(one for one in running.client.get("/api/v1/agents").json()["agents"] if one["name"] == "firewall")
     (gap,) = told["gaps"]
     assert (gap["reports"], gap["probes"], gap["failed"], gap["why"]) == (7, 21, 4, "the outbox was full")
@@ -152,9 +163,9 @@ def test_gaps_are_kept_with_the_report_that_tells_them_in_the_controllers_time(r
 
 def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Path) -> None:
     with controller(tmp_path) as running:
-        token = access.create(running.centre.store, agent="firewall", zone="firewall")
+        key = Signing(enrolled(running.centre.store, "firewall", "firewall"))
         by = agent(running, 1)
-        orders = decode_orders(post(running, token, by.answered(live=False)).content)
+        orders = decode_orders(post(running, key, by.answered(live=False)).content)
         assert (orders.acknowledged, orders.plan, orders.once) == (1, None, [])
         time.sleep(2.0)
         desk = running.centre.desk
@@ -163,14 +174,14 @@ def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Pat
         assert running.client.get("/api/v1/matrix?from=firewall&to=ingress").json()["cells"][0]["label"] == "unknown"
 
 
-def test_two_processes_with_one_token_are_told(running: Controller, token: str) -> None:
+def test_two_processes_with_one_token_are_told(running: Controller, key: httpx.Auth) -> None:
     one, other = agent(running, 81), agent(running, 82)
     with structlog.testing.capture_logs() as logs:
         for _ in range(4):
-            post(running, token, one.report([], []))
-            post(running, token, other.report([], []))
+            post(running, key, one.report([], []))
+            post(running, key, other.report([], []))
     told = next(one for one in running.client.get("/api/v1/agents").json()["agents"] if one["name"] == "firewall")
-    assert told["alarm"].startswith("two processes report as firewall with one token")
+    assert told["alarm"].startswith("two processes report as firewall with one key")
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["an agent is doubled"]
     assert 'prober_agent_doubled{agent="firewall"} 1.0' in running.client.get("/metrics").text
 
@@ -301,15 +312,15 @@ def test_a_report_that_cannot_be_joined_is_acknowledged_all_the_same_and_stops_n
 
 def test_a_full_disk_answers_507_and_resumes(tmp_path: Path) -> None:
     with controller(tmp_path) as running:
-        token = access.create(running.centre.store, agent="firewall", zone="firewall")
+        key = Signing(enrolled(running.centre.store, "firewall", "firewall"))
         by = agent(running, 1)
-        assert post(running, token, by.answered()).status_code == 200
+        assert post(running, key, by.answered()).status_code == 200
         good = running.centre.intake.write
         running.centre.intake.write = Disk(StoreFull("no room left")).write
-        answer = post(running, token, by.answered())
+        answer = post(running, key, by.answered())
         assert (answer.status_code, answer.headers["retry-after"]) == (507, "10")
         assert running.client.get("/api/v1/matrix").status_code == 200
         running.centre.intake.write = Disk(StoreUnavailable("away")).write
-        assert post(running, token, by.answered()).status_code == 503
+        assert post(running, key, by.answered()).status_code == 503
         running.centre.intake.write = good
-        assert post(running, token, by.answered()).status_code == 200
+        assert post(running, key, by.answered()).status_code == 200

@@ -8,17 +8,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bench.fleet import postgres
-from prober.controller import access, holding, keeper
+from bench.fleet.world import enrolled
+from prober.controller import holding, keeper
 from prober.errors import Deposed, StoreUnavailable
 from prober.flows import Finding, Losses, Shape, Side
 from prober.handshake import State
 from prober.report import Orders, Report, decode_orders, encode
 from prober.store import runs, verdicts
 from prober.verdict import Confidence, Label, Verdict
-from tests.controller.centres import Controller, controller
+from tests.controller.centres import Controller, Signing, controller
 from tests.controller.reports import Reporter
 
 PAIR = ("firewall", "ingress")
@@ -44,8 +46,8 @@ def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
     return found
 
 
-def post(to: Controller, token: str, report: Report) -> Orders:
-    answer = to.client.post("/agent/v1/reports", content=encode(report), headers={"Authorization": f"Bearer {token}"})
+def post(to: Controller, key: httpx.Auth, report: Report) -> Orders:
+    answer = to.client.post("/agent/v1/reports", content=encode(report), auth=key)
     assert answer.status_code == 200, answer.text
     return decode_orders(answer.content)
 
@@ -58,12 +60,12 @@ def failed(by: Reporter, run: str = "") -> Report:
 def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]) -> None:
     one, other = both
     assert (one.centre.record.held, other.centre.record.held) == (True, False)
-    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
     by = Reporter("firewall", one.centre.number("firewall"), 5)
 
     # an agent reports to either; both show it
-    post(one, token, by.answered())
-    post(other, token, by.answered())
+    post(one, key, by.answered())
+    post(other, key, by.answered())
     for each in both:
         until(lambda each=each: each.client.get("/api/v1/paths/firewall/ingress").json()["cell"]["sent"] == 2)
 
@@ -73,9 +75,9 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     assert other.client.post("/api/v1/runs", **asked).json()["id"] == run
     until(lambda: "firewall" in other.centre.errands.waiting)
     report = by.answered()
-    assert [task.run for task in post(other, token, report).once] == [run]
-    assert [task.run for task in post(one, token, report).once] == [run], "its answer was lost"
-    assert post(one, token, by.answered()).once == []
+    assert [task.run for task in post(other, key, report).once] == [run]
+    assert [task.run for task in post(one, key, report).once] == [run], "its answer was lost"
+    assert post(one, key, by.answered()).once == []
 
     mine = one.centre.runs[run]
 
@@ -99,7 +101,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     one.centre.record.holding.seek = hangs  # type: ignore[method-assign,assignment]
     one.centre.tail.catch_up = hangs  # type: ignore[method-assign,assignment]
     until(lambda: other.centre.record.held)
-    post(other, token, failed(by, run))
+    post(other, key, failed(by, run))
     store = other.centre.store
     until(lambda: (kept := runs.get_run(store, run)) and kept.state == "finished")
     closed = runs.get_run(store, run)
@@ -116,12 +118,12 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
     both: tuple[Controller, Controller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = both
-    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
     by = Reporter("firewall", one.centre.number("firewall"), 5)
     monkeypatch.setattr(one.centre.record, "keep", lambda _: None)
     monkeypatch.setattr(one.centre.record, "save", lambda: None)
     for _ in range(3):
-        post(one, token, failed(by))
+        post(one, key, failed(by))
     until(lambda: other.centre.desk.matrix.cells[PAIR].sent == 3)
     assert verdicts.history(one.centre.store, *PAIR) == []
 
@@ -137,14 +139,14 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
 
 def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[Controller, Controller]) -> None:
     one, other = both
-    token = access.create(one.centre.store, agent="firewall", zone="firewall")
+    key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
     by = Reporter("firewall", one.centre.number("firewall"), 5)
 
     def told(by_: Controller, path: str = "?open=true") -> list[dict[str, Any]]:
         return list(by_.client.get(f"/api/v1/incidents{path}").json()["incidents"])
 
     for _ in range(4):
-        post(one, token, failed(by))
+        post(one, key, failed(by))
     (opened,) = until(lambda: told(other))
     assert (opened["label"], opened["cells_failing"]) == ("local", 1)
     assert [each["id"] for each in told(one)] == [opened["id"]]
@@ -155,7 +157,7 @@ def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[
     one.centre.record.holding.seek = gone  # type: ignore[method-assign]
     until(lambda: other.centre.record.held)
     for _ in range(4):
-        post(other, token, by.answered())
+        post(other, key, by.answered())
     (closed,) = until(lambda: told(one, "?open=false"))
     assert (closed["id"], closed["opened_at"]) == (opened["id"], opened["opened_at"])
     assert closed["closed_because"] == "healed"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx
 
+from bench.fleet.world import enrolled
 from prober.agent.line import client
-from prober.controller import access
 from prober.report import encode
 from prober.store.engine import open_store
 from prober.store.schema import upgrade
-from tests.controller.centres import TARGETS
+from tests.controller.centres import TARGETS, Signing
 from tests.controller.reports import Reporter
 
 
@@ -109,12 +109,12 @@ def test_a_taken_port_or_socket_is_one_sentence_and_takes_nothing_away(tmp_path:
 def test_after_a_kill_it_starts_over_the_stale_socket_and_judges_what_was_acknowledged(tmp_path: Path) -> None:
     upgrade(database := f"sqlite:///{tmp_path / 'prober.sqlite'}")
     store = open_store(database)
-    headers = {"Authorization": f"Bearer {access.create(store, agent='firewall', zone='firewall')}"}
+    key = Signing(enrolled(store, "firewall", "firewall"))
     store.close()
     by = Reporter("firewall")
     with process(tmp_path) as one:
         for _ in range(3):
-            assert one.http.post("/agent/v1/reports", content=encode(by.answered()), headers=headers).status_code == 200
+            assert one.http.post("/agent/v1/reports", content=encode(by.answered()), auth=key).status_code == 200
         run = one.http.post("/api/v1/runs", json={"from": ["lb"]}).json()["id"]
         one.end(signal.SIGKILL)
     assert (tmp_path / "c.sock").exists()

@@ -46,7 +46,7 @@ def test_halves_of_rows_do_not_make_a_row_together() -> None:
 
 
 def test_another_agents_report_is_told_to_be_that() -> None:
-    with pytest.raises(NoReport, match="the token is lb's and the report says 'firewall'"):
+    with pytest.raises(NoReport, match="the key is lb's and the report says 'firewall'"):
         decoded(encode(good()), "lb")
 
 
