@@ -17,6 +17,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 from bench.field import HERE, PORT
+from prober.agent.line import ENROL
 from prober.handshake import State
 from prober.report import PLAN, Orders, Plan, Task, decode_report, encode
 
@@ -34,13 +35,18 @@ def plan(targets: int, rate: float) -> Plan:
 
 
 class Desk(BaseHTTPRequestHandler):
-    """Takes reports, answers orders."""
+    """Takes whatever key and reports, answers orders."""
 
     protocol_version = "HTTP/1.1"
     orders: Plan
 
     def do_POST(self) -> None:
-        report = decode_report(self.rfile.read(int(self.headers["Content-Length"])))
+        came = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == ENROL:
+            self.send_response(204)
+            self.end_headers()
+            return
+        report = decode_report(came)
         for state in report.outcome_rows()["state"].tolist():
             TALLY[State(state).name] += 1
         TALLY["dropped"] += report.dropped

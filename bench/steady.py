@@ -45,6 +45,14 @@ def running(field: Field, words: list[str], **given: Any) -> Iterator[subprocess
         process.wait(timeout=10)
 
 
+def agent_words(folder: str, door: str) -> list[str]:
+    """The ordinary agent, with a state of its own in this folder: it makes a key, enrols and signs."""
+    token = Path(folder) / "token"
+    token.write_text("prb_0123456789ab.bench")
+    words = ["--name", "near", "--controller", f"unix:{door}", "--state", folder, "--token-file", str(token)]
+    return [sys.executable, "-m", "prober", "agent", *words]
+
+
 def agent(field: Field, seconds: float, targets: int = 1000, settle: float = 3.0) -> dict[str, float]:
     """CPU of a core, µs of CPU a probe, MiB, and what was lost, over `seconds` after `settle`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +63,7 @@ def agent(field: Field, seconds: float, targets: int = 1000, settle: float = 3.0
             threading.Thread(target=_read, args=(taking, told), daemon=True).start()
             while not Path(door).exists():
                 time.sleep(0.01)
-            words = [sys.executable, "-m", "prober", "agent", "--name", "near", "--controller", f"unix:{door}"]
+            words = agent_words(folder, door)
             with running(field, words, cwd=folder, stderr=subprocess.DEVNULL) as under_test:
                 time.sleep(settle)
                 used, before = cpu(under_test.pid), _tally(told)
@@ -79,7 +87,7 @@ def witness(field: Field, seconds: float, rate: float) -> tuple[float, float, fl
         with running(field, [sys.executable, "-m", "bench.desk", door, "0", str(RATE)], stdout=subprocess.DEVNULL):
             while not Path(door).exists():
                 time.sleep(0.01)
-            words = [sys.executable, "-m", "prober", "agent", "--name", "near", "--controller", f"unix:{door}"]
+            words = agent_words(folder, door)
             with running(field, words, cwd=folder, stderr=subprocess.DEVNULL) as under_test:
                 time.sleep(3.0)
                 used, began = cpu(under_test.pid), time.monotonic()
@@ -102,7 +110,7 @@ def start(field: Field) -> float:
                 time.sleep(0.01)
             time.sleep(2.0)  # what an agent before this one closed has been heard
             before = field.heard()
-            words = [sys.executable, "-m", "prober", "agent", "--name", "near", "--controller", f"unix:{door}"]
+            words = agent_words(folder, door)
             began = time.perf_counter()
             with running(field, words, cwd=folder, stderr=subprocess.DEVNULL):
                 return field.await_answer(before) - began

@@ -24,7 +24,7 @@ MOST = 4096
 _log = logs.get_logger("prober.key")
 
 
-class Pair(msgspec.Struct, frozen=True):
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key and its public half (32 bytes each), and the id of the token it is enrolled with."""
 
     token: str
@@ -38,7 +38,7 @@ class Pair(msgspec.Struct, frozen=True):
         return cls(token, private, _public(private))
 
 
-class Kept(msgspec.Struct):
+class Kept(msgspec.Struct, forbid_unknown_fields=True):
     """The file, as JSON. ``enrolled``: the controllers know it; ``coming``: they are to know it next."""
 
     agent: str

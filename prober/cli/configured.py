@@ -89,7 +89,10 @@ def token_create(
     role: Annotated[str | None, typer.Option(help="viewer, monitor, operator or admin")] = None,
     database: Database = None,
 ) -> int:
-    """Make a token and print it, alone, on stdout. Only its hash is kept."""
+    """Make a token and print it, alone, on stdout. Only its hash is kept.
+
+    An agent's enrols that agent once, within the hour; a role's is good until it is revoked.
+    """
     from prober import settings
     from prober.controller import access
     from prober.store import audit, schema
@@ -113,43 +116,52 @@ def token_create(
 
 
 def token_list(database: Database = None, as_json: AsJson = False) -> int:
-    """The tokens there are; never their secrets."""
+    """The tokens there are, and the agents' keys that came with them; never their secrets."""
     from prober import settings
-    from prober.store import tokens
+    from prober.controller import access
     from prober.store.engine import open_store
 
     store = open_store(settings.load(database=database).database_url)
     try:
-        rows = tokens.list_tokens(store)
+        rows = access.listed(store)
     finally:
         store.close()
     listed = [
-        {"id": t.id, "role": t.role, "agent": t.agent, "zone": t.zone, "revoked": t.revoked_ns is not None}
-        for t in rows
-    ]
+        {
+            "id": one.id, "role": one.role, "agent": one.agent, "zone": one.zone, "revoked": one.revoked_ns is not None,
+            "state": state, "key": key,
+        }
+        for one, state, key in rows
+    ]  # fmt: skip
     if as_json:
         output.data(listed)
         return 0
     for one in listed:
-        state = " (revoked)" if one["revoked"] else ""
-        output.out.print(f"{one['id']}  {one['role']}  {one['agent'] or ''}{state}", markup=False)
+        told = one["key"] or ("" if one["state"] == "good" else f"({one['state']})")
+        line = f"{one['id']}  {one['role']}  {one['agent'] or ''} {told}".rstrip()
+        output.out.print(line, markup=False, soft_wrap=True)
     return 0
 
 
-def token_revoke(token_id: str, database: Database = None) -> int:
-    """Make a token worthless at once."""
+def token_revoke(
+    token_id: Annotated[str | None, typer.Argument(help="of a token, and with it the key that it enrolled")] = None,
+    agent: Annotated[str | None, typer.Option(help="everything that this agent has: its key, and its tokens")] = None,
+    database: Database = None,
+) -> int:
+    """Make a token worthless at once, and the key that an agent enrolled with it."""
     from prober import settings
-    from prober.store import audit, tokens
+    from prober.controller import access
+    from prober.store import audit
     from prober.store.engine import open_store
 
     store = open_store(settings.load(database=database).database_url)
     try:
-        if not tokens.revoke_token(store, token_id, time.time_ns()):
-            raise Refused(f"there is no valid token {token_id}; `prober token list` shows them")
-        audit.note(store, time.time_ns(), "command line", "token revoke", token_id)
+        access.revoke(store, token_id, agent=agent)
+        what = token_id or f"agent {agent}"
+        audit.note(store, time.time_ns(), "command line", "token revoke", what)
     finally:
         store.close()
-    output.say(f"{token_id} is revoked")
+    output.say(f"{what} is revoked")
     return 0
 
 

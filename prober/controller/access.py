@@ -17,7 +17,9 @@ from weakref import WeakKeyDictionary
 from prober import enrolment
 from prober.enrolment import LASTS_NS, PREFIX
 from prober.errors import ProberError, Refused
+from prober.signature import fingerprint
 from prober.store.engine import Store
+from prober.store.keys import list_keys
 from prober.store.tokens import (
     Token,
     add_token,
@@ -160,6 +162,22 @@ def known(store: Store, token: str) -> Token | None:
     found = get_token(store, parts[0]) if parts else None
     same = hmac.compare_digest(hashed(parts[1] if parts else ""), found.hash if found else hashed(""))
     return found if same else None
+
+
+def listed(store: Store) -> list[tuple[Token, str, str]]:
+    """Every token, with its state in a word (good, used, expired, revoked), and the fingerprint of the key that it
+    enrolled and that still counts, or ''."""
+    now_ns, found = _clock_ns(store), {key.token: key for key in list_keys(store) if key.revoked_ns is None}
+    keys = {token: fingerprint(key.public) for token, key in found.items()}
+    return [(one, _state(one, now_ns), keys.get(one.id, "")) for one in list_tokens(store)]
+
+
+def _state(token: Token, now_ns: int) -> str:
+    if token.revoked_ns is not None:
+        return "revoked"
+    if token.used_ns is not None:
+        return "used"
+    return "expired" if token.expires_ns is not None and token.expires_ns <= now_ns else "good"
 
 
 def identify(store: Store, token: str | None, anonymous: str, local: bool) -> Identity:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import structlog
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
 from prober import enrolment, relay, signature
 from prober.controller import enrolling
+from prober.controller.access import Unknown
 from prober.controller.centre import Centre
 from prober.controller.doors import bearer, caller, centre_of
 from prober.controller.errands import Errand
@@ -23,6 +25,8 @@ from prober.report import LANE, PLAN, Question, encode, report_every
 SLOWEST = 20.0
 """Seconds that a body may take to come: whoever drips it holds room that others need."""
 
+_log = structlog.get_logger("prober.controller")
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -33,8 +37,16 @@ async def enrol(request: Request) -> Response:
     if token is None:
         raise HTTPException(401, "an agent enrols with `Authorization: Bearer TOKEN`")
     asked = _enrolment(await read_body(request, enrolment.MOST))
-    key = await asyncio.to_thread(enrolling.enrol, centre.store, token, asked, _zone(centre, asked.agent))
+    zone = _zone(centre, asked.agent)
+    try:
+        key = await asyncio.to_thread(enrolling.enrol, centre.store, token, asked, zone)
+    except (Refused, Unknown) as error:
+        _log.error("an agent is not enrolled", agent=asked.agent, why=str(error))
+        raise HTTPException(401 if isinstance(error, Unknown) else 403, str(error)) from None
     centre.signers.learn(key)
+    _log.info(
+        "an agent is enrolled", agent=key.agent, zone=zone, token=key.token, key=signature.fingerprint(key.public)
+    )
     return Response(status_code=204)
 
 

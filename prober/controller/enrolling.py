@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import structlog
-
 from prober.controller.access import Unknown, known
 from prober.enrolment import Enrolment
 from prober.errors import Refused
-from prober.signature import fingerprint
 from prober.store import keys
 from prober.store.engine import Store
 from prober.store.keys import Key, Spent
 from prober.store.tokens import Token
-
-_log = structlog.get_logger("prober.controller")
 
 _WHY = {
     Spent.REVOKED: "this token was revoked",
@@ -40,9 +35,7 @@ def enrol(store: Store, secret: str, asked: Enrolment, zone: str | None, now_ns:
     came = keys.enrol(store, token, asked, now_ns)
     if isinstance(came, Spent):
         why = _WHY[came].format(agent=asked.agent, id=token.id)
-        _log.error("an agent is not enrolled", agent=asked.agent, token=token.id, why=why)
         raise Unknown(f"{why}; make another: {_command(asked.agent, zone)}")
-    _log.info("an agent is enrolled", agent=asked.agent, zone=zone, token=token.id, key=fingerprint(came.public))
     return came
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.fleet.world import enrolled
+from prober.controller import access
+from prober.signature import fingerprint
 from prober.store import schema
+from prober.store.engine import open_store
 from tests.cli.prober_command import Left, prober
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +118,26 @@ def test_a_token_is_alone_on_stdout_and_is_listed_without_its_secret(run: Run) -
     assert run("token", "revoke", token_id).code == 0
     assert run("token", "revoke", token_id).code == 2
     assert "(revoked)" in run("token", "list").out
+
+
+def test_the_list_says_which_key_came_with_a_token_and_what_is_revoked_takes_it_along(run: Run, tmp_path: Path) -> None:
+    run("token", "create", "--agent", "firewall", "--zone", "firewall")
+    store = open_store(f"sqlite:///{tmp_path}/state/prober.sqlite")
+    key = enrolled(store, "lb", "lb").kept.enrolled
+    access.create(store, agent="vm", zone="nodes", now_ns=1)
+    store.close()
+    assert key is not None
+    listed = {one["agent"]: one for one in json.loads(run("token", "list", "--json").out)}
+    assert {name: one["state"] for name, one in listed.items()} == {"firewall": "good", "lb": "used", "vm": "expired"}
+    name = fingerprint(key.public)
+    assert {agent: one["key"] for agent, one in listed.items()} == {"firewall": "", "lb": name, "vm": ""}
+    told = run("token", "list").out.splitlines()
+    assert {f"{listed['lb']['id']}  agent  lb {name}", f"{listed['vm']['id']}  agent  vm (expired)"} < {*told}
+    assert (left := run("token", "revoke", "--agent", "lb")).code == 0
+    assert left.err == "agent lb is revoked\n"
+    assert "agent  lb (revoked)" in run("token", "list").out
+    again = run("token", "revoke", "--agent", "lb")
+    assert (again.code, "has no key and no token that could be revoked" in again.err) == (2, True)
 
 
 @pytest.mark.parametrize(

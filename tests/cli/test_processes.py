@@ -15,7 +15,11 @@ import structlog
 
 from prober import logs
 from prober.agent import main
+from prober.agent.credential import Credential
+from prober.controller import access, enrolling
+from prober.enrolment import Enrolment
 from tests.cli.prober_command import Left, prober
+from tests.controller.centres import controller
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Left]
@@ -68,6 +72,48 @@ def test_an_agent_without_cap_net_raw_leaves_with_3_and_the_cure() -> None:
     assert left.returncode == 3, left.stderr
     assert "CAP_NET_RAW" in left.stderr
     assert "setcap" in left.stderr
+    assert "Traceback" not in left.stderr
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        ("used", 3, "was used before, for another key: it is good once"),
+        (
+            "expired",
+            3,
+            "has expired: it is good for an hour; make another: prober token create --agent firewall",
+        ),
+        ("empty", 4, "holds 0 words; a token file holds the token alone"),
+        ("garbled", 4, "the agent's token is none: a token reads prb_ID.SECRET"),
+        ("damaged key", 3, "is damaged: delete that file, and start the agent with a new token"),
+        ("another's key", 3, "is agent lb's, not firewall's: give each its own --name and --state"),
+    ],
+)
+def test_an_agent_that_cannot_enrol_leaves_with_one_sentence(
+    tmp_path: Path, trouble: str, code: int, said: str
+) -> None:
+    file, state = tmp_path / "token", tmp_path / "agent"
+    with controller(tmp_path) as running:
+        store = running.centre.store
+        zone = running.centre.desk.targets.agent("firewall").zone
+        text = access.create(store, agent="firewall", zone=zone, now_ns=1 if trouble == "expired" else 0)
+        file.write_text({"empty": "", "garbled": "firewall"}.get(trouble, text))
+        if trouble == "used":
+            enrolling.enrol(store, text, Enrolment("firewall", bytes(32)), zone)
+        if trouble.endswith("key"):
+            Credential.open("firewall" if "damaged" in trouble else "lb", lambda: text, state)
+            (made,) = state.iterdir()
+            made.rename(state / "key-firewall")
+        if trouble == "damaged key":
+            (state / "key-firewall").write_bytes(b"{}")
+        words = ["--name", "firewall", "--controller", running.url, "--token-file", str(file), "--state", str(state)]
+        left = subprocess.run(
+            [sys.executable, "-m", "prober", "agent", *words], capture_output=True, text=True, timeout=30, check=False
+        )
+    assert left.returncode == code, left.stderr
+    last = left.stderr.splitlines()[-1]
+    assert said in last
     assert "Traceback" not in left.stderr
 
 
