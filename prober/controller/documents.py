@@ -321,7 +321,7 @@ class Outbox(BaseModel):
 class Agent(BaseModel):
     """A declared agent; ``age_seconds`` since its last report, null before the first.
 
-    ``alarm``: two processes use its token. ``via``: the peer through which its last report came, and ``detour`` says
+    ``alarm``: two processes use its key. ``via``: the peer through which its last report came, and ``detour`` says
     so. ``gaps``: the last spans of which it kept nothing, newest first.
     """
 

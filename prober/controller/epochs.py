@@ -52,5 +52,5 @@ class Epochs:
             return None
         return (
             f"two processes report as {agent} with one key: is the machine cloned? What each of them sees is taken "
-            f"for one agent's. Give each its own name, and a token of its own: prober token create --agent NAME"
+            f"for one agent's. Give each its own name, and a token: prober token create --agent NAME --zone ZONE"
         )

@@ -35,7 +35,7 @@ NEVER = float("inf")
 class Reading:
     """What a scrape shows. `now` in the seconds of the cells; ``agents`` maps a declared agent to the seconds since
     its last report (None: never); ``zones`` maps agents and targets to their zone. ``held`` is what agents' outboxes
-    hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's token. ``relayed``
+    hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's key. ``relayed``
     are reports that came through a peer, ``forged`` what a peer handed in that its agent had not signed."""
 
     matrix: Matrix
@@ -172,7 +172,7 @@ def _outboxes(reading: Reading) -> Iterator[Metric]:
                  [((name,), float(box.memory)) for name, box in held.items()])  # fmt: skip
     yield _counter("prober_agent_reports_let_go", "Reports that an agent let go, since this controller started.", one,
                    [((name,), count) for name, count in reading.let_go.items()])  # fmt: skip
-    yield _gauge("prober_agent_doubled", "1: two processes report with this agent's token.", one,
+    yield _gauge("prober_agent_doubled", "1: two processes report with this agent's key.", one,
                  [((name,), float(is_so)) for name, is_so in reading.doubled.items()])  # fmt: skip
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
 
+from prober.agent import credential as module
 from prober.agent.backlog import Backlog
 from prober.agent.credential import Credential
 from prober.agent.enrolling import NotEnrolled, enrol
@@ -179,3 +184,48 @@ def test_nothing_is_posted_for_who_has_no_token() -> None:
 def test_a_controller_that_does_not_answer_is_no_refusal() -> None:
     with pytest.raises(httpx.HTTPError):
         enrol(Line("unix:/nonexistent/socket", opened("prb_aaaaaaaaaaaa.secret")))
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_an_agent_that_is_killed_at_any_step_enrols_when_it_starts_again(
+    running: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Each step is one that the disk sees; the last ones come after the controller has taken the key."""
+    text, steps = token(running), list[str]()
+
+    def dying(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*given: Any, **named: Any) -> Any:
+            steps.append(name)
+            if len(steps) > at:
+                raise Killed
+            return real(*given, **named)
+
+        return step
+
+    own = ModuleType("os")  # the controller's thread has the real one
+    vars(own).update(vars(os) | {name: dying(name, getattr(os, name)) for name in ("open", "fsync")})
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "os", own)
+        patched.setattr(module.Path, "replace", dying("replace", Path.replace))
+        patched.setattr(module, "sync_folder", dying("sync_folder", module.sync_folder))
+        with suppress(Killed):
+            enrol(Line(running.url, opened(text, tmp_path)))
+    line = Line(running.url, opened(text, tmp_path))
+    enrol(line)
+    assert line.post(encode(reporter(running, 6000 + at).answered()), {}).status_code == 200, steps
+    assert [file.name for file in tmp_path.iterdir()] == ["key-firewall"]
+
+
+def test_a_large_report_by_a_wrong_clock_arrives_whole_with_its_second_try(running: Controller) -> None:
+    """The first try is refused before its body is read."""
+    line, by = Line(running.url, opened(token(running))), reporter(running, 9)
+    line._ahead -= HOUR
+    enrol(line)
+    report = by.answered()
+    report.notes = ["a note " * 50_000] * 10
+    answer = line.post(encode(report), {})
+    assert (answer.status_code, decode_orders(answer.content).acknowledged) == (200, 1)

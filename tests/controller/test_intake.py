@@ -174,7 +174,7 @@ def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Pat
         assert running.client.get("/api/v1/matrix?from=firewall&to=ingress").json()["cells"][0]["label"] == "unknown"
 
 
-def test_two_processes_with_one_token_are_told(running: Controller, key: httpx.Auth) -> None:
+def test_two_processes_with_one_key_are_told(running: Controller, key: httpx.Auth) -> None:
     one, other = agent(running, 81), agent(running, 82)
     with structlog.testing.capture_logs() as logs:
         for _ in range(4):
