@@ -34,6 +34,7 @@ observation    both ends of one probe: everything that is judged of it
 places         its vector: each place seen, not seen while watched, or not watched
 baseline       a cell as it was when all was well: by which ways its packets passed, and who carried them
 vantage        what one agent said of its own watching: covered when, silent since when, counters
+pending        one probe until nothing more can come
 joiner         reports in, observations out, joined by the probe's identity and never by a clock
 verdict        the words: label, cause, culprit, confidence, next step
 classify       the rules in order: observation -> verdict; rules_forward, rules_target, rules_return by where it died,

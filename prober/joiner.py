@@ -8,9 +8,8 @@ monotonic seconds, handed in.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from prober.handshake import State
 from prober.leftovers import Flow, Leftovers, Row, flow_of, in_flow
 from prober.observation import Asked, Observation, Seen, Usual
 from prober.peers import Peers
+from prober.pending import Pending
 from prober.places import Beside
 from prober.probe import Kind
 from prober.questions import Wanted, early, questions
@@ -44,52 +44,9 @@ UNCLAIMED = 75.0
 """Seconds for which sightings wait for the outcome they belong to: the longest timeout is 60 s."""
 MOST_UNCLAIMED = 50_000
 """Probes with sightings and no outcome; beyond that the oldest go, and are not known any more."""
-MOST_COPIES = 12
-"""Sightings of one kind of segment at one place; a loop brings dozens more, and they tell nothing more."""
-MOST_ROWS = 256
-"""Sightings of one probe; beyond that somebody is sending it again and again."""
 MOST_ECHOES = 4096
 """Sightings of copied answers that wait to be looked at; the oldest go."""
 _PROBE, _NAME, _TIME, _KIND = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns", "kind"))  # type: ignore[union-attr]
-_PLACE = [SIGHTING.names.index(n) for n in ("kind", "where", "way", "interface")]  # type: ignore[union-attr]
-
-
-@dataclass(slots=True)
-class Pending:
-    """One probe until nothing more can come: its outcome, its sightings, what was asked about it."""
-
-    first: float
-    source: str = ""
-    target: str = ""
-    run: str = ""
-    asked: Asked | None = None
-    sent: float = 0.0
-    done: float = 0.0
-    known: float = 0.0
-    rows: dict[Row, tuple[str, bytes, float]] = field(default_factory=dict)
-    copies: Counter[tuple[Any, ...]] = field(default_factory=Counter)
-    full: bool = False
-    routes: dict[Wanted, Route] = field(default_factory=dict)
-    judged: bool = False
-    fresh: bool = False
-    asked_at: float | None = None
-    asked_for: set[Wanted] = field(default_factory=set)
-    wanted: set[Wanted] = field(default_factory=set)
-    steady: set[str] = field(default_factory=set)
-
-    def see(self, row: Row, interface: str, frame: bytes, at: float) -> None:
-        """One sighting; the same one again is nothing new."""
-        if row in self.rows:
-            return
-        place = (row[0], *(row[1][column] for column in _PLACE))
-        self.copies[place] += 1
-        if self.copies[place] > MOST_COPIES:
-            return
-        if len(self.rows) >= MOST_ROWS:
-            self.full = True
-            return
-        self.rows[row] = (interface, frame, at)
-        self.fresh = True
 
 
 class Joiner:

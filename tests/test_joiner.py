@@ -17,6 +17,7 @@ from prober.classify import classify
 from prober.handshake import State
 from prober.joiner import Joiner
 from prober.observation import Place, Sight
+from prober.pending import MOST_COPIES, MOST_ROWS
 from prober.probe import Kind, identity
 from prober.report import HalfOpen, Question, Route
 from prober.segment import IN, OUT
@@ -231,7 +232,7 @@ def test_a_replayed_packet_does_not_fill_the_memory():
     again = [saw(Kind.SYN, IN, 10.2 + i / 1e5, ttl=50) for i in range(3000)]
     agents[2].events.append((10.2, np.concatenate(again)))
     o = [o for o in play(agents, joiner=joiner) if o.probe == PROBE][-1]
-    assert len(o.seen) <= module.MOST_ROWS
+    assert len(o.seen) <= MOST_ROWS
     assert o.at(Place.B_STACK) != Sight.NOT_SEEN
 
 
@@ -240,7 +241,7 @@ def test_a_loop_fills_no_memory_and_hides_nothing_else():
     round_and_round = [saw(Kind.SYN_ACK, IN, 10.2 + i / 1e3, ttl=60 - i) for i in range(50)]
     agents[1].events.append((10.2, np.concatenate(round_and_round)))
     o = [o for o in play(agents, joiner=joiner) if o.probe == PROBE][-1]
-    assert len(o.saw(Kind.SYN_ACK, by=agents[1].name, way=IN)) == module.MOST_COPIES
+    assert len(o.saw(Kind.SYN_ACK, by=agents[1].name, way=IN)) == MOST_COPIES
     assert not any("more packets" in one for one in o.missing)
 
 
