@@ -15,6 +15,7 @@ from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
 from prober.controller.guard import Guard
+from prober.controller.heads import Heads
 from prober.controller.quick import Quick
 from prober.surfaces import page
 
@@ -38,6 +39,7 @@ def make_app(centre: Centre) -> FastAPI:
     app.state.centre = centre
     problems.install(app)
     app.add_middleware(Quick)
+    app.add_middleware(Heads)
     app.add_middleware(Guard)  # the last one added stands before the others
     app.include_router(agents_api.router)
     app.include_router(api.router)
@@ -49,11 +51,11 @@ def make_app(centre: Centre) -> FastAPI:
 
 
 def _own_routes(app: FastAPI) -> None:
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.get("/", include_in_schema=False)
     async def index() -> Response:
         return FileResponse(page.FOLDER / "index.html", headers=PAGE_HEADERS)
 
-    @app.api_route("/assets/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    @app.get("/assets/{name}", include_in_schema=False)
     async def asset(name: str) -> Response:
         if name not in page.ASSETS:
             raise HTTPException(404, "the page has no such file")

@@ -83,9 +83,6 @@ def routes(centre: Centre) -> APIRouter:
             path, endpoint, methods=["GET"], operation_id=name, responses={**documents.PROBLEMS, **_ANSWERS[name]},
             response_class=Response,
         )  # fmt: skip
-        router.add_api_route(
-            path, endpoint, methods=["HEAD"], include_in_schema=False
-        )  # GET alone answers HEAD with 405
     return router
 
 

@@ -46,11 +46,19 @@ def _detail(request: Request, error: HTTPException) -> str:
     if error.status_code == 404 and error.detail == "Not Found":
         return f"there is nothing at {request.url.path[:200]}; /api/v1/openapi.json lists what there is"
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = _allowed(error).get("Allow", "another method")
         return f"{request.method[:20]} is not what {request.url.path[:200]} answers to: {allowed}"
     if error.status_code == 400 and error.detail == UNREAD:
         return "the body can't be read as JSON: write it in UTF-8 and uncompressed, with numbers and nesting in bounds"
     return str(error.detail)
+
+
+def _allowed(error: HTTPException) -> dict[str, str]:
+    """The error's headers; what answers to GET answers to HEAD, of which no route knows (`prober.controller.heads`)."""
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
+    return headers
 
 
 def _mistake(one: dict[str, Any]) -> str:
@@ -70,7 +78,7 @@ def install(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         answer = problem(error.status_code, _detail(request, error))
-        answer.headers.update(error.headers or {})
+        answer.headers.update(_allowed(error))
         return answer
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:

@@ -27,12 +27,12 @@ MOMENT = 0.25
 MOST = 256
 """Answers that are remembered."""
 
-Key = tuple[str, str, bool, bool]
-"""Method, path, whether addresses may be told, whether health+json is wanted."""
+Key = tuple[str, bool, bool]
+"""The path, whether addresses may be told, whether health+json is wanted."""
 
 
 class Quick:
-    """ASGI middleware, inside `Guard`."""
+    """ASGI middleware, inside `Guard` and `Heads`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -75,7 +75,7 @@ class Quick:
 
     def _key(self, scope: Scope) -> Key | None:
         """What is asked; None for what is no status, and for who may not ask: the route says why."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not _is_status(scope["path"]):
+        if scope["type"] != "http" or scope["method"] != "GET" or not _is_status(scope["path"]):
             return None
         request = HTTPConnection(scope)
         try:
@@ -83,7 +83,7 @@ class Quick:
         except HTTPException:
             return None
         wants_health = HEALTH_JSON in request.headers.get("accept", "")
-        return scope["method"], scope["path"], allows(who.role, "viewer"), wants_health
+        return scope["path"], allows(who.role, "viewer"), wants_health
 
     def _keeping(self, key: Key, moment: tuple[int, int], send: Send) -> Send:
         """`send`, which remembers a whole answer."""
