@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prober.controller import documents, keeper, streams
+from prober.controller import documents, keeper, parameters, streams
 from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
@@ -23,7 +23,9 @@ from prober.slo import alerts
 from prober.surfaces import picture, table
 from prober.surfaces.glyphs import shown
 
-router = APIRouter(prefix="/api/v1", tags=["api"], responses=documents.PROBLEMS)
+router = APIRouter(
+    prefix="/api/v1", tags=["api"], responses=documents.PROBLEMS, dependencies=[Depends(parameters.declared)]
+)
 Viewer = Annotated[Identity, Depends(needs("viewer"))]
 Operator = Annotated[Identity, Depends(needs("operator"))]
 Name = Annotated[str, Field(max_length=100)]

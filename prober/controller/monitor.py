@@ -2,6 +2,11 @@
 
 Everything is answered from memory. A red matrix is the network's state, not the process's: it fails ``/status`` and
 never ``/livez`` or ``/readyz``.
+
+A query parameter that is none of ours is passed over, where `/api/v1` refuses it: monitors add their own against caches
+(``?_=1764394296``), Prometheus hands every `params` of a job to ``/probe``, and blackbox_exporter passes over what it
+does not know. A monitor that got an error for that would page somebody for a network that is well. Nothing is hidden
+by it: without its filter ``/probe`` judges more pairs, never fewer, and ``/status`` has none.
 """
 
 from __future__ import annotations

@@ -80,3 +80,8 @@ def test_another_method_is_told_both(running: Controller, path: str) -> None:
 def test_the_description_says_each_operation_once(running: Controller) -> None:
     described = running.client.get("/api/v1/openapi.json").json()["paths"]
     assert not [path for path, methods in described.items() if "head" in methods]
+
+
+def test_head_is_refused_as_get_is(running: Controller) -> None:
+    answer = running.client.head("/api/v1/matrix?sorce=firewall")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

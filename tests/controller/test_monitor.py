@@ -177,6 +177,17 @@ def test_an_unknown_name_is_404_and_names_what_exists(public: Controller, name: 
     assert public.client.head(f"/status/{name}").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/status", "/status/firewall-to-ingress", "/metrics", "/livez", "/readyz"])
+def test_what_a_monitor_adds_for_itself_changes_nothing(running: Controller, path: str) -> None:
+    assert running.client.get(f"{path}?_=1764394296&sorce=firewall").status_code == 200
+
+
+def test_a_filter_of_probe_that_is_misspelt_lets_no_failure_pass(running: Controller) -> None:
+    running.misroute()
+    answer = running.client.get("/probe?target=ingress&sorce=node1&debug=true")
+    assert (answer.status_code, "probe_success 0" in answer.text) == (200, True)
+
+
 def test_a_red_matrix_never_fails_livez_and_readyz(running: Controller) -> None:
     running.judge_all("ingress-drop")
     assert running.client.get("/status").status_code == 503
