@@ -5,6 +5,7 @@ Every setting is named as its flag: ``--token-file`` is ``PROBER_TOKEN_FILE`` is
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import socket
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 PREFIX = "PROBER_"
 OTLP = ("PROBER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+ELSEWHERE = ("PROBER_STRICT", "PROBER_HEALTH_URL")
+"""Variables that the tests and the container's health check read."""
+KUBERNETES = re.compile(
+    r"PROBER(_\w+)?_(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=\d*|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.*"
+    r"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=.*)"
+)
+"""What Kubernetes puts into every container beside a Service called prober, or prober-…: {NAME}_SERVICE_HOST,
+{NAME}_SERVICE_PORT and Docker's link variables, whose {NAME}_PORT is tcp://ADDRESS:PORT
+(https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
 
 Words = tuple[str, ...]
 """Several values; in the environment with commas between."""
@@ -222,6 +232,22 @@ def _variable(name: str) -> tuple[str, str]:
     names = OTLP if name == "otlp_endpoint" else (PREFIX + name.upper(),)
     present = {key.upper(): (key, value) for key, value in os.environ.items() if value}
     return next((present[one] for one in names if one in present), ("", ""))
+
+
+def strangers() -> list[tuple[str, str]]:
+    """Each ``PROBER_…`` in the environment that is no setting, and what would be right. Never its value."""
+    ours = {PREFIX + name.upper() for name in _types()} | set(ELSEWHERE)
+    return [
+        (shown(variable), _nearest(variable))
+        for variable, value in sorted(os.environ.items())
+        if variable.upper().startswith(PREFIX) and value and variable.upper() not in ours
+        if not KUBERNETES.fullmatch(f"{variable}={value}")
+    ]
+
+
+def _nearest(variable: str) -> str:
+    close = difflib.get_close_matches(variable[len(PREFIX) :][:60].lower(), _types(), 1)
+    return f"did you mean {PREFIX}{close[0].upper()}?" if close else "and none has a name like it"
 
 
 def _source(name: str, flags: frozenset[str]) -> str:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from prober.errors import ConfigInvalid
-from prober.settings import default_state, effective, listener, load, pin_hostnames, read_document, read_targets
+from prober.settings import (
+    KUBERNETES,
+    default_state,
+    effective,
+    listener,
+    load,
+    pin_hostnames,
+    read_document,
+    read_targets,
+    strangers,
+)
 from prober.targets import parse
 
 DEMO = Path(__file__).parents[1] / "targets.yaml"
@@ -57,6 +67,51 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBER_STATE", "")
     assert came_from()["controller"] == ("http://127.0.0.1:8080", "default")
     assert load().state is None
+
+
+SERVICES = {
+    "PROBER_SERVICE_HOST": "10.0.171.239", "PROBER_SERVICE_PORT": "8080", "PROBER_SERVICE_PORT_HTTP": "8080",
+    "PROBER_PORT": "tcp://10.0.171.239:8080", "PROBER_PORT_8080_TCP": "tcp://10.0.171.239:8080",
+    "PROBER_PORT_8080_TCP_PROTO": "tcp", "PROBER_PORT_8080_TCP_PORT": "8080",
+    "PROBER_PORT_8080_TCP_ADDR": "10.0.171.239", "PROBER_CONTROLLER_SERVICE_HOST": "10.0.171.240",
+    "PROBER_CONTROLLER_SERVICE_PORT": "8080", "PROBER_CONTROLLER_PORT": "tcp://10.0.171.240:8080",
+    "PROBER_CONTROLLER_PORT_53_UDP": "udp://10.0.171.240:53", "PROBER_CONTROLLER_PORT_53_UDP_ADDR": "10.0.171.240",
+}  # fmt: skip
+"""What a pod sees beside Services called prober and prober-controller, as Kubernetes' manual lists it."""
+
+
+def test_what_kubernetes_adds_for_a_service_called_prober_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = came_from()
+    for name, value in SERVICES.items():
+        monkeypatch.setenv(name, value)
+    assert (strangers(), came_from()) == ([], before)
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in effective(load())])
+def test_no_setting_is_named_as_kubernetes_would_name_a_service(name: str) -> None:
+    variable = f"PROBER_{name.upper()}"
+    for value in ("10.0.171.239", "8080", "tcp", "tcp://10.0.171.239:8080"):
+        assert not KUBERNETES.fullmatch(f"{variable}={value}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "right"),
+    [
+        ("PROBER_LISTN", "127.0.0.1:1", "did you mean PROBER_LISTEN?"),
+        ("prober_tokenfile", "x", "did you mean PROBER_TOKEN_FILE?"),
+        ("PROBER_LOGLEVEL", "debug", "did you mean PROBER_LOG_LEVEL?"),
+        ("PROBER_PORT", "8080", "and none has a name like it"),
+        ("PROBER_", "x", "and none has a name like it"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, right: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("prober_log_level", "info")
+    monkeypatch.setenv("PROBER_LISTENN", "")
+    monkeypatch.setenv("PROBER_STRICT", "1")
+    assert strangers() == [(variable, right)]
 
 
 def test_the_standard_otlp_variable_is_read_and_ours_wins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -28,6 +29,8 @@ def prober(
     ] = False,
 ) -> None:
     """Which way did the handshake die, who is the culprit, and the packets that prove it."""
+    if any(name.upper().startswith("PROBER_") for name in os.environ):
+        processes.say_strangers()
 
 
 app.command()(configured.check)

@@ -184,6 +184,7 @@ def config_show(as_json: AsJson = False) -> int:
     from prober import settings
 
     rows = settings.effective(settings.load())
+    rows += [(variable, "", f"environment, but no setting: {right}") for variable, right in settings.strangers()]
     if as_json:
         output.data([{"name": n, "value": v, "from": w} for n, v, w in rows])
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def agent(
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> int:
     """Could an agent, a controller and a lab run here? Each line that says no has its cure."""
-    rows = [_capture(), _database(), _document(), _lab()]
+    rows = [_settings(), _capture(), _database(), _document(), _lab()]
     if as_json:
         output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
     else:
@@ -72,6 +73,25 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
 
 
 Line = tuple[str, bool, str]
+
+
+def say_strangers() -> None:
+    """One line on stderr for what was meant as a setting and is none: its default runs, and nobody would know why."""
+    from prober import settings
+
+    if strange := settings.strangers():
+        print(f"warning: {_strange(strange)}; `prober config show` lists the settings", file=sys.stderr)
+
+
+def _strange(found: list[tuple[str, str]]) -> str:
+    return "; ".join(f"{variable} in the environment is no setting, {right}" for variable, right in found)
+
+
+def _settings() -> Line:
+    from prober import settings
+
+    strange = settings.strangers()
+    return "settings", not strange, _strange(strange) or "every PROBER_… variable in the environment is one"
 
 
 def _capture() -> Line:

@@ -98,6 +98,21 @@ def test_config_shows_each_value_its_source_and_no_secret(run: Run, monkeypatch:
     assert "very-secret" not in run("config", "show").out
 
 
+def test_a_misspelt_variable_is_said_in_one_line_and_is_no_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBER_TOKE", "prb_a.very-secret")
+    left = run("check")
+    assert (left.code, left.err.count("\n")) == (0, 1)
+    assert "PROBER_TOKE in the environment is no setting, did you mean PROBER_TOKEN?" in left.err
+    left = run("config", "show", "--json")
+    row = next(row for row in json.loads(left.out) if row["name"] == "PROBER_TOKE")
+    assert row == {
+        "name": "PROBER_TOKE",
+        "value": "",
+        "from": "environment, but no setting: did you mean PROBER_TOKEN?",
+    }
+    assert "very-secret" not in left.out + left.err
+
+
 def test_a_bad_setting_leaves_with_4(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBER_LOG_LEVEL", "loud")
     left = run("config", "show")
