@@ -12,10 +12,10 @@ from prober.cli import output
 from prober.errors import ConfigInvalid, Refused
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Database = Annotated[
-    str | None, typer.Option("--database", envvar="PROBER_DATABASE", help="sqlite:///PATH or postgresql://…")
+Database = Annotated[str | None, output.setting("database", "sqlite:///PATH or postgresql://…", "--database")]
+TargetsFile = Annotated[
+    Path | None, typer.Argument(help="PROBER_TARGETS or targets.yaml by default", show_default=False)
 ]
-TargetsFile = Annotated[Path | None, typer.Argument(help="targets.yaml by default", show_default=False)]
 
 
 def check(file: TargetsFile = None, as_json: AsJson = False) -> int:

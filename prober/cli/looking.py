@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import httpx
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Where = Annotated[str | None, typer.Option("--controller", help="http(s)://HOST:PORT or unix:PATH; several: A,B")]
+Where = Annotated[
+    str | None, output.setting("controller", "http(s)://HOST:PORT or unix:PATH; several: A,B", "--controller")
+]
 Names = Annotated[list[str] | None, typer.Option(help="names of zones, agents, targets or groups; several are fine")]
 
 

@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +30,11 @@ def _console(stderr: bool) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, soft_wrap=False, highlight=False)
+
+
+def setting(name: str, what: str, *flags: str) -> Any:
+    """The option for a setting: its help names the variable too. `settings.load` reads that, so that it says whence."""
+    return typer.Option(*flags, help=f"{what} [PROBER_{name.upper()}]", show_default=False)
 
 
 def data(document: Any) -> None:

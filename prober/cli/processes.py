@@ -13,14 +13,15 @@ from prober.errors import ConfigInvalid, ProberError
 
 
 def controller(
-    targets: Annotated[Path | None, typer.Option(help="the document; targets.yaml by default")] = None,
+    targets: Annotated[Path | None, output.setting("targets", "the document; targets.yaml by default")] = None,
     database: Annotated[
-        str | None, typer.Option(help="sqlite:///PATH (default: in the state folder) or postgresql://…")
+        str | None, output.setting("database", "sqlite:///PATH (default: in the state folder) or postgresql://…")
     ] = None,
-    listen: Annotated[list[str] | None, typer.Option(help="HOST:PORT or unix:PATH; several are fine")] = None,
-    state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
+    listen: Annotated[list[str] | None, output.setting("listen", "HOST:PORT or unix:PATH; several are fine")] = None,
+    state: Annotated[Path | None, output.setting("state", "folder for what must not be lost")] = None,
     anonymous: Annotated[
-        str | None, typer.Option(help="role of requests without a token: auto, none, monitor, viewer, operator")
+        str | None,
+        output.setting("anonymous", "role of requests without a token: auto, none, monitor, viewer, operator"),
     ] = None,
 ) -> int:
     """Take reports, judge, answer. A database that is new is made; one of another version is refused."""
@@ -40,10 +41,14 @@ def controller(
 
 
 def agent(
-    name: Annotated[str | None, typer.Option(help="this agent's name in targets.yaml")] = None,
-    controller: Annotated[str | None, typer.Option(help="http(s)://HOST:PORT or unix:PATH; several: A,B")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="file with the token to enrol with; needed once")] = None,
-    state: Annotated[Path | None, typer.Option(help="folder for what must not be lost")] = None,
+    name: Annotated[str | None, output.setting("name", "this agent's name in targets.yaml")] = None,
+    controller: Annotated[
+        str | None, output.setting("controller", "http(s)://HOST:PORT or unix:PATH; several: A,B")
+    ] = None,
+    token_file: Annotated[
+        Path | None, output.setting("token_file", "file with the token to enrol with; needed once")
+    ] = None,
+    state: Annotated[Path | None, output.setting("state", "folder for what must not be lost")] = None,
 ) -> int:
     """Probe, witness, answer questions about this host's routes."""
     from prober.wire import crafting

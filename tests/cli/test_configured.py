@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,29 @@ def test_a_fault_of_our_own_is_one_sentence_too(run: Run, monkeypatch: pytest.Mo
 def test_an_upgrade_names_the_database_as_it_was_given(run: Run, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'named.sqlite'}"
     assert run("db", "upgrade", "--database", url).err.startswith(f"{url} is at ")
+
+
+def test_the_help_of_each_command_names_the_variable_of_each_setting(run: Run) -> None:
+    import typer.main
+
+    from prober import settings
+    from prober.cli.commands import app
+
+    known, seen = {name for name, _, _ in settings.effective(settings.load())}, set()
+
+    def walk(command: Any, words: list[str]) -> None:
+        for name, one in getattr(command, "commands", {}).items():
+            walk(one, [*words, name])
+        for name in known & {param.name for param in command.params if words[:1] != ["lab"]}:  # a lab has its own
+            seen.add((" ".join(words), name))
+            assert f"[PROBER_{name.upper()}]" in run(*words, "--help").out, (words, name)
+
+    walk(typer.main.get_command(app), [])
+    assert {
+        ("controller", "listen"),
+        ("agent", "token_file"),
+        ("matrix", "controller"),
+        ("db upgrade", "database"),
+    } <= seen
+    assert len(seen) >= 18
+    assert "PROBER_TARGETS" in run("check", "--help").out
