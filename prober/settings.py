@@ -330,8 +330,9 @@ def _contents(path: Path, limit: int, what: str) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigInvalid(f"{path}:{line}: byte {error.start} is not UTF-8 text; save the {what} as UTF-8") from error
+        before = raw[: error.start].decode()
+        where = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        raise ConfigInvalid(f"{where}: byte {error.start} is not UTF-8 text; save the {what} as UTF-8") from error
 
 
 def pin_hostnames(targets: Targets, resolve: Callable[[str], list[Address]] | None = None) -> Targets:

@@ -220,12 +220,15 @@ def test_the_document_is_read_from_disk_with_its_name_in_the_messages(tmp_path: 
 def test_a_file_that_is_no_document_gets_one_sentence(tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"zones:\n\xff\xfe")
+    accented = tmp_path / "accented"
+    accented.write_bytes("# größer\n- größ".encode() + b"\xe9r")
     big = tmp_path / "big"
     big.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
     for path, said in (
         (tmp_path / "none", "No such file or directory; name a document that can be read"),
         (tmp_path, "Is a directory; name a document that can be read"),
-        (binary, "binary:2: byte 7 is not UTF-8 text; save the document as UTF-8"),
+        (binary, "binary:2:1: byte 7 is not UTF-8 text; save the document as UTF-8"),
+        (accented, "accented:2:7: byte 19 is not UTF-8 text; save the document as UTF-8"),
         (big, "is larger than 4194304 bytes; this is no document"),
         (Path("/dev/zero"), "is larger than 4194304 bytes; this is no document"),
     ):
