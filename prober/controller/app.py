@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from prober import __version__
 from prober.controller import agents_api, api, chat, documents, monitor, problems
@@ -17,9 +17,10 @@ from prober.controller.doors import centre_of, needs
 from prober.controller.guard import Guard
 from prober.controller.heads import Heads
 from prober.controller.quick import Quick
-from prober.surfaces import page
+from prober.surfaces import manual, page
 
 PAGE_HEADERS = {"Content-Security-Policy": page.CSP, "Cache-Control": "no-cache"}
+MANUAL_HEADERS = {"Content-Security-Policy": manual.CSP, "Cache-Control": "no-cache"}
 
 
 def make_app(centre: Centre) -> FastAPI:
@@ -60,6 +61,10 @@ def _own_routes(app: FastAPI) -> None:
         if name not in page.ASSETS:
             raise HTTPException(404, "the page has no such file")
         return FileResponse(page.FOLDER / name, headers=PAGE_HEADERS)
+
+    @app.get("/api/v1/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(manual.render(app.openapi()), headers=MANUAL_HEADERS)
 
     @app.post("/-/reload", include_in_schema=False)
     async def reload(request: Request, _: Annotated[Identity, Depends(needs("admin"))]) -> Response:

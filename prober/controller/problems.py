@@ -44,7 +44,7 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
 def _detail(request: Request, error: HTTPException) -> str:
     """The router's own two words made a sentence; every other detail is one already."""
     if error.status_code == 404 and error.detail == "Not Found":
-        return f"there is nothing at {request.url.path[:200]}; /api/v1/openapi.json lists what there is"
+        return f"there is nothing at {request.url.path[:200]}; /api/v1/docs lists what there is"
     if error.status_code == 405:
         allowed = _allowed(error).get("Allow", "another method")
         return f"{request.method[:20]} is not what {request.url.path[:200]} answers to: {allowed}"

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from prober.controller import access, documents, openapi
-from prober.surfaces import page
+from prober.surfaces import manual, page
 from tests.controller.centres import Controller, controller
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +38,14 @@ def test_the_page_and_its_files_are_served_with_their_policy(running: Controller
         assert answer.headers["content-security-policy"] == page.CSP
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert running.client.head(path).status_code == 200
+
+
+def test_the_description_is_a_page_for_people_too(running: Controller) -> None:
+    answer = running.client.get("/api/v1/docs")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["content-security-policy"] == manual.CSP
+    assert answer.text == manual.render(running.client.get("/api/v1/openapi.json").json())
+    assert 'href="/api/v1/docs"' in running.client.get("/").text
 
 
 @pytest.mark.parametrize(

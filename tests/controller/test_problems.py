@@ -22,7 +22,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
 @pytest.mark.parametrize(
     ("method", "path", "status", "word"),
     [
-        ("GET", "/nowhere", 404, "/api/v1/openapi.json"),
+        ("GET", "/nowhere", 404, "/api/v1/docs"),
         ("GET", "/api/v1/matrix/", 404, "nothing at"),
         ("GET", "/api/v2/matrix", 404, "nothing at"),
         ("PUT", "/api/v1/matrix", 405, "GET"),
