@@ -18,6 +18,8 @@ fields         what each key of the document may hold; the parser and the JSON s
 declared       zones, agents, targets, probes, objectives, policy: what a document declares
 crosscheck     what no single key can show: names that exist, addresses inside zones and policy
 targets        ``targets.yaml`` -> `declared`, or every mistake with its line and what would be right
+room           how many blocks a pool has left before it hands out one that holds part of another subnet
+audit          the address plan, read for the outage it holds: what overlaps, and how far each pool is from it
 rotation       where the full matrix costs too much: in which round each pair is asked
 plan           who asks whom, how often, and what that costs in packets a second
 splitting      a pair that takes turns has failed: which others to ask at once

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from prober import __version__
-from prober.cli import configured, labs, looking, output, processes
+from prober.cli import auditing, configured, labs, looking, output, processes
 
 app = typer.Typer(
     name="prober", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -42,9 +42,13 @@ app.command()(looking.matrix)
 app.command()(looking.why)
 app.command()(looking.diff)
 app.command()(looking.slo)
-app.command()(looking.audit)
 app.command()(labs.replay)
 app.command()(processes.doctor)
+
+audit = typer.Typer(invoke_without_command=True)
+audit.callback()(auditing.audit)
+audit.command("log")(auditing.log)
+app.add_typer(audit, name="audit")
 
 lab = typer.Typer(no_args_is_help=True, help="Incidents on the real kernel, in closed throw-away namespaces.")
 lab.command("list")(labs.list_)

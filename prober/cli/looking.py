@@ -211,20 +211,6 @@ def slo(as_json: AsJson = False, controller: Where = None) -> int:
     )
 
 
-def audit(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many of the newest")] = 50,
-    as_json: AsJson = False, controller: Where = None,
-) -> int:  # fmt: skip
-    """Who did what, newest first. Needs the role admin."""
-    document = Controller(controller).get("/api/v1/audit", limit=limit)
-    if as_json:
-        output.data(document)
-        return 0
-    for one in document["audit"]:
-        output.out.print(f"{one['at']}  {one['who']}  {one['what']}  {one['detail']}", markup=False, soft_wrap=True)
-    return 0
-
-
 def verdict_of(document: dict[str, Any]) -> int:
     """The exit code of a matrix: 0 all pass, 1 some fail, 3 where nothing but unknown is left, or nothing at all."""
     from prober.surfaces.glyphs import counted

@@ -79,7 +79,9 @@ def test_a_name_that_means_nothing_leaves_with_2_and_the_controllers_sentence(
     assert left.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [("matrix",), ("run",), ("why", "a", "b"), ("slo",), ("audit",), ("diff", "a", "b")])
+@pytest.mark.parametrize(
+    "words", [("matrix",), ("run",), ("why", "a", "b"), ("slo",), ("audit", "log"), ("diff", "a", "b")]
+)
 def test_without_a_controller_nothing_is_measured(run: Run, words: tuple[str, ...], tmp_path: Path) -> None:
     for where in ("http://127.0.0.1:1", f"unix:{tmp_path / 'none.sock'}"):
         left = run(*words, "--controller", where)
@@ -119,13 +121,13 @@ def test_objectives_are_listed(run: Run) -> None:
 
 
 def test_the_audit_log_asks_for_an_admins_token(running: Controller, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = run("audit")
+    left = run("audit", "log")
     assert left.code == 3
     assert "--role admin" in left.err
     running.client.delete(running.client.post("/api/v1/runs", json={"from": ["vm"]}).headers["location"])
     monkeypatch.setenv("PROBER_TOKEN", access.create(running.centre.store, "admin"))
-    assert "anonymous operator" in run("audit", "--limit", "5").out
-    assert json.loads(run("audit", "--json").out)["audit"]
+    assert "anonymous operator" in run("audit", "log", "--limit", "5").out
+    assert json.loads(run("audit", "log", "--json").out)["audit"]
 
 
 def child(running: Controller, *words: str, **environment: str) -> subprocess.Popen[str]:
