@@ -12,6 +12,7 @@ One way through for the data; each name is a file or a folder beside this one::
 The nouns, in the order data meets them. All are pure: values in, values out, `now` and seeds handed in.
 
 =============  ==========================================================================
+address        addresses and networks of either family
 segment        a batch of TCP/IP header fields, one numpy row a packet; no bytes, no scapy
 document       YAML text -> a tree in which every value knows its line and column
 fields         what each key of the document may hold; the parser and the JSON schema come from one table

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from prober.address import Network, holds
 from prober.declared import Targets
-from prober.room import Room, holds, rooms
-from prober.segment import Network
+from prober.room import Room, rooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from prober import rotation
+from prober.address import Address, Network
 from prober.declared import ALL, Allowed, Names, Policy, Probe, forbidden
 from prober.document import Mapping, Node
 from prober.fields import Item, Log, nearest, span
-from prober.probe import PORTS
-from prober.segment import Address, Network
 
 
 @dataclass
@@ -234,6 +233,8 @@ def _relays(sheet: Sheet) -> None:
         port, here = item.values.get("relay"), item.at("relay")
         if not port:
             continue
+        from prober.probe import PORTS  # with numpy, which takes as long as all the rest that reads a document
+
         taken = (dialled[one, port] for one in item.values.get("addresses", ()) if (one, port) in dialled)
         if port == item.values.get("listen"):
             sheet.log.add(here, f"port {port} is its listen too", "give the relay a port of its own")

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from prober.address import Address, Network
 from prober.errors import Refused
-from prober.segment import Address, Network
 
 ALL = "all"
 """The name that stands for every agent (as a source) or every target."""

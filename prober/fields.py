@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from prober.address import Address, Network
 from prober.document import Mapping, Mistake, Node, Scalar, Sequence, shown
-from prober.segment import Address, Network
 
 
 class Wrong(Exception):

@@ -17,11 +17,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from prober.address import Network
 from prober.byway import Reading
 from prober.handshake import State
 from prober.observation import Observation, Place, Sight
 from prober.rules_forward import is_quoted
-from prober.segment import Network
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict
 
 SURE = (Confidence.PROVEN, Confidence.LIKELY)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from prober.address import Address
 from prober.declared import Agent, Probe, Target, Targets
 from prober.errors import Refused
 from prober.rotation import PACKETS_A_FLOW
-from prober.segment import Address, Batch
+from prober.segment import Batch
 
 
 @dataclass(frozen=True, slots=True)

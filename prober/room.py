@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from prober.address import Network, holds
 from prober.declared import Pool
-from prober.segment import Network
 
 Span = tuple[int, int]
 """Blocks by their turn, 0 for the first one after the last that is known: from, and up to but without."""
@@ -56,11 +56,6 @@ def rooms(pool: Pool, held: Iterable[Network], zones: Mapping[Network, str]) -> 
         apart = tuple(net for net in nets if not any(holds(other, net) for other in nets if other != net))
         if pool.mask is not None and apart:
             yield _room(pool, list(_rows(apart, pool.mask, held)), held, zones)
-
-
-def holds(outer: Network, inner: Network) -> bool:
-    """Whether all of `inner` is in `outer`, or they are the same."""
-    return outer.version == inner.version and outer.prefixlen <= inner.prefixlen and inner.network_address in outer
 
 
 def _room(pool: Pool, rows: Sequence[_Row], held: list[Network], zones: Mapping[Network, str]) -> Room:

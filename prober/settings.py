@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 import msgspec
 from msgspec import Meta
 
+from prober.address import Address
 from prober.errors import ConfigInvalid, Refused
-from prober.segment import Address, address, pair
 
 if TYPE_CHECKING:
     from prober.declared import Targets
@@ -363,5 +363,7 @@ def pin_hostnames(targets: Targets, resolve: Callable[[str], list[Address]] | No
 
 
 def _resolve(hostname: str) -> list[Address]:
+    from prober.segment import address, pair  # with numpy, which takes as long as all the rest that reads a document
+
     answers = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
     return [address(*pair(str(answer[4][0]).partition("%")[0])) for answer in answers]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.address import Network
 from prober.audit import Holding, audit, overlaps
-from prober.segment import Network
 from prober.targets import parse
 
 ROOT = Path(__file__).parents[1]

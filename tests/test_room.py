@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.address import Network
 from prober.declared import Pool
-from prober.room import Room, holds, rooms
-from prober.segment import Network
+from prober.room import Room, rooms
 
 
 class Allocator:
@@ -84,12 +84,6 @@ def test_of_a_static_pool_every_block_counts_that_nobody_has(
     blocks = [block for net in nets for block in net.subnets(new_prefix=mask)]
     assert found.left == sum(not any(one.overlaps(block) for one in held + zones) for block in blocks)
     assert (found.last, found.reaches) == (None, None)
-
-
-@given(networks(22, 32), networks(22, 32))
-def test_a_network_holds_another_where_the_library_says_so(one: Network, other: Network) -> None:
-    assert holds(one, other) == other.subnet_of(one)
-    assert not holds(one, ip_network("2001:db8::/32")) and not holds(ip_network("::/0"), other)
 
 
 CILIUM = Pool("cilium", "cilium-cluster-pool", (ip_network("10.0.0.0/8"),), 16)

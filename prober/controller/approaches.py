@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prober import byway
+from prober.address import Address
 from prober.declared import Agent, Targets
 from prober.observation import Observation
 from prober.plan import Pair, between
 from prober.report import BYWAY, Task
-from prober.segment import Address
 
 HELPERS = 3
 """Agents that look who stands before a target."""

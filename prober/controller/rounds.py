@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from prober import relay, rotation
+from prober.address import Address
 from prober.matrix import Matrix
 from prober.plan import Pair, askable, asked_by, select, tasks, whole
 from prober.report import OFTEN, Plan, Task, report_every
-from prober.segment import Address
 from prober.targets import Targets
 
 RUN_PATIENCE = 10.0

@@ -10,9 +10,9 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 
+from prober.address import Address, Network
 from prober.host import rtnetlink
 from prober.host.rtnetlink import Message
-from prober.segment import Address, Network
 
 _RTN_UNICAST = 1
 _TABLE_LOCAL = 255

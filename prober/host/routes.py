@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
+from prober.address import Address, Network
 from prober.host import listening, neighbours, policies, rtnetlink
 from prober.host.rtnetlink import Message
 from prober.report import Question, Route
-from prober.segment import Address, Network
 
 _FLAGS = 0x1000 | 0x2000  # RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from prober.address import Address
 from prober.errors import CannotMeasure
 from prober.probe import PORTS
-from prober.segment import Address
 
 _IP_MINTTL, _IPV6_MINHOPCOUNT = 21, 73  # linux/in.h, linux/in6.h
 _WILDCARDS = ("0.0.0.0", "::")
