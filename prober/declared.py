@@ -113,6 +113,22 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """Who in chat may start runs and who may only look: ``slack:U024BE7LH``, ``mattermost:`` and an id, or ``slack:*``
+    for everybody there. Ids, since a name can be changed, and then be somebody else's."""
+
+    operators: tuple[str, ...] = ()
+    viewers: tuple[str, ...] = ()
+
+    def role(self, who: str) -> str:
+        """What `who` is here: operator, viewer, or none."""
+        meant = {who, who.partition(":")[0] + ":*"}
+        if not meant.isdisjoint(self.operators):
+            return "operator"
+        return "none" if meant.isdisjoint(self.viewers) else "viewer"
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Who hands out pod blocks: ``kind`` is cilium-cluster-pool, kubernetes or static; ``mask`` a block's length."""
 
@@ -168,6 +184,7 @@ class _Index:
 class Targets:
     """The whole document. ``targets`` holds the agents' own listeners too.
 
+    ``chat`` is None where anybody who can use the command in chat may start runs.
     ``rounds``: in how many every pair is asked once (`prober.rotation`), each of a probe's ``every`` divided by them.
     """
 
@@ -180,6 +197,7 @@ class Targets:
     pools: tuple[Pool, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     rounds: int = 1
+    chat: Chat | None = None
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -340,12 +340,25 @@ def _availability(text: str) -> float:
     return share
 
 
+_MEMBER = r"slack:([UW][A-Z0-9]{1,20}|\*)|mattermost:([a-z0-9]{26}|\*)"
+
+
+def _member(text: str) -> str:
+    if not re.fullmatch(_MEMBER, text):
+        raise Wrong(
+            f"{shown(text) or 'an empty text'} is not somebody in chat",
+            "write slack:U024BE7LH (the member's id, no name), mattermost: and the 26 signs of an id, or slack:*",
+        )
+    return text
+
+
 def pattern(regex: str) -> dict[str, Any]:
     """The schema of text that matches `regex`."""
     return {"type": "string", "pattern": f"^{regex}$"}
 
 
 NAME = scalar(_name, pattern(_NAME), "write a name", ("text",))
+MEMBER = scalar(_member, pattern(f"({_MEMBER})"), "write slack:U024BE7LH, or mattermost: and an id", ("text",))
 PORT = scalar(_port, {"type": "integer", "minimum": 1, "maximum": 65535}, "write a number from 1 to 65535", ("number",))
 PORTS = scalar(_ports, {"type": ["integer", "string"]}, "write 8080, or 8000-8099", ("number", "text"))
 ADDRESS = scalar(_address, {"type": "string"}, "write one such as 10.4.76.34 or 2001:db8::7", ("text",))

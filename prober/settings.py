@@ -81,9 +81,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slack_signing_secret: Annotated[Secret | None, Meta(description="checks that a slash command comes from Slack")] = (
         None
     )
+    slack_signing_secret_file: Annotated[Path | None, Meta(description="file that holds the signing secret alone")] = (
+        None
+    )
+    slack_bot_token: Annotated[Secret | None, Meta(description="answers mentions and uploads pictures: xoxb-…")] = None
+    slack_bot_token_file: Annotated[Path | None, Meta(description="file that holds the bot's token alone")] = None
     slack_response_hosts: Annotated[Words, Meta(description="hosts that a response_url may have")] = (
         "hooks.slack.com",
     )
+    slack_upload_hosts: Annotated[Words, Meta(description="hosts to which a picture may be uploaded")] = (
+        "files.slack.com",
+    )
+    slack_api: Annotated[str, Meta(description="Slack's Web API; it gets the bot's token")] = "https://slack.com/api"
+    mattermost_url: Annotated[str | None, Meta(description="Mattermost's own address; answers go nowhere else")] = None
+    mattermost_token: Annotated[
+        Secret | None, Meta(description="what Mattermost gave the slash command; blanks between several")
+    ] = None
+    mattermost_token_file: Annotated[
+        Path | None, Meta(description="file that holds it, or one for each team, and nothing else")
+    ] = None
     otlp_endpoint: Annotated[str | None, Meta(description="OTLP/HTTP receiver of telemetry")] = None
     keep_reports: Annotated[
         Span, Meta(ge=300.0, le=YEARS, description="how long raw reports are kept: 15m, 6h, 30d")
@@ -125,14 +141,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def bearer(self) -> str | None:
         """The token, from ``token`` or from ``token_file``; ConfigInvalid for a file that holds none."""
-        if self.token:
-            return self.token.get_secret_value()
-        if self.token_file is None:
-            return None
-        words = _contents(self.token_file, 4096, "token file").split()
-        if len(words) != 1:
-            raise ConfigInvalid(f"{self.token_file} holds {len(words)} words; a token file holds the token alone")
-        return words[0]
+        return self.secret("token")
+
+    def secret(self, name: str) -> str | None:
+        """The one word of the secret `name`, from itself or from ``NAME_file``; ConfigInvalid for another number."""
+        words = self.secrets(name)
+        if words is not None and len(words) != 1:
+            where, what = getattr(self, f"{name}_file") or name, name.replace("_", " ")
+            raise ConfigInvalid(f"{where} holds {len(words)} words; a {what} file holds the {what} alone")
+        return words[0] if words else None
+
+    def secrets(self, name: str) -> tuple[str, ...] | None:
+        """All its words; None where it is not set. ConfigInvalid for a file that can't be read."""
+        given, file = getattr(self, name), getattr(self, f"{name}_file")
+        if given:
+            return tuple(given.get_secret_value().split())
+        what = name.replace("_", " ")
+        return None if file is None else tuple(_contents(file, 4096, f"{what} file").split())
 
 
 def listener(where: str) -> tuple[str, int] | Path:
@@ -222,8 +247,16 @@ def _urls(value: str) -> str:
     return ",".join(_url(word.strip()) for word in value.split(","))
 
 
+def _private(value: str) -> str:
+    """An address that secrets are sent to."""
+    if re.match(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]", _url(value) + "/"):
+        return _url(value)
+    raise ValueError(f"{shown(value)} would carry secrets in clear; write https://HOST")
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "listen": _listeners, "controller": _urls, "public_url": _url, "otlp_endpoint": _url,
+    "slack_api": _private, "mattermost_url": _url,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from prober.declared import (
     ALL,
     Agent,
     Allowed,
+    Chat,
     Names,
     Objective,
     Policy,
@@ -32,6 +33,7 @@ from prober.fields import (
     AVAILABILITY,
     BAD,
     HOSTNAME,
+    MEMBER,
     NAME,
     NETWORK,
     PORT,
@@ -54,6 +56,7 @@ __all__ = [
     "ALL",
     "Agent",
     "Allowed",
+    "Chat",
     "Mistake",
     "Names",
     "Objective",
@@ -138,6 +141,11 @@ POLICY = {
     ),
     "experiments": Field(YES_OR_NO, "whether a pair that fails is looked into; true when left out", default=True),
 }
+_MEMBERS = list_of(MEMBER, "members, such as slack:U024BE7LH")
+CHAT = {
+    "operators": Field(_MEMBERS, "who may start runs, and look", default=()),
+    "viewers": Field(_MEMBERS, "who may look: status, why", default=()),
+}
 POOL = {
     "name": Field(NAME, "how reports call it", required=True),
     "kind": Field(one_of("cilium-cluster-pool", "kubernetes", "static"), "who hands out the blocks", required=True),
@@ -179,6 +187,7 @@ DOCUMENT = {
     "objectives": _section(OBJECTIVE, "an objective", "what is promised"),
     "policy": Field(mapping_of(POLICY, "policy"), "what may be probed; nothing else is", required=True),
     "pools": _section(POOL, "a pool", "who hands out pod blocks"),
+    "chat": Field(mapping_of(CHAT, "chat"), "who in chat may do what; when left out, whoever has the command may all"),
 }
 _ROOT = mapping_of(DOCUMENT, "the document")
 
@@ -229,8 +238,14 @@ def _build(sheet: Sheet) -> Targets:
         policy=sheet.policy,
         pools=tuple(Pool(**item.values) for item in sheet.section("pools")),
         groups=dict(names.groups),
+        chat=_chat(sheet),
     )
     return rotation.spread(declared)
+
+
+def _chat(sheet: Sheet) -> Chat | None:
+    item: Item | None = sheet.root.values["chat"]
+    return None if item is None else Chat(**item.values)
 
 
 def _probe(values: dict[str, Any], names: Names) -> Probe:

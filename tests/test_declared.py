@@ -109,3 +109,23 @@ policy: {allow: [{network: 10.0.0.0/8, ports: [80]}]}
     node = made.node_of(made.agent("app"))
     assert node is not None and node.name == "node", "the longest block"
     assert made.node_of(made.agent("wide")) is None
+
+
+@pytest.mark.parametrize(
+    ("who", "role"),
+    [
+        ("slack:U024BE7LH", "operator"), ("slack:U0LAN0Z89", "viewer"), ("slack:U9", "none"), ("slack:", "none"),
+        ("mattermost:k1x4aqdjy3813c84m771eoc9xo", "viewer"), ("irc:U024BE7LH", "none"), ("U024BE7LH", "none"),
+    ],
+)  # fmt: skip
+def test_who_is_not_named_for_chat_has_no_role_there(who: str, role: str) -> None:
+    named = "chat: {operators: [slack:U024BE7LH], viewers: [slack:U0LAN0Z89, slack:U024BE7LH, 'mattermost:*']}"
+    chat = parse(SMALL + named).chat
+    assert chat is not None
+    assert chat.role(who) == role
+
+
+def test_a_chat_without_names_lets_nobody_run_and_none_at_all_declares_nothing() -> None:
+    empty, all_of_slack = parse(SMALL + "chat: {}").chat, parse(SMALL + "chat: {operators: ['slack:*']}").chat
+    assert (empty and empty.role("slack:U1"), all_of_slack and all_of_slack.role("slack:U1")) == ("none", "operator")
+    assert parse(SMALL).chat is None

@@ -132,6 +132,23 @@ def test_secrets_and_passwords_are_masked(monkeypatch: pytest.MonkeyPatch) -> No
     assert load().bearer() == "s3cret"
 
 
+def test_chats_secrets_come_from_files_and_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot, mattermost = tmp_path / "bot", tmp_path / "mattermost"
+    bot.write_text("xoxb-s3cret\n")
+    mattermost.write_text("s3cret1\ns3cret2\n")
+    monkeypatch.setenv("PROBER_SLACK_BOT_TOKEN_FILE", str(bot))
+    settings = load(mattermost_token_file=mattermost, slack_signing_secret="s3cret")
+    assert settings.secret("slack_bot_token") == "xoxb-s3cret"
+    assert settings.secret("slack_signing_secret") == "s3cret"
+    assert settings.secrets("mattermost_token") == ("s3cret1", "s3cret2")
+    assert load().secrets("mattermost_token") is None
+    assert "s3cret" not in str(effective(settings)) + repr(settings)
+    assert came_from()["slack_bot_token_file"] == (str(bot), "environment PROBER_SLACK_BOT_TOKEN_FILE")
+    assert came_from(slack_bot_token="s3cret")["slack_bot_token"] == ("********", "--slack-bot-token")
+    with pytest.raises(ConfigInvalid, match="mattermost holds 2 words; a mattermost token file holds the mattermost"):
+        settings.secret("mattermost_token")
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -139,6 +156,12 @@ def test_secrets_and_passwords_are_masked(monkeypatch: pytest.MonkeyPatch) -> No
         ({"listen": ("a:99999",)}, "--listen: a:99999 is not an address to listen on; write HOST:PORT or unix:PATH"),
         ({"listen": ()}, "--listen: is empty; write HOST:PORT or unix:PATH"),
         ({"controller": "ftp://x"}, "--controller: ftp://x is not an address; write http://HOST:PORT"),
+        ({"slack_api": "http://x/api"}, "--slack-api: http://x/api would carry secrets in clear; write https://HOST"),
+        (
+            {"slack_api": "http://localhost.x.org"},
+            "--slack-api: http://localhost.x.org would carry secrets in clear; write https://HOST",
+        ),
+        ({"mattermost_url": "chat.x.org"}, "--mattermost-url: chat.x.org is not an address; write http://HOST:PORT"),
         ({"log_level": "loud"}, "--log-level: loud does not fit; write 'debug', 'info', 'warning' or 'error'"),
         (
             {"anonymous": "admin"},

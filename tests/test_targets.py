@@ -148,7 +148,8 @@ def test_the_schema_accepts_the_demo_network() -> None:
 
 @pytest.mark.parametrize(
     "name", ["unknown-key", "unknown-section", "port-70000", "port-word", "no-policy", "duration", "kind", "flows",
-             "name-with-slash", "name-number", "policy-without-allow", "item-is-a-word", "port-list", "many-at-once"]
+             "name-with-slash", "name-number", "policy-without-allow", "item-is-a-word", "port-list", "many-at-once",
+             "chat-name"]
 )  # fmt: skip
 def test_the_schema_refuses_what_the_parser_refuses(name: str) -> None:
     text = (ROOT / f"tests/bad_targets/{name}.yaml").read_text(encoding="utf-8")
@@ -195,7 +196,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = ["zones", "agents", "targets", "groups", "probes", "objectives", "policy", "pools"]
+KEYS = ["zones", "agents", "targets", "groups", "probes", "objectives", "policy", "pools", "chat"]
 
 
 @settings(max_examples=100, deadline=None)
