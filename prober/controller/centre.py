@@ -399,3 +399,7 @@ class Centre:
     async def seen_before(self, signature: str) -> bool:
         """Whether a chat request with this signature came within ten minutes; remembers it."""
         return await asyncio.to_thread(keeper.seen_before, self.store, signature, self.wall())
+
+    async def audit(self, who: str, what: str, detail: str) -> None:
+        """Appends to the audit log."""
+        await asyncio.to_thread(keeper.audit, self.store, self.wall(), who, what, detail)

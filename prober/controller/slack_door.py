@@ -1,4 +1,4 @@
-"""Slack's door: who may come in (signed requests), and where an answer may go (``response_url``).
+"""Slack's door: who may come in (signed requests), and what a mention says.
 
 The signature is HMAC-SHA256 over the raw body (Slack, "Verifying requests from Slack"). Headers are parsed strictly
 before anything is computed, so that no forged one raises; whatever is wrong with a request is one answer, 401.
@@ -6,28 +6,25 @@ before anything is computed, so that no forged one raises; whatever is wrong wit
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
-import structlog
+import msgspec
 from starlette.datastructures import Headers
 
 from prober.errors import Refused
 
 WITHIN = 300.0
 """Seconds that a request's stamp may be off, either way."""
-POSTS = 5
-"""Posts that one ``response_url`` takes."""
-PAUSES = (0.5, 1.0, 2.0)
-"""Seconds before each further try of a post that must arrive."""
+FRESH = 600.0
+"""Seconds after which an event is too old to be obeyed: for so long it is remembered that it came."""
 _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
-
-_log = structlog.get_logger("prober.chat")
+_EVENT_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
+_LINK = re.compile(r"<(?:https?://|mailto:)[^>|]*\|([^>]*)>|<(?:https?://)?([^@#!>|][^>|]*)>")
+_MENTION = re.compile(r"<@[^>]*>")
 
 
 def signature(headers: Headers) -> tuple[str, str] | None:
@@ -52,68 +49,62 @@ def verified(secret: str, given: tuple[str, str] | None, body: bytes, wall: floa
     return hmac.compare_digest(sign(secret, given[1], body), given[0])
 
 
-def response_url(given: str, hosts: Iterable[str]) -> httpx.URL:
-    """Where the answer goes. Refused unless it is https to one of `hosts`, or of an origin named with its scheme.
+class Envelope(msgspec.Struct):
+    """What the Events API posts (Slack, "Using the Events API"); ``event_time`` in Unix seconds."""
 
-    The URL is parsed by the client that will call it, so both mean the same host.
-    """
+    type: str
+    challenge: str = ""
+    team_id: str = ""
+    event_id: str = ""
+    event_time: int = 0
+    event: dict[str, Any] = {}
+    authorizations: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Somebody called the bot: ``user`` in ``channel``; ``thread`` is the ``ts`` under which the answer belongs."""
+
+    event_id: str
+    team: str
+    user: str
+    channel: str
+    thread: str
+    text: str
+
+
+def envelope(body: bytes) -> Envelope:
+    """The event as posted. Refused for what is none."""
     try:
-        url = httpx.URL(given)
-    except (httpx.InvalidURL, ValueError, TypeError):
-        raise Refused("the response_url is no URL, so there is nowhere to answer") from None
-    allowed = tuple(hosts)
-    if url.userinfo or not url.host or not any(_permits(host, url) for host in allowed):
-        raise Refused(
-            f"the response_url is not at {' or '.join(allowed)}, so nothing is sent there (slack_response_hosts)"
-        )
-    return url
+        return msgspec.json.decode(body, type=Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused("this is no event as Slack's Events API posts it") from None
 
 
-def _permits(host: str, url: httpx.URL) -> bool:
-    if "://" not in host:
-        return url.scheme == "https" and url.port is None and url.host == host.lower()
-    origin = httpx.URL(host)
-    return (url.scheme, url.host, _port(url)) == (origin.scheme, origin.host, _port(origin))
+def mention(told: Envelope, wall: float) -> Mention | None:
+    """The mention to obey, or None: another event, a bot's own words, or one from more than `FRESH` ago."""
+    event = {key: value for key, value in told.event.items() if isinstance(value, str)}
+    if told.type != "event_callback" or event.get("type") != "app_mention" or "bot_id" in event:
+        return None
+    if not _EVENT_ID.fullmatch(told.event_id) or abs(wall - told.event_time) > FRESH:
+        return None
+    user, channel, ts = event.get("user", ""), event.get("channel", ""), event.get("ts", "")
+    if not (user and channel and ts):
+        return None
+    bots = [str(one.get("user_id")) for one in told.authorizations or () if one.get("is_bot")]
+    text = _after_mention(event.get("text", ""), bots)
+    return Mention(told.event_id, told.team_id, user, channel, event.get("thread_ts") or ts, text)
 
 
-def _port(url: httpx.URL) -> int | None:
-    return url.port or {"http": 80, "https": 443}.get(url.scheme)
+def _after_mention(text: str, bots: list[str]) -> str:
+    """What was said to the bot: the words after its name, or after the first name where its own is not known."""
+    called = next((f"<@{bot}>" for bot in bots if f"<@{bot}>" in text), None)
+    found = _MENTION.search(text)
+    start = text.index(called) + len(called) if called else found.end() if found else 0
+    return plain(_MENTION.sub(" ", text[start:]))
 
 
-class Posts:
-    """The posts that one command may make. A try that may have arrived counts as one of `POSTS`."""
-
-    def __init__(self, client: httpx.AsyncClient, url: httpx.URL) -> None:
-        self._client, self._url, self.left = client, url, POSTS
-
-    async def progress(self, message: dict[str, Any]) -> bool:
-        """One try, and only while a post is left for the answer."""
-        return self.left > 1 and await self._try(message) is None
-
-    async def answer(self, message: dict[str, Any]) -> bool:
-        """Tries again after a pause; a failure that stays is logged. True when it arrived."""
-        why: str | None = None
-        for pause in (0.0, *PAUSES):
-            await asyncio.sleep(pause)
-            if self.left < 1:
-                break
-            why = await self._try(message)
-            if why is None:
-                return True
-        _log.error("the answer did not reach Slack", host=self._url.host, why=why)
-        return False
-
-    async def _try(self, message: dict[str, Any]) -> str | None:
-        """One post; what went wrong, or None. A redirect is followed nowhere: it could lead anywhere."""
-        try:
-            self.left -= 1
-            async with self._client.stream("POST", self._url, json=message, follow_redirects=False) as response:
-                why = None if response.is_success else f"status {response.status_code}"
-        except httpx.ConnectError as error:
-            self.left += 1  # nobody was there to count it
-            why = f"{type(error).__name__}: {error}"
-        except httpx.HTTPError as error:
-            why = f"{type(error).__name__}: {error}"
-        if why is not None:
-            _log.warning("a post to Slack failed", host=self._url.host, why=why)
-        return why
+def plain(text: str) -> str:
+    """Text as it was typed: Slack makes ``lb.example.org`` a link, and ``>`` an entity (Slack, "Formatting text")."""
+    typed = _LINK.sub(lambda found: found[1] or found[2] or "", text)
+    return typed.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -27,6 +27,14 @@ class Answer:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for who asked, plain words. ``commands`` are pairs: what to type, what that does."""
+
+    sentence: str
+    commands: tuple[tuple[str, str], ...] = ()
+
+
 def worst(document: Document) -> Document | None:
     """The cell that deserves the first look: the worst label, then the surest; None where all is healthy."""
     wrong = [cell for cell in document["cells"] if cell["label"] != "healthy"]
@@ -51,6 +59,11 @@ def of_matrix(document: Document, next_step: str = "", base: str | None = None, 
         said, grid(document), details, _confidence(cell), str(cell.get("culprit") or "") if cell else "", next_step,
         link(base, pointed if len(document["cells"]) == 1 or cell else None), note,
     )  # fmt: skip
+
+
+def described(document: Document) -> str:
+    """A picture of the matrix in words, for those who can't see it."""
+    return " ".join(_ended(one) for one in (sentence(document), *(found.line for found in findings(document))))
 
 
 def of_path(document: Document, base: str | None = None) -> Answer:

@@ -21,6 +21,7 @@ from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.observation import Asked, Observation
 from tests.controller.centres import CULPRIT, NEXT_STEP, SENTENCE, Controller, controller, verdict
+from tests.controller.chatting import finish
 from tests.controller.slack_standin import SECRET, Slack, command, signed, standin
 
 PATH = "/chat/slack/commands"
@@ -63,18 +64,6 @@ def say(running: Controller, slack: Slack, text: str, **fields: str) -> dict[str
     return dict(answer.json())
 
 
-def finish(running: Controller, label: str = "healthy", **given: Any) -> None:
-    """What the agents do with a run: each of its pairs is judged."""
-    runs = running.centre.runs
-    end = time.monotonic() + 5
-    while not runs and time.monotonic() < end:
-        time.sleep(0.01)
-    run = list(runs.values())[-1]
-    for number, (source, target) in enumerate(run.matrix.cells):
-        told = verdict(source, target, label, **given)
-        run.matrix.take(source, target, 1000 + number, running.centre.now(), told, 0.3)
-
-
 def test_a_signed_run_is_acknowledged_at_once_and_answered_in_the_channel(running: Controller, slack: Slack) -> None:
     say(running, slack, "help")
     started = time.monotonic()
@@ -92,7 +81,7 @@ def test_a_signed_run_is_acknowledged_at_once_and_answered_in_the_channel(runnin
     assert "<https://prober.example/#/path/firewall/ingress|Open in prober>" in said
     assert slack.wrong == []
     assert [one["response_type"] for one in slack.posts] == ["ephemeral", "in_channel"]
-    assert next(iter(running.centre.runs.values())).asked_by == "slack:ada"
+    assert next(iter(running.centre.runs.values())).asked_by == "slack:U1 (ada)"
 
 
 def test_the_next_step_is_what_was_said_of_the_worst_pair(running: Controller, slack: Slack) -> None:
@@ -120,7 +109,7 @@ def test_run_alone_runs_everything_and_one_name_is_a_source_or_a_target(running:
 def test_progress_is_told_at_most_thrice_and_a_post_is_left_for_the_answer(
     running: Controller, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prober.controller.chat.TELL_AFTER", (0.1,) * 9)
+    monkeypatch.setattr("prober.controller.commands.TELL_AFTER", (0.1,) * 9)
     say(running, slack, "run firewall ingress")
     assert slack.tried(4)
     time.sleep(1)
@@ -317,7 +306,7 @@ def test_without_a_signing_secret_there_is_no_such_door(tmp_path: Path) -> None:
         body = b"text=help"
         answer = post(closed, body, signed(body))
         assert answer.status_code == 404
-        assert "PROBER_SLACK_SIGNING_SECRET" in answer.json()["detail"]
+        assert "PROBER_SLACK_SIGNING_SECRET_FILE" in answer.json()["detail"]
 
 
 # -- where an answer may go ---------------------------------------------------------------------------------------
@@ -364,7 +353,7 @@ def test_an_answer_that_was_not_taken_is_tried_again(running: Controller, slack:
 def test_it_never_tries_more_than_five_times(
     running: Controller, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prober.controller.slack_door.PAUSES", (0.05,) * 9)
+    monkeypatch.setattr("prober.controller.posts.PAUSES", (0.05,) * 9)
     slack.codes = [500] * 20
     say(running, slack, "run firewall ingress")
     finish(running)

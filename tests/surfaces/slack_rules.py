@@ -15,6 +15,18 @@ def broken_rules(message: dict[str, Any]) -> list[str]:
     wrong = [f"unknown key {key}" for key in message.keys() - KNOWN]
     if message.get("response_type") not in ("in_channel", "ephemeral"):
         wrong.append("response_type")
+    return wrong + _said(message)
+
+
+def broken_post(message: dict[str, Any], addressed: set[str]) -> list[str]:
+    """The same of a method of the Web API; `addressed` are the keys that say where the message goes."""
+    wrong = [f"unknown key {key}" for key in message.keys() - addressed - {"text", "blocks"}]
+    wrong += [f"no {key}" for key in addressed if message.get(key) in (None, "")]
+    return wrong + _said(message)
+
+
+def _said(message: dict[str, Any]) -> list[str]:
+    wrong = []
     if not str(message.get("text", "")).strip():
         wrong.append("no text for notifications")
     wrong += _text(message.get("text", ""), 40_000, "text")
@@ -36,6 +48,7 @@ def _block(block: dict[str, Any]) -> list[str]:
 
 def _object(text: dict[str, Any], where: str) -> list[str]:
     wrong = [] if text["type"] == "mrkdwn" else [f"{where}: type {text['type']}"]
+    wrong += [] if text.get("verbatim") is True else [f"{where}: Slack would look for links and names by itself"]
     if not 1 <= len(text["text"]) <= 3000:
         wrong.append(f"{where}: {len(text['text'])} characters")
     return wrong + _text(text["text"], 3000, where)

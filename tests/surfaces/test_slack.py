@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.surfaces import answer, slack
-from prober.surfaces.answer import Answer
+from prober.surfaces import answer, fit, slack
+from prober.surfaces.answer import Answer, Note
 from tests.surfaces import documents
-from tests.surfaces.slack_rules import broken_rules
+from tests.surfaces.slack_rules import broken_post, broken_rules
 
 BASE = "https://prober.example"
 
@@ -98,6 +98,11 @@ def test_a_code_block_cannot_be_closed_by_what_is_in_it() -> None:
     assert [block["text"]["text"].count("```") for block in message["blocks"]] == [0, 2]
 
 
+def test_help_shows_what_to_type_as_code_and_nothing_else_can_open_code() -> None:
+    message = slack.reply(Note("no `rm -rf`", (("/prober `x`", "a & b"),)))
+    assert message["text"] == "no 'rm -rf'\n`/prober 'x'` – a &amp; b"
+
+
 def test_a_long_matrix_is_cut_with_a_note_that_counts_what_is_left_out() -> None:
     message = slack.answer(answer.of_matrix(documents.grid(200, 60), "", BASE))
     assert broken_rules(message) == []
@@ -106,7 +111,7 @@ def test_a_long_matrix_is_cut_with_a_note_that_counts_what_is_left_out() -> None
 
 def test_a_cut_never_splits_an_escaped_sign() -> None:
     for most in range(4, 40):
-        assert not re.search(r"&[a-z]*…", slack._cut(slack.escape("a<b>&c" * 9), most))
+        assert not re.search(r"&[a-z]*…", fit.cut(slack.escape("a<b>&c" * 9), most))
 
 
 WORDS = st.text(min_size=1, max_size=200).filter(str.strip)
@@ -115,5 +120,8 @@ WORDS = st.text(min_size=1, max_size=200).filter(str.strip)
 @given(WORDS, st.text(min_size=1, max_size=8000).filter(str.strip), st.lists(st.text(max_size=400), max_size=80))
 def test_any_text_makes_a_message_that_slack_takes(sentence: str, grid: str, details: list[str]) -> None:
     told = Answer(sentence, grid, tuple(details), "proven", sentence, sentence, "https://x/#/path/a/b", sentence)
-    for message in (slack.answer(told), slack.note(sentence), slack.reply(grid)):
+    note = Note(sentence, ((grid, sentence), (sentence, grid)))
+    for message in (slack.answer(told), slack.note(note), slack.reply(note)):
         assert broken_rules(json.loads(json.dumps(message))) == []
+    for message in (slack.post(told), slack.post(note)):
+        assert broken_post(json.loads(json.dumps(message)), set()) == []
