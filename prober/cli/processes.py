@@ -68,7 +68,7 @@ def agent(
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> int:
     """Could an agent, a controller and a lab run here? Each line that says no has its cure."""
-    rows = [_settings(), _capture(), _database(), _document(), _lab()]
+    rows = [_settings(), _capture(), _database(), _document(), _chat(), _lab()]
     if as_json:
         output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
     else:
@@ -134,6 +134,16 @@ def _document() -> Line:
     except ProberError as error:
         return "targets", False, str(error).splitlines()[0]
     return "targets", True, f"{path} declares {len(found.agents)} agents and {len(found.targets)} targets"
+
+
+def _chat() -> Line:
+    from prober import settings
+    from prober.controller import chats
+
+    try:
+        return "chat", True, chats.of(settings.load()).sentence
+    except ProberError as error:
+        return "chat", False, str(error)
 
 
 def _lab() -> Line:

@@ -26,6 +26,12 @@ class Answer:
     link: str = ""
     note: str = ""
 
+    @property
+    def head(self) -> tuple[str, str]:
+        """The first sentence, which says what is wrong, and those that say why."""
+        first, _, rest = self.sentence.partition(". ")
+        return (f"{first}.", rest) if rest else (self.sentence, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -32,7 +32,8 @@ def escape(text: str) -> str:
 def answer(told: Answer) -> Message:
     """The whole answer, for everybody in the channel."""
     sure = f" ({escape(told.confidence)})" if told.confidence else ""
-    parts = [f"**{cut(escape(told.sentence), SENTENCE)}**", _code(told.grid)]
+    first, rest = (escape(one) for one in told.head)
+    parts = [cut(f"**{cut(first, PART)}** {rest}".rstrip(), SENTENCE), _code(told.grid)]
     parts.append(lines([f"- {escape(line)}" for line in told.details], DETAILS))
     parts.append(cut(f"**Culprit**{sure}: {escape(told.culprit)}", PART) if told.culprit else "")
     parts.append(cut(f"**Next**: {escape(told.next_step)}", PART) if told.next_step else "")

