@@ -69,6 +69,7 @@ columns        the matrix of a large fleet: numbers for the cells that are well,
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling
 incident       cells that are told to fail with one cause, from the first flip to the last: what an alert is about
+alert          what people are woken for: an incident, or a budget that burns; what is news of it
 confusion      what was expected held against what was said, counted
 swept          many probes of one agent judged at once, by sorts
 replay         recorded reports judged again, without a network

@@ -68,9 +68,16 @@ class Probe:
     attempts: int
 
 
+RECEIVERS = ("slack", "alertmanager", "pagerduty", "webhook")
+"""Where alerts go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is promised: ``availability`` in 0..1 over ``window`` seconds, answers within ``latency_ms``."""
+    """What is promised: ``availability`` in 0..1 over ``window`` seconds, answers within ``latency_ms``.
+
+    ``alerts`` are the `RECEIVERS` that are told when its budget burns.
+    """
 
     name: str
     sources: tuple[str, ...]
@@ -78,7 +85,7 @@ class Objective:
     availability: float
     latency_ms: float | None
     window: float
-    alerts: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = RECEIVERS
 
 
 @dataclass(frozen=True, slots=True)

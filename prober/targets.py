@@ -13,6 +13,7 @@ from prober import document, rotation
 from prober.crosscheck import Sheet, check
 from prober.declared import (
     ALL,
+    RECEIVERS,
     Agent,
     Allowed,
     Chat,
@@ -116,9 +117,9 @@ OBJECTIVE = {
     "latency": Field(duration(0.000001, 60), "a slower handshake is not a good one"),
     "window": Field(duration(3600, 366 * 86400), "over how long; 30d when left out", default=30 * 86400.0),
     "alerts": Field(
-        list_of(one_of("slack", "alertmanager", "pagerduty", "webhook"), "receivers"),
-        "who is told when the error budget burns too fast",
-        default=(),
+        list_of(one_of(*RECEIVERS), "receivers"),
+        "who is told when the error budget burns too fast; every receiver when left out",
+        default=RECEIVERS,
     ),
 }
 ALLOWED = {
