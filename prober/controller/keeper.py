@@ -16,8 +16,8 @@ from prober.flip import Flip
 from prober.joiner import HOLD
 from prober.report import decode_report
 from prober.slo import Row as MinuteRow
+from prober.store import alerts, errands, findings, fleet, flips, incidents, minutes, reports, runs, snapshots, verdicts
 from prober.store import audit as audits
-from prober.store import errands, findings, fleet, flips, incidents, minutes, reports, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.store.errands import Errand
 from prober.targets import Targets
@@ -211,6 +211,7 @@ def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
     findings.prune(store, int((wall - FINDINGS_KEPT) * 1e9))
     snapshots.prune_snapshots(store, int((wall - kept.matrix) * 1e9))
     incidents.prune(store, int((wall - kept.incidents) * 1e9))
+    alerts.prune(store, int((wall - kept.incidents) * 1e9))
     reports.prune_gaps(store, int((wall - kept.failing) * 1e9))
     verdicts.prune_verdicts(
         store, passing_before_ns=int((wall - kept.passing) * 1e9), failing_before_ns=int((wall - kept.failing) * 1e9)

@@ -53,6 +53,14 @@ def opened(store: Store) -> list[Row]:
         return [Row(**row._mapping) for row in connection.execute(asked)]
 
 
+def since(store: Store, at_ns: int) -> list[Row]:
+    """Those that were open at `at_ns` or later, the oldest first."""
+    late = sa.or_(incidents.c.closed_ns.is_(None), incidents.c.closed_ns >= at_ns)
+    with store.read() as connection:
+        found = connection.execute(sa.select(*_COLUMNS).where(late).order_by(incidents.c.number))
+        return [Row(**row._mapping) for row in found]
+
+
 def get(store: Store, name: str) -> Row | None:
     """The incident with this id."""
     with store.read() as connection:

@@ -189,6 +189,27 @@ incidents = Table(
 )
 """``body`` are its cells (msgpack, deflated), the first of them where there are many; ``cells`` how many it had."""
 
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("opened_ns", BigInteger, nullable=False),
+    Column("closed_ns", BigInteger, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""``body`` is a `prober.alert.Alert` (msgpack)."""
+
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("alert", String(32), primary_key=True),
+    Column("receiver", String(64), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("at_ns", BigInteger, nullable=False, index=True),
+)
+"""Up to which revision of an alert a receiver needs to be told nothing more."""
+
 snapshots = Table(
     "snapshots",
     metadata,
