@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.surfaces import answer, fit, slack
+from prober.alert import Alert
+from prober.surfaces import alerting, answer, fit, slack
 from prober.surfaces.answer import Answer, Note
+from tests import alarms
 from tests.surfaces import documents
 from tests.surfaces.slack_rules import broken_post, broken_rules
 
@@ -131,3 +133,16 @@ def test_any_text_makes_a_message_that_slack_takes(sentence: str, grid: str, det
         assert broken_rules(json.loads(json.dumps(message))) == []
     for message in (slack.post(told), slack.post(note)):
         assert broken_post(json.loads(json.dumps(message)), set()) == []
+
+
+ALERTS = {
+    "open": alarms.incident(), "resolved": alarms.resolved(), "hostile": alarms.hostile(),
+    "long": alarms.incident(sentence="x" * 9000, link=""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
+def test_an_alert_breaks_none_of_slacks_rules(alert: Alert) -> None:
+    message = slack.post(alerting.answer(alert))
+    assert message.keys() == {"text", "blocks"}, "an incoming webhook knows no more"
+    assert broken_post(message, set()) == []
