@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     slack_bot_token: Annotated[Secret | None, Meta(description="answers mentions and uploads pictures: xoxb-…")] = None
     slack_bot_token_file: Annotated[Path | None, Meta(description="file that holds the bot's token alone")] = None
-    slack_response_hosts: Annotated[Words, Meta(description="hosts that a response_url may have")] = (
+    slack_response_hosts: Annotated[Words, Meta(description="hosts of a response_url or an incoming webhook")] = (
         "hooks.slack.com",
     )
     slack_upload_hosts: Annotated[Words, Meta(description="hosts to which a picture may be uploaded")] = (
@@ -99,6 +99,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     mattermost_token_file: Annotated[
         Path | None, Meta(description="file that holds it, or one for each team, and nothing else")
+    ] = None
+    alertmanager: Annotated[Words, Meta(description="Alertmanagers that are sent alerts: http(s)://HOST:PORT")] = ()
+    webhook: Annotated[Words, Meta(description="addresses of your own that alerts are posted to")] = ()
+    webhook_secret_file: Annotated[Path | None, Meta(description="file with what signs posts to a webhook")] = None
+    pagerduty_key_file: Annotated[
+        Path | None, Meta(description="file with an integration key of PagerDuty's Events API v2")
+    ] = None
+    pagerduty_url: Annotated[str, Meta(description="where PagerDuty takes events")] = (
+        "https://events.pagerduty.com/v2/enqueue"
+    )
+    slack_alerts_url_file: Annotated[
+        Path | None, Meta(description="file with the address of a Slack incoming webhook for alerts")
     ] = None
     otlp_endpoint: Annotated[str | None, Meta(description="OTLP/HTTP receiver of telemetry")] = None
     keep_reports: Annotated[
@@ -158,6 +170,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return tuple(given.get_secret_value().split())
         what = name.replace("_", " ")
         return None if file is None else tuple(_contents(file, 4096, f"{what} file").split())
+
+
+def word(path: Path, what: str) -> str:
+    """The one word in a file, a secret mostly; ConfigInvalid for a file that holds none, or more, and shows none."""
+    words = _contents(path, 4096, what).split()
+    if len(words) != 1:
+        raise ConfigInvalid(f"{path} holds {len(words)} words; a {what} holds one word alone")
+    return words[0]
 
 
 def listener(where: str) -> tuple[str, int] | Path:
@@ -243,6 +263,20 @@ def _url(value: str) -> str:
     raise ValueError(f"{shown(value)} is not an address; write http://HOST:PORT")
 
 
+def _places(value: Words) -> Words:
+    """Addresses that alerts go to."""
+    import httpx  # an agent has no such setting, and none of its time for this import
+
+    for one in value:
+        try:
+            good = re.fullmatch(r"https?://[^\s/]\S*", one) and httpx.URL(one).host
+        except httpx.InvalidURL:
+            good = ""
+        if not good:
+            raise ValueError(f"{shown(bare(one))} is not an address; write http://HOST:PORT or https://HOST/PATH")
+    return value
+
+
 def _urls(value: str) -> str:
     return ",".join(_url(word.strip()) for word in value.split(","))
 
@@ -257,6 +291,8 @@ def _private(value: str) -> str:
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "listen": _listeners, "controller": _urls, "public_url": _url, "otlp_endpoint": _url,
     "slack_api": _private, "mattermost_url": _url,
+    "alertmanager": lambda value: tuple(one.rstrip("/") for one in _places(value)), "webhook": _places,
+    "pagerduty_url": _private,
 }  # fmt: skip
 
 
@@ -297,7 +333,7 @@ def effective(settings: Settings) -> list[tuple[str, str, str]]:
     rows = []
     for name in _types():
         value = computed.get(name, getattr(settings, name))
-        rows.append((name, _masked(value), _source(name, settings._flags)))
+        rows.append((name, _masked(value, whole=name != "webhook"), _source(name, settings._flags)))
     return rows
 
 
@@ -307,14 +343,22 @@ def _span(seconds: Span) -> str:
     return f"{seconds / length:g}{unit}"
 
 
-def _masked(value: Any) -> str:
+def _masked(value: Any, whole: bool = True) -> str:
+    """Without secrets; unless `whole`, addresses without their paths, which may be secrets as well."""
     if isinstance(value, Secret):
         return repr(value)
     if isinstance(value, tuple):
-        return ", ".join(value)
+        told = [bare(one) for one in value]
+        return ", ".join(told if whole else [re.sub(r"(://[^/?]*)[/?].+", r"\1/********", one) for one in told])
     if isinstance(value, float):
         return _span(value)
-    return "" if value is None else re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:********@", str(value))
+    return "" if value is None else bare(str(value))
+
+
+def bare(text: str) -> str:
+    """An address without the password in it; what stands behind its ``?`` may be one too, where it is no database."""
+    told = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:********@", text)
+    return re.sub(r"^(https?://[^?]*)\?.*", r"\1?********", told)
 
 
 def default_state() -> Path:

@@ -20,7 +20,8 @@ import msgspec
 import structlog
 
 from prober import __version__, beside, ladder, pcapng
-from prober.controller import access, keeper
+from prober.controller import access, keeper, receivers
+from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.detours import Detours
@@ -67,6 +68,7 @@ class Centre:
         kept = keeper.Retention(settings.keep_reports, *verdicts, *rest)
         self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
         self.epochs, self.incidents = Epochs(), Reader(store, self.desk)
+        self.alerts = Alerts(self.desk, self.record.holding, receivers.named(settings), self.wall, settings.public_url)
         self.held: dict[str, Held] = {}
         self.gaps_total: dict[str, int] = {}
         self.spans = Spans(settings.otlp_endpoint, __version__)
@@ -110,7 +112,7 @@ class Centre:
         await self.record.holding.seek()
         works = (
             self.intake.run(), self.behind.run(), self.tail.run(), self.record.holding.run(),
-            self._judge_for_ever(), self._look_for_ever(),
+            self._judge_for_ever(), self._look_for_ever(), *self.alerts.works(),
         )  # fmt: skip
         self._tasks = [asyncio.create_task(work) for work in works]
         words = (self.store, self._hearing(asyncio.get_running_loop()), self._ended)
@@ -162,6 +164,7 @@ class Centre:
         self._ended.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.record.end()
+        await self.alerts.close()
         self.spans.close()
 
     async def _judge_for_ever(self) -> None:
@@ -196,9 +199,13 @@ class Centre:
 
     def trouble(self) -> str | None:
         """Why this process does not do its work now, or None: judging has stopped, or the store takes nothing."""
-        if self.now() - self._turned > STALLED:
-            return f"nothing has been judged for {self.now() - self._turned:.0f} s"
+        if self.idle() > STALLED:
+            return f"nothing has been judged for {self.idle():.0f} s"
         return self.behind.trouble
+
+    def idle(self) -> float:
+        """Seconds since the last turn of judging."""
+        return self.now() - self._turned
 
     def _trace(self, judged: Judged) -> None:
         if judged.new and (judged.observation.run or not judged.verdict.label.passes):

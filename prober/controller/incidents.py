@@ -111,12 +111,13 @@ def zones(targets: Targets) -> dict[str, str]:
 def opened(store: Store) -> list[Incident]:
     """The open incidents as they were kept."""
     return [
-        Incident(row.id, row.opened_ns / 1e9, {one.cell: one for one in _members(row)})
+        Incident(row.id, row.opened_ns / 1e9, {one.cell: one for one in members(row)})
         for row in incidents.opened(store)
     ]
 
 
-def _members(row: Row) -> list[Member]:
+def members(row: Row) -> list[Member]:
+    """The cells that are kept of an incident."""
     return msgspec.msgpack.decode(zlib.decompress(row.body), type=list[Member])
 
 
@@ -140,7 +141,7 @@ class Reader:
         return self._document(row, now, KEPT)
 
     def _document(self, row: Row, now: float, most: int) -> dict[str, Any]:
-        cells = [self._cell(one, row.closed_ns is None, now) for one in _members(row)[:most]]
+        cells = [self._cell(one, row.closed_ns is None, now) for one in members(row)[:most]]
         unknown = sum(one["until"] is None and one["now"] == Label.UNKNOWN for one in cells)
         return {
             "id": row.id, "opened_at": _stamp(row.opened_ns),

@@ -20,11 +20,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prober import __version__
 from prober.controller import documents
 from prober.controller.access import Identity, allows
+from prober.controller.alerts import Alerts
+from prober.controller.behind import Behind
 from prober.controller.desk import Desk
 from prober.controller.detours import Detours
 from prober.controller.doors import needs
 from prober.controller.epochs import Epochs
 from prober.controller.problems import problem
+from prober.controller.record import Record
 from prober.plan import pair
 from prober.report import Held
 from prober.surfaces import metrics, status
@@ -69,6 +72,13 @@ class Centre(Protocol):
     def detours(self) -> Detours: ...
     @property
     def epochs(self) -> Epochs: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def behind(self) -> Behind: ...
+    @property
+    def record(self) -> Record: ...
+    def idle(self) -> float: ...
     def now(self) -> float: ...
     def wall(self) -> float: ...
     def stamp(self) -> str: ...
@@ -183,9 +193,12 @@ def _reading(centre: Centre) -> metrics.Reading:
         promised={one.name: one.availability for one in declared.objectives}, zones=zones,
         agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
         verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
-        reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.held, let_go=centre.gaps_total,
+        reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.held,
+        let_go={one.name: centre.gaps_total.get(one.name, 0) for one in declared.agents},
         doubled={agent.name: centre.epochs.doubled(agent.name, now) for agent in declared.agents},
         via=centre.detours.via, relayed=centre.detours.relayed, forged=centre.detours.forged,
+        incidents=len(centre.record.incidents.book.open), told=centre.alerts.told(), judged=centre.idle(),
+        unwritten=len(centre.behind), holds=centre.record.held,
     )  # fmt: skip
 
 

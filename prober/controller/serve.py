@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from prober.controller import receivers
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
 from prober.errors import CannotMeasure, ProberError
@@ -39,6 +40,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Until a signal ends it. Raises `ConfigInvalid` or `CannotMeasure` before anything listens."""
     targets = read_targets(settings.targets)
+    receivers.named(settings)  # a bad one is a sentence before a port is taken
     store = open_store(settings.database_url)
     try:
         with ExitStack() as listening:

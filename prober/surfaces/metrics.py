@@ -6,7 +6,7 @@ units, prefix ``prober_``. Beyond `PER_PAIR` cells the series of pairs give way 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -19,6 +19,21 @@ from prober.matrix import Cell, Matrix, ZonePair
 from prober.report import Held
 from prober.slo import Attainment
 from prober.verdict import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one receiver was told of alerts since this controller started, what waits for it, and whether it takes
+    nothing now."""
+
+    kind: str
+    name: str
+    delivered: int
+    failed: int
+    dropped: int
+    waiting: int
+    stuck: bool
+
 
 PER_PAIR = 2500
 """Cells up to which each pair has series of its own."""
@@ -36,7 +51,9 @@ class Reading:
     """What a scrape shows. `now` in the seconds of the cells; ``agents`` maps a declared agent to the seconds since
     its last report (None: never); ``zones`` maps agents and targets to their zone. ``held`` is what agents' outboxes
     hold, ``let_go`` how many reports they let go, ``doubled`` whether two processes use an agent's key. ``relayed``
-    are reports that came through a peer, ``forged`` what a peer handed in that its agent had not signed."""
+    are reports that came through a peer, ``forged`` what a peer handed in that its agent had not signed. ``incidents``
+    are open, ``told`` is what receivers of alerts were. ``judged`` are the seconds since the last turn of judging,
+    ``unwritten`` the writes that wait for the store, ``holds`` whether this controller has the lease."""
 
     matrix: Matrix
     now: float
@@ -54,6 +71,11 @@ class Reading:
     via: Mapping[str, str] = field(default_factory=dict)
     relayed: Mapping[str, int] = field(default_factory=dict)
     forged: Mapping[str, int] = field(default_factory=dict)
+    incidents: int = 0
+    told: Sequence[Told] = ()
+    judged: float = 0.0
+    unwritten: int = 0
+    holds: bool = True
 
     def by_zones(self) -> list[ZonePair]:
         return self.matrix.by_zones(self.zones, self.now)
@@ -82,6 +104,7 @@ class _Scrape(Collector):
                      [], [((), float(each))])  # fmt: skip
         yield from _objectives(self.reading)
         yield from _process(self.reading)
+        yield from _alerts(self.reading)
 
 
 Rows = Iterable[tuple[Iterable[str], float]]
@@ -159,6 +182,12 @@ def _process(reading: Reading) -> Iterator[Metric]:
                  [((), float(reading.reload_ok))])  # fmt: skip
     yield _gauge("prober_config_last_reload_success_timestamp_seconds", "When targets.yaml was last taken.", [],
                  [((), reading.reloaded)])  # fmt: skip
+    yield _gauge("prober_judge_age_seconds", "Seconds since this controller last took a turn of judging.", [],
+                 [((), reading.judged)])  # fmt: skip
+    yield _gauge("prober_store_writes_waiting", "Writes that wait because the store takes nothing.", [],
+                 [((), float(reading.unwritten))])  # fmt: skip
+    yield _gauge("prober_controller_holds_lease", "1: this controller keeps what follows, and tells alerts.",
+                 [], [((), float(reading.holds))])  # fmt: skip
     yield InfoMetricFamily("prober_build", "This controller's version.", value={"version": reading.version})
 
 
@@ -183,6 +212,24 @@ def _relays(reading: Reading) -> Iterator[Metric]:
                    [((name,), count) for name, count in reading.relayed.items()])  # fmt: skip
     yield _counter("prober_relay_forged", "What a peer handed in that its agent had not signed: refused.", ["via"],
                    [((name,), count) for name, count in reading.forged.items()])  # fmt: skip
+
+
+def _alerts(reading: Reading) -> Iterator[Metric]:
+    """The controller that holds the lease has incidents and tells of them; the others have none."""
+    yield _gauge("prober_incidents_open", "Incidents that are open, at the controller that holds the lease.", [],
+                 [((), float(reading.incidents))])  # fmt: skip
+    one, told = ["receiver", "kind"], [((each.name, each.kind), each) for each in reading.told]
+    outcomes = [
+        ((*who, outcome), float(getattr(each, outcome)))
+        for who, each in told
+        for outcome in ("delivered", "failed", "dropped")
+    ]
+    yield _counter("prober_alert_deliveries", "Alerts delivered (repeats too), posts that failed, alerts let go.",
+                   [*one, "outcome"], outcomes)  # fmt: skip
+    yield _gauge("prober_alerts_waiting", "Alerts that a receiver has still to be told.", one,
+                 [(who, float(each.waiting)) for who, each in told])  # fmt: skip
+    yield _gauge("prober_alert_receiver_stuck", "1: a receiver takes no alerts now.", one,
+                 [(who, float(each.stuck)) for who, each in told])  # fmt: skip
 
 
 def probe(cells: Iterable[Cell], now: float, timeout: float) -> bytes:

@@ -14,7 +14,7 @@ from prober.matrix import Cell, Matrix
 from prober.report import Held
 from prober.slo import Attainment
 from prober.surfaces import metrics
-from prober.surfaces.metrics import Reading
+from prober.surfaces.metrics import Reading, Told
 from prober.verdict import Cause, Confidence, Label, Verdict
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -144,3 +144,18 @@ def test_probe_counts_the_pairs_of_each_verdict() -> None:
     assert value(found, "probe_success") == 0
     assert value(found, "probe_duration_seconds") == 2.0
     assert value(found, "prober_verdict", label="healthy", cause="") == 2
+
+
+def test_incidents_receivers_of_alerts_and_how_the_controller_fares_are_told() -> None:
+    hook = Told("webhook", "webhook http://h", delivered=5, failed=2, dropped=1, waiting=3, stuck=True)
+    given = dataclasses.replace(reading(), incidents=2, told=(hook,), judged=0.1, unwritten=4, holds=False)
+    found = samples(metrics.render(given)[0])
+    who = {"receiver": "webhook http://h", "kind": "webhook"}
+    assert value(found, "prober_incidents_open") == 2
+    outcomes = ("delivered", "failed", "dropped")
+    assert [value(found, "prober_alert_deliveries_total", **who, outcome=one) for one in outcomes] == [5, 2, 1]
+    assert value(found, "prober_alerts_waiting", **who) == 3
+    assert value(found, "prober_alert_receiver_stuck", **who) == 1
+    assert value(found, "prober_judge_age_seconds") == 0.1
+    assert value(found, "prober_store_writes_waiting") == 4
+    assert value(found, "prober_controller_holds_lease") == 0
