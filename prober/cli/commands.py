@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from prober import __version__
-from prober.cli import auditing, configured, labs, looking, output, processes
+from prober.cli import alerting, auditing, configured, labs, looking, output, processes
 
 app = typer.Typer(
     name="prober", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -65,6 +65,10 @@ token.command("create")(configured.token_create)
 token.command("list")(configured.token_list)
 token.command("revoke")(configured.token_revoke)
 app.add_typer(token, name="token")
+
+alert = typer.Typer(no_args_is_help=True, help="Who is told when something fails.")
+alert.command("test")(alerting.trial)
+app.add_typer(alert, name="alert")
 
 db = typer.Typer(no_args_is_help=True, help="The database.")
 db.command("upgrade")(configured.db_upgrade)

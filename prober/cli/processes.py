@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from prober.cli import output
+from prober.cli import alerting, output
 from prober.errors import ConfigInvalid, ProberError
 
 
@@ -23,6 +23,12 @@ def controller(
         str | None,
         output.setting("anonymous", "role of requests without a token: auto, none, monitor, viewer, operator"),
     ] = None,
+    public_url: alerting.PublicUrl = None,
+    alertmanager: alerting.Alertmanager = None,
+    webhook: alerting.Webhook = None,
+    webhook_secret_file: alerting.WebhookSecretFile = None,
+    pagerduty_key_file: alerting.PagerdutyKeyFile = None,
+    slack_alerts_url_file: alerting.SlackAlertsUrlFile = None,
 ) -> int:
     """Take reports, judge, answer. A database that is new is made; one of another version is refused."""
     from prober import settings
@@ -31,8 +37,11 @@ def controller(
     from prober.store import schema
 
     chosen = settings.load(
-        targets=targets, database=database, listen=tuple(listen) if listen else None, state=state, anonymous=anonymous
-    )
+        targets=targets, database=database, listen=tuple(listen) if listen else None, state=state, anonymous=anonymous,
+        **alerting.given(
+            public_url, alertmanager, webhook, webhook_secret_file, pagerduty_key_file, slack_alerts_url_file
+        ),
+    )  # fmt: skip
     configure(chosen.log_level, chosen.log_format)
     if schema.current(chosen.database_url) is None:
         schema.upgrade(chosen.database_url)
@@ -68,7 +77,7 @@ def agent(
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> int:
     """Could an agent, a controller and a lab run here? Each line that says no has its cure."""
-    rows = [_settings(), _capture(), _database(), _document(), _chat(), _lab()]
+    rows = [_settings(), _capture(), _database(), _document(), _chat(), _receivers(), _lab()]
     if as_json:
         output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
     else:
@@ -144,6 +153,18 @@ def _chat() -> Line:
         return "chat", True, chats.of(settings.load()).sentence
     except ProberError as error:
         return "chat", False, str(error)
+
+
+def _receivers() -> Line:
+    from prober import settings
+    from prober.controller import receivers
+
+    try:
+        found = receivers.named(settings.load())
+    except ProberError as error:
+        return "alerts", False, "; ".join(str(error).splitlines())
+    told = ", ".join(one.name for one in found)
+    return "alerts", True, f"told to {told}; `prober alert test` tries them" if told else "nobody is told; see README"
 
 
 def _lab() -> Line:

@@ -134,7 +134,7 @@ def test_a_listener_that_is_none_leaves_with_4(run: Run, listen: str) -> None:
 
 def test_doctor_has_a_cure_for_each_line_that_says_no(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row["what"]: row for row in json.loads(run("doctor", "--json").out)}
-    assert set(rows) == {"settings", "agent", "database", "targets", "chat", "lab"}
+    assert set(rows) == {"settings", "agent", "database", "targets", "chat", "alerts", "lab"}
     assert rows["targets"]["ok"] and rows["settings"]["ok"]
     monkeypatch.setenv("PROBER_TARGETS", "/nonexistent.yaml")
     monkeypatch.setenv("PROBER_LISTN", "127.0.0.1:8081")
