@@ -18,7 +18,7 @@ keeper     what outlives the process: verdicts, flips, objectives' minutes, writ
 access     tokens and roles
 enrolling  an agent's token against its key; signers whose signature counts
 quick      a status that still stands, given again
-guard      what every request must be; documents and openapi say what answers look like
+guard      what every request must be; documents, examples and openapi say what answers look like
 agents_api what agents call; api what people and scripts call; monitor what monitors call; chat what chats call
 commands   what a line in a chat asks for, who may, and what comes of it; asked is that line
 talks      where its words go: a response_url (posts), a thread of Slack (slack_web)

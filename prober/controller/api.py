@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prober.controller import documents, keeper, parameters, streams
+from prober.controller import documents, examples, keeper, parameters, streams
 from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
@@ -24,13 +24,13 @@ from prober.surfaces import picture, table
 from prober.surfaces.glyphs import shown
 
 router = APIRouter(
-    prefix="/api/v1", tags=["api"], responses=documents.PROBLEMS, dependencies=[Depends(parameters.declared)]
+    prefix="/api/v1", tags=["api"], responses=examples.PROBLEMS, dependencies=[Depends(parameters.declared)]
 )
 Viewer = Annotated[Identity, Depends(needs("viewer"))]
 Operator = Annotated[Identity, Depends(needs("operator"))]
 Name = Annotated[str, Field(max_length=100)]
 Names = Annotated[list[Name] | None, Query(max_length=200, description="names of zones, groups, agents or targets")]
-Moment = Annotated[AwareDatetime | None, Query(description="as it was then (RFC 3339)", examples=[documents.AT])]
+Moment = Annotated[AwareDatetime | None, Query(description="as it was then (RFC 3339)", examples=[examples.AT])]
 Cursor = Annotated[int | None, Query(ge=1, le=2**62, description="of the page before")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Key = Annotated[str | None, Header(max_length=200, description="the same key starts nothing new")]
@@ -49,8 +49,8 @@ class RunRequest(BaseModel):
     flows: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
 
 
-MATRIX_ANSWERS: documents.Answers = {
-    200: documents.answers(documents.Matrix, "the matrix", documents.MATRIX), 304: {"description": "nothing changed"},
+MATRIX_ANSWERS: examples.Answers = {
+    200: examples.answers(documents.Matrix, "the matrix", examples.MATRIX), 304: {"description": "nothing changed"},
 }  # fmt: skip
 
 
@@ -71,10 +71,8 @@ async def matrix(
     return JSONResponse(document, headers=headers)
 
 
-COMPACT: documents.Answers = {200: documents.answers(documents.Compact, "a sign for each cell", documents.COMPACT)}
-ZONES: documents.Answers = {
-    200: documents.answers(documents.ZoneMatrix, "each pair of zones, counted", documents.ZONES)
-}
+COMPACT: examples.Answers = {200: examples.answers(documents.Compact, "a sign for each cell", examples.COMPACT)}
+ZONES: examples.Answers = {200: examples.answers(documents.ZoneMatrix, "each pair of zones, counted", examples.ZONES)}
 
 
 @router.get("/matrix/compact", operation_id="compact_matrix", responses=COMPACT)
@@ -117,7 +115,7 @@ def tag(document: dict[str, Any]) -> str:
 @router.get("/paths/{source}/{target}/evidence.pcapng", include_in_schema=False)  # as links said before
 @router.get(
     "/paths/{source}/{target}.pcapng", operation_id="evidence",
-    responses={200: documents.body("application/x-pcapng", "a capture file, with comments")}, response_class=Response,
+    responses={200: examples.body("application/x-pcapng", "a capture file, with comments")}, response_class=Response,
 )  # fmt: skip
 async def evidence(request: Request, source: str, target: str, _: Viewer) -> Response:
     """Both ends' packets of the last judged probe, with comments; Wireshark opens it."""
@@ -136,7 +134,7 @@ async def evidence(request: Request, source: str, target: str, _: Viewer) -> Res
 @router.get(
     "/paths/{source}/{target}",
     operation_id="path",
-    responses={200: documents.answers(documents.Path, "the path", documents.PATH)},
+    responses={200: examples.answers(documents.Path, "the path", examples.PATH)},
 )
 async def path(request: Request, source: str, target: str, _: Viewer) -> Response:
     """One cell: its verdict, its history, the ladder of its last judged probe and the packets."""
@@ -168,9 +166,7 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
         raise Refused(f"{shown(name)} is written {count} times; keep one of them")
 
 
-STARTED: documents.Answers = {
-    202: documents.answers(documents.Run, "started; Location says where it is", documents.RUN)
-}
+STARTED: examples.Answers = {202: examples.answers(documents.Run, "started; Location says where it is", examples.RUN)}
 
 
 @router.post("/runs", operation_id="start_run", status_code=202, responses=STARTED, dependencies=[Depends(_json_only)])
@@ -182,9 +178,7 @@ async def start_run(request: Request, wanted: RunRequest, who: Operator, idempot
     return JSONResponse(await _run(request, run_id), 202, headers)
 
 
-@router.get(
-    "/runs", operation_id="runs", responses={200: documents.answers(documents.Runs, "the runs", documents.RUNS)}
-)
+@router.get("/runs", operation_id="runs", responses={200: examples.answers(documents.Runs, "the runs", examples.RUNS)})
 async def runs(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """The runs, newest first; give ``cursor`` back for the page after."""
     centre = centre_of(request)
@@ -192,12 +186,12 @@ async def runs(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit 
     return JSONResponse(await asyncio.to_thread(keeper.listed_runs, centre.store, cursor, limit, running))
 
 
-PICTURES: documents.Answers = {
+PICTURES: examples.Answers = {
     200: {
         "description": "the run's matrix",
         "content": {
-            **documents.body("image/svg+xml", "")["content"], **documents.body("image/png", "")["content"],
-            **documents.body("text/csv", "")["content"],
+            **examples.body("image/svg+xml", "")["content"], **examples.body("image/png", "")["content"],
+            **examples.body("text/csv", "")["content"],
         },
     }
 }  # fmt: skip
@@ -214,7 +208,7 @@ async def run_picture(request: Request, run_id: str, form: Literal["svg", "png",
     return Response(table.csv_text(document), media_type="text/csv; charset=utf-8")
 
 
-RUN_ANSWERS: documents.Answers = {200: documents.answers(documents.Run, "the run", documents.RUN)}
+RUN_ANSWERS: examples.Answers = {200: examples.answers(documents.Run, "the run", examples.RUN)}
 
 
 @router.get("/runs/{run_id}", operation_id="run", responses=RUN_ANSWERS)
@@ -243,8 +237,8 @@ async def _run(request: Request, run_id: str) -> dict[str, Any]:
         raise HTTPException(404, f"there is no run {run_id[:100]}") from None
 
 
-EVENTS: documents.Answers = {
-    200: documents.body("text/event-stream", "server-sent events"),
+EVENTS: examples.Answers = {
+    200: examples.body("text/event-stream", "server-sent events"),
     204: {"description": "there is nothing more to come"},
 }
 
@@ -277,7 +271,7 @@ async def events(request: Request, _: Viewer) -> Response:
 
 
 @router.get(
-    "/slos", operation_id="slos", responses={200: documents.answers(documents.Slos, "the objectives", documents.SLOS)}
+    "/slos", operation_id="slos", responses={200: examples.answers(documents.Slos, "the objectives", examples.SLOS)}
 )
 async def slos(request: Request, _: Viewer) -> Response:
     """Every objective: attainment over its window, budget left, burn rates, alerts."""
@@ -299,15 +293,15 @@ async def slos(request: Request, _: Viewer) -> Response:
 
 
 @router.get(
-    "/flips", operation_id="flips", responses={200: documents.answers(documents.Flips, "what changed", documents.FLIPS)}
+    "/flips", operation_id="flips", responses={200: examples.answers(documents.Flips, "what changed", examples.FLIPS)}
 )
 async def flips(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """What changed, newest first; give ``cursor`` back for the page after."""
     return JSONResponse(await asyncio.to_thread(keeper.changes, centre_of(request).store, cursor, limit))
 
 
-INCIDENTS: documents.Answers = {200: documents.answers(documents.Incidents, "the incidents", documents.INCIDENTS)}
-INCIDENT: documents.Answers = {200: documents.answers(documents.Incident, "the incident", documents.INCIDENT)}
+INCIDENTS: examples.Answers = {200: examples.answers(documents.Incidents, "the incidents", examples.INCIDENTS)}
+INCIDENT: examples.Answers = {200: examples.answers(documents.Incident, "the incident", examples.INCIDENT)}
 Open = Annotated[bool | None, Query(alias="open", description="those alone that are open, or those that are over")]
 
 
@@ -337,7 +331,7 @@ async def incident(request: Request, incident_id: str, _: Viewer) -> Response:
 @router.get(
     "/agents",
     operation_id="agents",
-    responses={200: documents.answers(documents.Agents, "the agents", documents.AGENTS)},
+    responses={200: examples.answers(documents.Agents, "the agents", examples.AGENTS)},
 )
 async def agents(request: Request, _: Viewer) -> Response:
     """Every declared agent and how long ago it reported."""
@@ -348,7 +342,7 @@ async def agents(request: Request, _: Viewer) -> Response:
 @router.get(
     "/audit",
     operation_id="audit",
-    responses={200: documents.answers(documents.Deeds, "the audit log", documents.DEEDS)},
+    responses={200: examples.answers(documents.Deeds, "the audit log", examples.DEEDS)},
 )
 async def audit(
     request: Request, _: Annotated[Identity, Depends(needs("admin"))], cursor: Cursor = None, limit: Limit = 100

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from prober import __version__
-from prober.controller import agents_api, api, chat, documents, monitor, problems
+from prober.controller import agents_api, api, chat, examples, monitor, problems
 from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
@@ -47,7 +47,7 @@ def make_app(centre: Centre) -> FastAPI:
     app.include_router(monitor.routes(centre))
     app.include_router(chat.routes(centre))
     _own_routes(app)
-    documents.describe(app, api.router.routes)
+    examples.describe(app, api.router.routes)
     return app
 
 

@@ -18,7 +18,7 @@ import httpx
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from prober.controller import chat_described, chats, documents, posts, slack_door, talks
+from prober.controller import chat_described, chats, examples, posts, slack_door, talks
 from prober.controller.agents_api import read_body
 from prober.controller.asked import Asked
 from prober.controller.commands import Centre, Commands, Started
@@ -67,7 +67,7 @@ def routes(centre: Centre) -> APIRouter:
             yield
             await doors.commands.stop()
 
-    router = APIRouter(lifespan=life, tags=["chat"], responses=documents.PROBLEMS)
+    router = APIRouter(lifespan=life, tags=["chat"], responses=examples.PROBLEMS)
     add = router.add_api_route
     for path, door, name, told in (
         ("/chat/slack/commands", doors.slack_command, "slack_command", chat_described.COMMAND),

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from prober import __version__
-from prober.controller import documents
+from prober.controller import examples
 from prober.controller.access import Identity, allows
 from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
@@ -39,15 +39,15 @@ SCRAPE_TIMEOUT = "x-prometheus-scrape-timeout-seconds"
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_NAMED = 50
 
-_TEXT = documents.body("text/plain", "Prometheus' text")
+_TEXT = examples.body("text/plain", "Prometheus' text")
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _HEALTH = {**_JSON, status.HEALTH_JSON: {"schema": {"type": "object"}}}
-_STATUS: documents.Answers = {
+_STATUS: examples.Answers = {
     200: {"description": "pass or warn", "content": _HEALTH}, 503: {"description": "fail", "content": _HEALTH},
 }  # fmt: skip
-_ANSWERS: dict[str, documents.Answers] = {
+_ANSWERS: dict[str, examples.Answers] = {
     "status": _STATUS, "status_of": _STATUS, "metrics": {200: _TEXT},
-    "probe": {200: _TEXT, 400: documents.body("text/plain", "what is wrong"), 500: documents.body("text/plain", "why")},
+    "probe": {200: _TEXT, 400: examples.body("text/plain", "what is wrong"), 500: examples.body("text/plain", "why")},
     "livez": {200: {"description": "it answers", "content": _JSON}},
     "readyz": {200: {"description": "ready", "content": _JSON}, 503: {"description": "why not", "content": _JSON}},
 }  # fmt: skip
@@ -95,7 +95,7 @@ def routes(centre: Centre) -> APIRouter:
         ("/livez", desk.live, "livez"), ("/readyz", desk.ready, "readyz"),
     ):  # fmt: skip
         router.add_api_route(
-            path, endpoint, methods=["GET"], operation_id=name, responses={**documents.PROBLEMS, **_ANSWERS[name]},
+            path, endpoint, methods=["GET"], operation_id=name, responses={**examples.PROBLEMS, **_ANSWERS[name]},
             response_class=Response,
         )  # fmt: skip
     return router

@@ -171,7 +171,9 @@ def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Pat
         desk = running.centre.desk
         assert desk.judged_total.get("healthy") == 1, "it is judged and counted"
         assert desk.matrix.cells["firewall", "ingress"].sent == 0
-        assert running.client.get("/api/v1/matrix?source=firewall&target=ingress").json()["cells"][0]["label"] == "unknown"
+        assert (
+            running.client.get("/api/v1/matrix?source=firewall&target=ingress").json()["cells"][0]["label"] == "unknown"
+        )
 
 
 def test_two_processes_with_one_key_are_told(running: Controller, key: httpx.Auth) -> None:
