@@ -244,3 +244,9 @@ def test_the_help_of_each_command_names_the_variable_of_each_setting(run: Run) -
     } <= seen
     assert len(seen) >= 18
     assert "PROBER_TARGETS" in run("check", "--help").out
+
+
+@pytest.mark.parametrize("words", [(), ("audit",), ("lab",), ("token",), ("alert",), ("db",), ("config",)])
+def test_each_line_of_a_list_of_commands_is_whole_on_eighty_columns(run: Run, words: tuple[str, ...]) -> None:
+    listed = run(*words, "--help").out.partition("Commands:")[2].strip().splitlines()
+    assert listed and [line for line in listed if line.endswith(("...", "…")) or not line.endswith(".")] == []
