@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import RenderableType
+from rich.columns import Columns
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +17,8 @@ from prober.surfaces.pen import Drawing, Pen
 from prober.verdict import CAUSES
 
 Document = dict[str, Any]
+MOST = 10_000
+"""Cells of the console on which a table's width is measured."""
 GOOD, BAD, FAINT = "#009e73", "bold #d55e00", "dim"
 
 
@@ -26,13 +30,33 @@ def draw(reckoned: Document) -> RenderableType:
 def _draw(reckoned: Document, pen: Pen) -> Iterator[RenderableType]:
     for word, order in (("label", LABELS), ("cause", CAUSES)):
         if counts := reckoned[f"{word}_table"]:
-            yield Text(f"{word}s: expected in rows, said in columns", FAINT)
-            yield _table(counts, order, pen)
+            yield from _confusion(f"{word}s", counts, order, pen)
             yield ""
     yield _confidence(reckoned)
     yield ""
     for line in _lines(reckoned):
         yield Text(pen.say(line.plain)) if pen.ascii else line
+
+
+def _confusion(words: str, counts: dict[str, dict[str, int]], order: list[str], pen: Pen) -> Iterator[RenderableType]:
+    """A table where the console is wide enough for it; else a list of what was expected, and what was said of it."""
+    table = _table(counts, order, pen)
+    if Measurement.get(console := Console(width=MOST), console.options, table).minimum <= pen.width:
+        yield Text(f"{words}: expected in rows, said in columns", FAINT)
+        yield table
+        return
+    yield Text(f"{words}: expected, as often as it was said, and what was said instead", FAINT)
+    yield _list(counts, order, pen)
+
+
+def _list(counts: dict[str, dict[str, int]], order: list[str], pen: Pen) -> Columns:
+    rows, columns = sides(counts, order)
+    listed = []
+    for row in rows:
+        others = [f", {pen.say(at)} {counts[row][at]}" for at in columns if at != row and counts[row].get(at)]
+        told = Text(f"{pen.say(row)} ").append(str(counts[row].get(row, 0)), GOOD)
+        listed.append(told.append("".join(others), BAD))
+    return Columns(listed, padding=(0, 3))
 
 
 def _table(counts: dict[str, dict[str, int]], order: list[str], pen: Pen) -> Table:

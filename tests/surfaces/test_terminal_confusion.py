@@ -30,6 +30,18 @@ def test_the_tables_and_the_counts_are_printed() -> None:
     assert "✗ closed: a → b: no" in lines
 
 
+def test_where_the_table_is_too_wide_it_is_a_list_that_leaves_nothing_out() -> None:
+    causes = [f"F{n}" for n in range(1, 11)] + [f"R{n}" for n in range(2, 8)]
+    cells = [CELL | {"cause": cause, "expected_causes": [cause]} for cause in causes]
+    wrong = CELL | {"cause": "F1", "expected_causes": ["F3"]}
+    document = reckon([TRIAL | {"cells": [*cells, wrong]}])
+    wide, narrow = (printed(draw(document), width=width) for width in (100, 40))
+    assert "causes: expected in rows" in wide and "causes: expected in rows" not in narrow
+    told = " ".join(narrow.split())
+    assert "F3 1, F1 1" in told and all(f"{cause} 1" in told for cause in causes)
+    assert max(map(len, narrow.splitlines())) <= 40
+
+
 def test_nothing_of_a_name_reaches_the_terminal_that_is_not_printable() -> None:
     assert "\x1b" not in printed(draw(reckon([TRIAL | {"misses": ["\x1b[2J"]}])))
 
