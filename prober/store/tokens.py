@@ -56,17 +56,19 @@ def revoke_token(store: Store, token_id: str, now_ns: int) -> bool:
     """The token is good for nothing from now on, and neither is the key that was enrolled with it; False when there is
     no such token, or it was revoked before."""
     with store.begin() as connection:
+        was_good = _revoke(connection, tokens, tokens.c.id == token_id, now_ns) == 1
         _revoke(connection, keys, keys.c.token == token_id, now_ns)
-        return _revoke(connection, tokens, tokens.c.id == token_id, now_ns) == 1
+        return was_good
 
 
 def revoke_agent(store: Store, agent: str, now_ns: int) -> int:
     """The same of all that this agent has: its key, and every token made for it. How many of them were good."""
     with store.begin() as connection:
-        mine = _revoke(connection, keys, keys.c.agent == agent, now_ns)
-        return mine + _revoke(connection, tokens, tokens.c.agent == agent, now_ns)
+        mine = _revoke(connection, tokens, tokens.c.agent == agent, now_ns)
+        return mine + _revoke(connection, keys, keys.c.agent == agent, now_ns)
 
 
 def _revoke(connection: sa.Connection, table: sa.Table, those: sa.ColumnElement[bool], now_ns: int) -> int:
+    """Tokens first, as enrolment has it: who waits for one of them here sees the key that came with it."""
     good = sa.and_(those, table.c.revoked_ns.is_(None))
     return connection.execute(sa.update(table).where(good).values(revoked_ns=now_ns)).rowcount

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 
 from prober.enrolment import Enrolment
-from prober.store import audit, schema, tables
+from prober.store import audit, keys, schema, tables
 from prober.store.engine import Store, connect, open_store
 from prober.store.keys import Key, Spent, enrol, get_key, good_keys, list_keys
 from prober.store.tokens import Token, add_token, get_token, list_tokens, revoke_agent, revoke_token
@@ -120,6 +122,35 @@ def test_one_agents_two_tries_at_once_are_one(store: Store, url: str) -> None:
     other.close()
     assert first == second == get_key(store, "lb")
     assert len(audit.entries(store)) == 1
+
+
+@pytest.mark.parametrize("had", [False, True], ids=["its first key", "another key before"])
+def test_a_token_that_is_revoked_while_it_brings_a_key_in_takes_that_key_along(
+    store: Store, url: str, had: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if had:
+        enrol(store, token(store, "a0"), Enrolment("lb", OTHER), 50)
+    made, other, put = token(store), open_store(url), keys._put
+    used, revoking = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> None:
+        used.set()
+        assert revoking.wait(5)
+        time.sleep(0.3)  # the revocation is at the database by now
+        put(*given)
+
+    def revoke() -> int:
+        assert used.wait(5)
+        revoking.set()
+        return revoke_agent(other, "lb", 60)
+
+    monkeypatch.setattr(keys, "_put", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        came, revoked = pool.submit(enrol, store, made, Enrolment("lb", ONE), 50), pool.submit(revoke)
+        assert isinstance(came.result(), Key)
+        assert revoked.result() == (3 if had else 2)
+    other.close()
+    assert good_keys(store) == {}
 
 
 def test_tokens_of_an_older_database_enrol_once_and_peoples_stay(url: str) -> None:
