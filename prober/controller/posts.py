@@ -29,10 +29,11 @@ def destination(given: str, hosts: Iterable[str], setting: str, what: str = "res
     """
     try:
         url = httpx.URL(given)
+        host = url.host  # read here: one that only looks like IDNA (xn--a) raises where it is decoded
     except (httpx.InvalidURL, ValueError, TypeError):
         raise Refused(f"the {what} is no URL, so nothing can be sent there") from None
     allowed = tuple(hosts)
-    if url.userinfo or not url.host or not any(_permits(host, url) for host in allowed):
+    if url.userinfo or not host or not any(_permits(host, url) for host in allowed):
         raise Refused(f"the {what} is not at {' or '.join(allowed)}, so nothing is sent there ({setting})")
     return url
 

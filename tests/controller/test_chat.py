@@ -320,6 +320,7 @@ def test_without_a_signing_secret_there_is_no_such_door(tmp_path: Path) -> None:
         "https://ada:pw@hooks.slack.com/x", "https://hooks.slack.com:8443/x", "https://evil.example\\@hooks.slack.com/x",
         "https://[::1]/x", "https://169.254.169.254/latest/meta-data", "file:///etc/passwd", "https://hooks.slack.com\x00/",
         "https://hooks。slack。com.evil.example/", "http://127.0.0.1:1/x", "https://127.0.0.1/x",
+        "https://xn--a/x", "https://xn--hooks-/x",
         "https://" + "a" * 60000,
     ],
 )  # fmt: skip
