@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.datastructures import Headers
@@ -23,8 +23,8 @@ FRESH = 600.0
 """Seconds after which an event is too old to be obeyed: for so long it is remembered that it came."""
 _SIGNATURE, _STAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
-_LINK = re.compile(r"<(?:https?://|mailto:)[^>|]*\|([^>]*)>|<(?:https?://)?([^@#!>|][^>|]*)>")
-_MENTION = re.compile(r"<@[^>]*>")
+_LINK = re.compile(r"<(?:https?://|mailto:)[^<>|]*\|([^<>]*)>|<(?:https?://)?([^@#!<>|][^<>|]*)>")
+_MENTION = re.compile(r"<@[^<>]*>")  # none reaches over the next bracket: many that nobody closes would take minutes
 
 
 def signature(headers: Headers) -> tuple[str, str] | None:
@@ -56,7 +56,7 @@ class Envelope(msgspec.Struct):
     challenge: str = ""
     team_id: str = ""
     event_id: str = ""
-    event_time: int = 0
+    event_time: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 0
     event: dict[str, Any] = {}
     authorizations: list[dict[str, Any]] | None = None
 

@@ -188,8 +188,12 @@ def test_what_is_no_mention_by_a_person_is_taken_and_not_obeyed(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"type": 7}', b"\xff", b"[" * 90000, b'{"type":"event_callback","event":[]}']
-)
+    "body",
+    [
+        b"", b"{", b"[]", b'{"type": 7}', b"\xff", b"[" * 90000, b'{"type":"event_callback","event":[]}',
+        mention("run").replace(b'"event_time": ', b'"event_time": ' + b"9" * 400),
+    ],
+)  # fmt: skip
 def test_bytes_that_are_no_event_are_400(running: Controller, body: bytes) -> None:
     answer = send(running, body)
     assert (answer.status_code, answer.json()["detail"]) == (400, "this is no event as Slack's Events API posts it")
@@ -214,6 +218,13 @@ def test_what_was_said_to_the_bot_is_read_as_it_was_typed(text: str, meant: str)
     found = slack_door.mention(slack_door.envelope(mention("", text=text)), time.time())
     assert found is not None
     assert found.text.split() == meant.split()
+
+
+@pytest.mark.parametrize("part", ["<", "<@", "<!", "<http://a", "<mailto:a|", "<a|", "|", ">"])
+def test_brackets_that_nobody_closes_take_no_time(part: str) -> None:
+    began = time.process_time()
+    slack_door.mention(slack_door.envelope(mention("", text=part * 50_000)), time.time())
+    assert time.process_time() - began < 1
 
 
 # -- what Slack does not take -------------------------------------------------------------------------------------
