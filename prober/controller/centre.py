@@ -241,12 +241,12 @@ class Centre:
     # -- agents ---------------------------------------------------------------------------------------------
 
     def number(self, agent: str) -> int:
-        """The agent's part of a probe's id. Raises `Refused` for one that is not in targets.yaml."""
+        """The agent's part of a probe's id. Raises `Refused` for one that is not in targets.yaml, or no more."""
+        try:
+            zone = self.desk.targets.agent(agent).zone
+        except KeyError:
+            raise Refused(f"agent {agent} has a key and is not in targets.yaml: declare it there") from None
         if agent not in self.numbers:
-            try:
-                zone = self.desk.targets.agent(agent).zone
-            except KeyError:
-                raise Refused(f"agent {agent} has a key and is not in targets.yaml: declare it there") from None
             self.numbers[agent] = keeper.number(self.store, agent, zone)
         return self.numbers[agent]
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from prober.enrolment import Enrolment
 from prober.report import encode
 from prober.store import audit
 from prober.store.keys import get_key
-from tests.controller.centres import Bearer, Controller, Signing, controller
+from tests.controller.centres import TARGETS, Bearer, Controller, Signing, controller
 from tests.controller.reports import Reporter
 
 DOOR, REPORTS = "/agent/v1/enrol", "/agent/v1/reports"
@@ -153,3 +154,17 @@ def test_what_somebody_makes_up_is_refused_in_words_and_never_breaks(one: Contro
     for given in ('sig1=("@method" "@path" "content-digest");created=1;keyid="firewall"', "x", "\xff", '"' * 3000):
         headers = {signature.INPUT: given.encode("latin-1"), signature.SIGNATURE: f"sig1=:{'A' * 86}==:".encode()}
         assert one.client.post(REPORTS, content=b"x", headers=headers).status_code == 401
+
+
+def test_an_agent_that_a_reload_takes_out_is_told_so_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    document = tmp_path / "targets.yaml"
+    document.write_text(TARGETS.read_text())
+    with controller(tmp_path, document) as running:
+        key = enrolled(running.centre.store, "vm", "nodes")
+        by = Reporter("vm", running.centre.number("vm"), 9)
+        assert running.client.post(REPORTS, content=encode(by.answered()), auth=Signing(key)).status_code == 200
+        lines = TARGETS.read_text().splitlines(keepends=True)
+        document.write_text("".join(one for one in lines if "name: vm, " not in one))
+        running.centre.reload()
+        answer = running.client.post(REPORTS, content=encode(by.answered()), auth=Signing(key))
+        assert (answer.status_code, "is not in targets.yaml" in answer.json()["detail"]) == (403, True)
