@@ -53,7 +53,7 @@ async def enrol(request: Request) -> Response:
 @router.post("/agent/v1/reports")
 async def report(request: Request) -> Response:
     """Answers when the report is on disk."""
-    centre, (agent, digest) = centre_of(request), _signer(request)
+    centre, (agent, digest) = centre_of(request), await _signer(request)
     number = _number(centre, agent)
     live = request.headers.get(LANE, "live") == "live"
     with centre.intake.admitted(agent, told_size(request, LIMIT), live):
@@ -70,10 +70,11 @@ async def relayed(request: Request) -> Response:
 
     Orders do not go this way: they hold the fleet's keys, and the peer hands on what it can read. Questions do.
     """
-    centre, (peer, digest) = centre_of(request), _signer(request)
+    centre, (peer, digest) = centre_of(request), await _signer(request)
     with centre.intake.admitted(f"{peer}, for others", told_size(request, relay.MOST), True):
         bundle = _bundle(_whole(await read_body(request, relay.MOST), digest))
-        key, number = _key(centre, bundle, peer), _number(centre, bundle.agent)
+        key = await asyncio.to_thread(_key, centre, bundle, peer)
+        number = _number(centre, bundle.agent)
         refused, questions = "", list[Question]()
         try:
             taken = await centre.intake.take(bundle.body, bundle.agent, number, int(centre.wall() * 1e9))
@@ -101,12 +102,12 @@ def _zone(centre: Centre, agent: str) -> str | None:
         return None
 
 
-def _signer(request: Request) -> tuple[str, str]:
+async def _signer(request: Request) -> tuple[str, str]:
     """The agent that has signed this request, and the digest that its body must have; the body comes as it is."""
     headers, centre = request.headers, centre_of(request)
     given, made = (", ".join(headers.getlist(name)) for name in (signature.INPUT, signature.SIGNATURE))
     if not (given or made):
-        raise _unsigned(request)
+        raise await _unsigned(request)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(415, "a report comes as it is: no Content-Encoding is taken")
     try:
@@ -114,13 +115,13 @@ def _signer(request: Request) -> tuple[str, str]:
     except Refused as error:
         raise HTTPException(401, str(error)) from None
     digest = headers.get(signature.DIGEST, "")
-    centre.signers.check(signed, request.scope["path"], digest, centre.wall())
+    await centre.signers.check(signed, request.scope["path"], digest, centre.wall())
     return signed.agent, digest
 
 
-def _unsigned(request: Request) -> HTTPException:
+async def _unsigned(request: Request) -> HTTPException:
     """Why who has not signed this reports nothing."""
-    if caller(request).role == "agent":
+    if (await asyncio.to_thread(caller, request)).role == "agent":
         said = (
             "an agent's token enrols it, and from then on it signs: this agent is older than its controller, upgrade it"
         )
