@@ -128,6 +128,12 @@ def who(store: Store, token: str, now: float | None = None) -> Identity | None:
     return identity
 
 
+def is_remembered(store: Store, token: str) -> bool:
+    """Whether `who` says whose this is without a look into the store."""
+    until, _ = _remembered.get(store, {}).get(_named(token), (0.0, None))
+    return until > time.monotonic()
+
+
 def _listed(store: Store, now: float) -> tuple[float, dict[str, Identity]]:
     """Whose the good tokens are, by their hashes with the id, and when they were read: a fleet that comes back after a
     restart must not make a look for each. One that is not among them is looked up by itself."""

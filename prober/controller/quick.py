@@ -15,8 +15,8 @@ from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prober.controller.access import allows
-from prober.controller.doors import centre_of, needs
+from prober.controller.access import Identity, allows, is_remembered
+from prober.controller.doors import bearer, centre_of, needs
 from prober.surfaces.status import HEALTH_JSON
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Quick:
         self._asks = needs("monitor")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._key(scope)
+        key = await self._key(scope)
         if key is None:
             await self.app(scope, receive, send)
             return
@@ -73,17 +73,24 @@ class Quick:
                 del self._making[key]
             making.set()
 
-    def _key(self, scope: Scope) -> Key | None:
+    async def _key(self, scope: Scope) -> Key | None:
         """What is asked; None for what is no status, and for who may not ask: the route says why."""
         if scope["type"] != "http" or scope["method"] != "GET" or not _is_status(scope["path"]):
             return None
         request = HTTPConnection(scope)
         try:
-            who = self._asks(request)
+            who = await self._who(request)
         except HTTPException:
             return None
         wants_health = HEALTH_JSON in request.headers.get("accept", "")
         return scope["path"], allows(who.role, "viewer"), wants_health
+
+    async def _who(self, request: HTTPConnection) -> Identity:
+        """Who asks; by a token that has to be looked up in a thread, for the database may hang."""
+        token = bearer(request)
+        if token is None or is_remembered(centre_of(request).store, token):
+            return self._asks(request)
+        return await asyncio.to_thread(self._asks, request)
 
     def _keeping(self, key: Key, moment: tuple[int, int], send: Send) -> Send:
         """`send`, which remembers a whole answer."""

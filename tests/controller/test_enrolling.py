@@ -170,7 +170,7 @@ def test_an_agent_that_a_reload_takes_out_is_told_so_and_nothing_of_it_is_kept(t
         assert (answer.status_code, "is not in targets.yaml" in answer.json()["detail"]) == (403, True)
 
 
-@pytest.mark.parametrize("by", ["a signature", "a token"])
+@pytest.mark.parametrize("by", ["a signature", "a token", "a monitor's token"])
 def test_who_is_asked_after_in_a_database_that_hangs_keeps_nobody_else_waiting(
     tmp_path: Path, cluster: str, by: str
 ) -> None:
@@ -179,10 +179,13 @@ def test_who_is_asked_after_in_a_database_that_hangs_keeps_nobody_else_waiting(
         key.agent = "stranger"
         headers = Credential(key).signed(REPORTS, b"x", int(time.time()))
         headers = headers if by == "a signature" else {"Authorization": "Bearer prb_0123456789ab.x"}
+        method, path, body = ("GET", "/status", b"") if by == "a monitor's token" else ("POST", REPORTS, b"x")
         with running.centre.store.begin() as connection:
             for table in ("keys", "tokens"):
                 connection.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            answer = pool.submit(httpx.post, f"{running.url}{REPORTS}", content=b"x", headers=headers, timeout=20)
+            answer = pool.submit(
+                httpx.request, method, f"{running.url}{path}", content=body, headers=headers, timeout=20
+            )
             time.sleep(0.3)
             assert running.client.get("/livez", timeout=2).status_code == 200
             assert not answer.done()
