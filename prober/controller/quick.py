@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prober.controller.access import Identity, allows, is_remembered
 from prober.controller.doors import bearer, centre_of, needs
+from prober.errors import StoreUnavailable
 from prober.surfaces.status import HEALTH_JSON
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Quick:
         request = HTTPConnection(scope)
         try:
             who = await self._who(request)
-        except HTTPException:
+        except (HTTPException, StoreUnavailable):
             return None
         wants_health = HEALTH_JSON in request.headers.get("accept", "")
         return scope["path"], allows(who.role, "viewer"), wants_health

@@ -109,3 +109,11 @@ def test_who_may_not_ask_is_told_nothing_that_others_were_told(tmp_path: Path) -
         assert [one.client.get(NAME).status_code for _ in range(2)] == [401, 401]
         wrong = one.client.get(NAME, headers={"Authorization": "Bearer prb_x.y"})
         assert wrong.status_code == 401
+
+
+def test_a_token_that_cannot_be_looked_up_is_no_mistake_of_the_controllers(tmp_path: Path) -> None:
+    with controller(tmp_path) as one:
+        with one.centre.store.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE tokens")
+        answer = one.client.get("/status", headers={"Authorization": "Bearer prb_0123456789ab.x"})
+        assert (answer.status_code, "tokens" in answer.json()["detail"]) == (503, True)
