@@ -21,6 +21,7 @@ from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.settings import Settings
 from prober.surfaces import answer, incidents, picture
 from prober.surfaces.answer import Answer, Note
+from prober.surfaces.glyphs import shown
 
 LOOK_EVERY = 0.2
 TELL_AFTER = (3.0, 10.0, 30.0)
@@ -121,7 +122,7 @@ class Commands:
         chat, needed = self.centre.desk.targets.chat, NEEDS.get(verb, "none")
         if chat is None or access.allows(role := chat.role(asked.by), needed):
             return
-        await self.centre.audit(asked.who, f"{verb} refused", asked.text[:500])
+        await self.centre.audit(asked.who, f"{verb} refused", shown(asked.text)[:500])
         name, listed = asked.name or asked.by, "operators" if needed == "operator" else "viewers"
         may = "may look, not start runs" if role == "viewer" else "has no role here"
         raise Refused(f"{name} {may}: chat.{listed} in targets.yaml must name {asked.by}.")

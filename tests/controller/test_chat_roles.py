@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.fleet import postgres
 from tests.controller.centres import TARGETS, Controller, controller
 from tests.controller.mattermost_standin import ADA, TOKEN
 from tests.controller.mattermost_standin import command as mattermost_command
@@ -87,6 +88,16 @@ def test_a_name_makes_nobody_an_operator(running: Controller) -> None:
     assert say(running, "run firewall ingress", "*", "ada").startswith("ada has no role here")
     assert say(running, "run firewall ingress", "", "").startswith("slack: has no role here")
     assert running.centre.runs == {}
+
+
+def test_no_sign_keeps_a_refusal_out_of_the_audit_log(tmp_path: Path, cluster: str) -> None:
+    """PostgreSQL takes no NUL."""
+    document = tmp_path / "targets.yaml"
+    document.write_text(TARGETS.read_text() + ROLES)
+    database = postgres.database(cluster)
+    with controller(tmp_path, document, database, slack_signing_secret=SECRET) as one:
+        assert say(one, "run firewall\0 ingress", "U3", "eve") == DENIED.format("operators")
+        assert [(who, what) for who, what, _ in deeds(one)] == [("slack:U3 (eve)", "run refused")]
 
 
 def test_who_was_forgotten_is_added_by_a_reload(running: Controller, tmp_path: Path) -> None:
