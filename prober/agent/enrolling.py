@@ -25,7 +25,7 @@ def enrol(line: Line) -> None:
     if asked is None:
         return
     answer = line.enrol(credential.token, enrolment.encode(asked))
-    if answer.status_code in (200, 204):
+    if answer.status_code == 204:  # what says 200 is no controller
         credential.enrolled()
         return
     why = f"{asked.agent} is not enrolled: {detail(answer)}"

@@ -229,3 +229,13 @@ def test_a_large_report_by_a_wrong_clock_arrives_whole_with_its_second_try(runni
     report.notes = ["a note " * 50_000] * 10
     answer = line.post(encode(report), {})
     assert (answer.status_code, decode_orders(answer.content).acknowledged) == (200, 1)
+
+
+def test_a_proxys_page_enrols_nobody(tmp_path: Path) -> None:
+    """It says 200 to whatever it is asked, and the token would be taken for one that was used."""
+    there = Standin()
+    credential = opened("prb_0123456789ab.x", tmp_path)
+    with pytest.raises(NotEnrolled, match="firewall is not enrolled"):
+        enrol(Line(there.url, credential))
+    there.close()
+    assert opened("prb_0123456789ab.x", tmp_path).pending == credential.pending is not None
