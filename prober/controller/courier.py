@@ -69,7 +69,7 @@ class Courier:
                 await asyncio.wait_for(self._filled.wait(), every)
             self._filled.clear()
             store = holder()
-            if store is None or self.wall() < self._not_before:
+            if store is None or not self.may_try(self.wall()):
                 continue
             try:
                 await self.round(store)
@@ -78,6 +78,10 @@ class Courier:
             except Exception:  # noqa: BLE001  # the next alert must be told, whatever this one stumbled over
                 self._wait(0.0)
                 _log.exception("telling alerts failed", receiver=self.receiver.name)
+
+    def may_try(self, now: float) -> bool:
+        """Whether the last pause is over; one longer than the longest is of a clock that was set back since."""
+        return not 0 < self._not_before - now <= LONGEST
 
     async def round(self, store: Store) -> None:
         """Everything that waits, as far as the receiver takes it. Raises StoreUnavailable."""
@@ -88,7 +92,7 @@ class Courier:
         old = [one for one in fresh if not self._mine(one) or self._is_late(one, now)]
         await self._settle(store, old, sum(self._mine(one) for one in old), "it is over since a day")
         wanted = [one for one in fresh if one not in old]
-        if self.receiver.repeats and (wanted or now - self._repeated >= self.receiver.repeats):
+        if self.receiver.repeats and (wanted or not 0 <= now - self._repeated < self.receiver.repeats):
             wanted = await self._with_repeats(store, wanted, now)
         if await self._post_all(store, wanted, now) and self.receiver.repeats and wanted:
             self._repeated = now

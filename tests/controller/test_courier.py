@@ -71,6 +71,18 @@ def test_one_that_repeats_hears_what_is_open_and_what_was_over_of_late(store: St
         assert one.go(later=3600) == 0
 
 
+def test_a_clock_that_was_set_back_keeps_nobody_waiting(store: Store) -> None:
+    """Alertmanager takes what is not said again for over, and a pause would last as long as the clock was ahead."""
+    with server() as away:
+        one = Rounds(store, away, repeats=60.0)
+        assert one.go(incident()) == 1
+        assert one.go(later=-3600) == 1
+        away.rule = lambda _: (503, {}, b"")
+        one.go(incident(revision=2))
+        assert not one.courier.may_try(one.wall)
+        assert one.courier.may_try(one.wall + 1) and one.courier.may_try(one.wall - 3600)
+
+
 def test_what_waits_is_counted_told_of_once_and_without_secrets(store: Store) -> None:
     with server(lambda _: (503, {}, b"")) as away, structlog.testing.capture_logs() as logged:
         one = Rounds(store, away)
