@@ -70,5 +70,5 @@ def trial(
         output.data([{"receiver": name, "ok": not why, "why": why} for name, why in rows])
     else:
         for name, why in rows:
-            output.out.print(f"✗ {why}" if why else f"✓ {name} took a trial alert", markup=False, soft_wrap=True)
+            output.line(f"✗ {why}" if why else f"✓ {name} took a trial alert")
     return 3 if any(why for _, why in rows) else 0

@@ -59,5 +59,5 @@ def log(
         output.data(document)
         return 0
     for one in document["audit"]:
-        output.out.print(f"{one['at']}  {one['who']}  {one['what']}  {one['detail']}", markup=False, soft_wrap=True)
+        output.line(f"{one['at']}  {one['who']}  {one['what']}  {one['detail']}")
     return 0

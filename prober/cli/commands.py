@@ -18,7 +18,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        output.out.print(f"prober {__version__}", markup=False)
+        output.line(f"prober {__version__}")
         raise typer.Exit
 
 

@@ -40,9 +40,9 @@ def check(file: TargetsFile = None, as_json: AsJson = False) -> int:
         return 4
     if not as_json:
         found = targets.parse(text, str(path))
-        output.out.print(
+        output.line(
             f"{path}: fine. {len(found.zones)} zones, {len(found.agents)} agents, {len(found.targets)} targets, "
-            f"{len(found.objectives)} objectives.", markup=False,
+            f"{len(found.objectives)} objectives.",
         )  # fmt: skip
     return 0
 
@@ -70,15 +70,15 @@ def plan(file: TargetsFile = None, as_json: AsJson = False) -> int:
         names = ", ".join(p.target for p in pairs if p.source == agent)
         table.add_row(agent, names or "–", f"{packets:.0f}")
     output.out.print(table)
-    output.out.print(
+    output.line(
         f"{cost.pairs} pairs, {cost.packets_per_second:.0f} packets a second in all; "
-        f"every pair is judged within {cost.seconds:.1f} s.", markup=False,
+        f"every pair is judged within {cost.seconds:.1f} s.",
     )  # fmt: skip
     if targets.rounds > 1:
-        output.out.print(
+        output.line(
             f"All at once would cost {cost.packets_per_second * targets.rounds:.0f} packets a second and policy allows"
             f" {targets.policy.max_packets_per_second:.0f}: pairs take turns. Each round asks one of {targets.rounds},"
-            f" and all are reached in {targets.rounds} rounds.", markup=False,
+            f" and all are reached in {targets.rounds} rounds.",
         )  # fmt: skip
     return 0
 
@@ -139,7 +139,7 @@ def token_list(database: Database = None, as_json: AsJson = False) -> int:
     for one in listed:
         told = one["key"] or ("" if one["state"] == "good" else f"({one['state']})")
         line = f"{one['id']}  {one['role']}  {one['agent'] or ''} {told}".rstrip()
-        output.out.print(line, markup=False, soft_wrap=True)
+        output.line(line)
     return 0
 
 

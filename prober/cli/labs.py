@@ -108,9 +108,9 @@ def _told(documents: list[dict[str, Any]], several: bool, as_json: bool, written
 
 def _print(trial: Any) -> None:
     state = "✓" if trial.ok else "✗"
-    output.out.print(f"{state} {trial.scenario}  {len(trial.cells)} cells, {trial.seconds:.1f} s", markup=False)
+    output.line(f"{state} {trial.scenario}  {len(trial.cells)} cells, {trial.seconds:.1f} s")
     for miss in trial.misses:
-        output.out.print(f"    {miss}", markup=False, style="red")
+        output.line(f"    {miss}", style="red")
 
 
 def demo(
@@ -193,19 +193,17 @@ def replay(
         return 0 if result.same else 1
     for one in result.verdicts:
         mark = "✓" if one.same else "✗"
-        output.out.print(
+        output.line(
             f"{mark} {one.source} → {one.target}: {one.said.label} {one.said.cause or ''} {one.said.confidence}",
-            markup=False,
         )
         if one.recorded is not None and not one.same:
-            output.out.print(
+            output.line(
                 f"    recorded: {one.recorded.label} {one.recorded.cause or ''}; now: {one.said.sentence}",
-                markup=False,
                 style="red",
             )
     for lost in result.lost:
-        output.out.print(f"✗ {lost.source} → {lost.target}: recorded, and not said now", markup=False)
-        output.out.print(f"    recorded: {lost.verdict.sentence}", markup=False, style="red")
+        output.line(f"✗ {lost.source} → {lost.target}: recorded, and not said now")
+        output.line(f"    recorded: {lost.verdict.sentence}", style="red")
     differing = len(result.lost) + sum(not one.same for one in result.verdicts)
-    output.out.print(f"{len(result.verdicts)} verdicts, {differing} differ.", markup=False)
+    output.line(f"{len(result.verdicts)} verdicts, {differing} differ.")
     return 0 if result.same else 1

@@ -191,9 +191,9 @@ def diff(before: str, after: str, as_json: AsJson = False, controller: Where = N
     if as_json:
         output.data([{"source": f.source, "target": f.target, "before": f.before, "after": f.after} for f in changes])
     for change in () if as_json else changes:
-        output.out.print(change.sentence, markup=False)
+        output.line(change.sentence)
     if not changes and not as_json:
-        output.out.print("Nothing differs.")
+        output.line("Nothing differs.")
     return int(any(change.after not in ("healthy", "detour") for change in changes))
 
 

@@ -43,6 +43,12 @@ def data(document: Any) -> None:
     sys.stdout.write("\n")
 
 
+def line(sentence: str, style: str = "") -> None:
+    """A line on stdout. A terminal breaks a long one between words; a pipe gets it whole, for who greps it."""
+    out = _console(False)
+    out.print(sentence, style=style, markup=False, soft_wrap=not out.is_terminal)
+
+
 def say(sentence: str) -> None:
     """A message on stderr."""
     _console(True).print(sentence, style="dim", markup=False, soft_wrap=True)

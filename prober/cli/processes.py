@@ -82,7 +82,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         output.data([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in rows])
     else:
         for what, ok, detail in rows:
-            output.out.print(f"{'✓' if ok else '✗'} {what}: {detail}", style="" if ok else "bold red", markup=False)
+            output.line(f"{'✓' if ok else '✗'} {what}: {detail}", style="" if ok else "bold red")
     return 0 if all(ok for _, ok, _ in rows) else 3
 
 

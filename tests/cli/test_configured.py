@@ -41,10 +41,17 @@ def test_a_bad_document_leaves_with_4_and_says_where(run: Run, file: Path) -> No
 def test_a_good_document_leaves_with_0(run: Run) -> None:
     left = run("check")
     assert left.code == 0
-    assert "fine. 6 zones, 8 agents" in left.out.replace("\n", " ")
+    assert re.fullmatch(r"\S+: fine\. 6 zones, 8 agents, 11 targets, 5 objectives\.\n", left.out), left.out
     assert json.loads(run("check", "--json").out) | {"ok": True, "mistakes": []} == json.loads(
         run("check", "--json").out
     )
+
+
+def test_what_a_pipe_gets_is_not_broken_where_a_terminal_would_end(run: Run, tmp_path: Path) -> None:
+    deep = tmp_path / "a-folder-with-a-name-of-some-length" / "and-another-one-within-it" / "targets.yaml"
+    deep.parent.mkdir(parents=True)
+    deep.write_text((ROOT / "targets.yaml").read_text())
+    assert run("check", str(deep)).out.splitlines()[0].endswith(" 5 objectives.")
 
 
 def test_mistakes_as_json_have_line_and_path(run: Run) -> None:
