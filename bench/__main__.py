@@ -203,8 +203,8 @@ WORKS: dict[str, Work] = {
     "store": storing, "cells": asking, "fleet": large_fleet,
 }  # fmt: skip
 
-GROUPS = [*WORKS, "watch"]
-"""Whose figures are kept; those of `bench.watch` take too long to be measured with the others."""
+GROUPS = [*WORKS, "kills", "replicas", "watch"]
+"""Whose figures are kept; those of `make soak` and `bench.watch` take too long to be measured with the others."""
 
 
 def main() -> None:

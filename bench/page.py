@@ -24,8 +24,9 @@ Written by `make bench`; no number here was typed. Both sides of a comparison ru
 of closed network namespaces joined by a veth pair; the far side is this machine's kernel, listening on every address of
 198.19.0.0/16. A ratio is the median of the rounds' own ratios, its spread their lowest and highest; above 1 prober is
 better. Sending rates are counted at the receiver's interface, not by the tool. `make bench WORKS="sweep start"`
-measures some works anew and leaves the others as they are. How soon a fault is told is measured in the incident's lab,
-by `python -m bench.watch --trials 50 --ambient 60`.
+measures some works anew and leaves the others as they are. `make soak` kills with `kill -9`, and an oracle outside
+counts what is lost and doubled. How soon a fault is told is measured in the incident's lab, by
+`python -m bench.watch --trials 50 --ambient 60`.
 
 """
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.figures import Figure
 from bench.fleet import postgres, replicas, scale, soak
 
 STORES = ("sqlite", "postgresql")
@@ -27,6 +29,7 @@ def main() -> int:
     asked.add_argument("--agents", type=int, help="a fleet of so many on one controller that nobody kills, instead")
     asked.add_argument("--targets", type=int, default=1000, help="that each of the fleet asks")
     asked.add_argument("--every", type=float, default=10.0, help="seconds in which each asks each once")
+    asked.add_argument("--write", action="store_true", help="what came of kills into bench/figures.json too")
     given = asked.parse_args()
     stores = ["postgresql"] if given.controllers else given.store or STORES
     print(f"seed {given.seed}", file=sys.stderr)
@@ -36,7 +39,7 @@ def main() -> int:
     if given.agents:
         return 0 if all([large(store, given) for store in stores]) else 1  # noqa: C419  # each is tried
     if given.controllers:
-        return several(given.controllers, given.kill_every, given.minutes, given.seed)
+        return several(given)
     trials = []
     with ExitStack() as stack:
         cluster = stack.enter_context(postgres.cluster()) if "postgresql" in stores else ""
@@ -48,16 +51,29 @@ def main() -> int:
                 print(f"{store} {victim}: {one.reports} reports stored in {one.seconds:.0f} s", file=sys.stderr)
     for one in trials:
         print(one.line())
+    if given.write:
+        keep("kills", [one.figure() for one in trials])
     return 0 if all(one.ok for one in trials) else 1
 
 
-def several(controllers: int, kill_every: float, minutes: float, seed: int) -> int:
+def several(given: argparse.Namespace) -> int:
     """As `main`, of several controllers on one PostgreSQL."""
     with postgres.cluster() as cluster, tempfile.TemporaryDirectory(prefix="prober-soak-") as folder:
         database = postgres.database(cluster)
-        one = replicas.run(Path(folder), database, controllers, kill_every, 60.0 * minutes, seed)
+        seconds = 60.0 * given.minutes
+        one = replicas.run(Path(folder), database, given.controllers, given.kill_every, seconds, given.seed)
     print(one.line())
+    if given.write:
+        keep("replicas", one.figures())
     return 0 if one.ok else 1
+
+
+def keep(group: str, figures: list[Figure]) -> None:
+    """Beside what `make bench` measures."""
+    from bench import page
+    from bench.__main__ import GROUPS
+
+    page.keep(group, figures, 1, {"SQLite": sqlite3.sqlite_version}, GROUPS)
 
 
 def large(store: str, given: argparse.Namespace) -> bool:

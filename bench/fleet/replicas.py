@@ -20,6 +20,7 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 
+from bench.figures import Figure, against
 from bench.fleet import oracle, processes, soak
 from bench.fleet.oracle import Name, Oracle
 from bench.fleet.simulated import Simulated, fleet
@@ -76,6 +77,16 @@ class Trial:
     @property
     def ok(self) -> bool:
         return self.once == self.rounds > 0 and not self.lost and not self.doubled
+
+    def figures(self) -> list[Figure]:
+        """For bench/figures.json."""
+        work = f"{self.controllers} controllers on postgresql, killed in turns {self.kills} times"
+        told, note = self.reports + self.lost, f"{self.lost} lost, {self.doubled} doubled; {self.leases} holders"
+        once = self.reports - self.doubled
+        return [
+            against(work, "rounds closed once", [self.once], self.rounds, more_is_better=True),
+            against(work, "reports stored once", [once], told, more_is_better=True, note=note),
+        ]
 
 
 def run(folder: Path, database: str, controllers: int, kill_every: float, seconds: float, seed: int) -> Trial:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.figures import Figure, against
 from bench.fleet import oracle, processes
 from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import Simulated, fleet
@@ -47,6 +48,12 @@ class Trial:
     @property
     def ok(self) -> bool:
         return not self.lost and not self.doubled
+
+    def figure(self) -> Figure:
+        """For bench/figures.json."""
+        work, once = f"{self.store}, the {self.victim} killed {self.kills:,} times", self.reports - self.doubled
+        told, note = self.reports + self.lost, f"{self.lost} lost, {self.doubled} doubled"
+        return against(work, "reports stored once", [once], told, more_is_better=True, note=note)
 
 
 def run(folder: Path, database: str, victim: str, kills: int, seed: int) -> Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet import oracle, postgres, world
+from bench.fleet import oracle, postgres, replicas, soak, world
 from bench.fleet.oracle import Found, Oracle
 from bench.fleet.simulated import report
 from prober.lab import sealed
@@ -40,6 +41,17 @@ def test_the_oracle_knows_what_is_there_and_what_is_not(tmp_path: Path) -> None:
     assert oracle.look(store).lost(Oracle()) == 1
     assert Found([("a", 1, 1)] * 2, [], 2, 2).doubled() == 1
     store.close()
+
+
+def test_a_report_that_is_lost_or_doubled_shows_in_the_figures() -> None:
+    kept = soak.Trial("sqlite", "agent", 1000, 2000, 0, 0, 600.0)
+    assert kept.figure().ratio == 1.0 == kept.figure().must
+    assert dataclasses.replace(kept, lost=1).figure().ratio < 1.0
+    assert dataclasses.replace(kept, doubled=1).figure().ratio < 1.0
+    turns = replicas.Trial(2, 30, 480, 480, 480, 9000, 0, 0, 17)
+    assert [one.ratio for one in turns.figures()] == [1.0, 1.0]
+    assert [one.ratio < 1.0 for one in dataclasses.replace(turns, once=479).figures()] == [True, False]
+    assert [one.ratio < 1.0 for one in dataclasses.replace(turns, lost=1).figures()] == [False, True]
 
 
 def test_the_document_of_a_large_fleet_is_a_good_one(tmp_path: Path) -> None:
