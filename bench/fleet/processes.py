@@ -19,18 +19,23 @@ from prober.agent.backlog import Backlog
 from prober.agent.line import clients
 from prober.agent.uplink import Uplink
 from prober.controller.serve import serve
+from prober.lab import namespaces
 
 PATIENCE = 30.0
 """Seconds within which a process must answer."""
 
 
 def forked(work: Callable[[], None], log: Path) -> int:
-    """The pid of a child that does `work`, its words in `log`. To be called where no thread runs."""
-    pid = os.fork()
+    """The pid of a child that does `work`, its words in `log`. To be called where no thread runs.
+
+    It ends with its parent: Ctrl-C leaves nothing behind.
+    """
+    parent, pid = os.getpid(), os.fork()
     if pid:
         return pid
     status = 1
     try:
+        namespaces.die_with_parent(parent)
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, sys.stdout.fileno())
         os.dup2(file, sys.stderr.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import signal
 import subprocess
 import sys
 from itertools import chain
@@ -19,6 +20,7 @@ from prober.report import encode
 from prober.settings import read_targets
 from prober.store import minutes, reports
 from prober.store.engine import open_store
+from tests.receiving import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,6 +94,23 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
         "soak: postgresql agent: 3 kills, 0 lost, 0 doubled",
     ], done.stderr
     assert done.returncode == 0
+
+
+def test_ctrl_c_leaves_no_controller_behind() -> None:
+    words = [sys.executable, "-u", "-m", "bench.fleet", "--kills", "1000", "--store", "sqlite", "--victim", "agent"]
+    soaking = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert soaking.stderr is not None
+    with soaking:
+        until(lambda: len(session(soaking.pid)) > 1)
+        soaking.send_signal(signal.SIGINT)
+        said = soaking.stderr.read()
+    assert (soaking.returncode, said.splitlines()[1:]) == (1, ["stopped; nothing was written down"])
+    until(lambda: not session(soaking.pid), why="a process outlived the one that began it")
+
+
+def session(leader: int) -> list[int]:
+    told = subprocess.run(["ps", "-o", "pid=", "-s", str(leader)], capture_output=True, text=True, check=False)
+    return [int(one) for one in told.stdout.split()]
 
 
 def test_a_controller_accounts_for_every_probe_of_a_fleet() -> None:
