@@ -144,8 +144,8 @@ class Joiner:
         probe.source, probe.target = report.agent, report.targets[int(row["target"])]
         probe.run = report.runs[int(row["run"])] if report.runs else ""
         probe.asked = Asked(
-            src=str(segment.address(row["src_hi"], row["src_lo"])),
-            dst=str(segment.address(row["dst_hi"], row["dst_lo"])), sport=int(row["sport"]), dport=int(row["dport"]),
+            src=segment.address_text(row["src_hi"], row["src_lo"]),
+            dst=segment.address_text(row["dst_hi"], row["dst_lo"]), sport=int(row["sport"]), dport=int(row["dport"]),
             state=State(int(row["state"])), error=int(row["error"]), rtt_ms=int(row["rtt_ns"]) / 1e6 or None,
         )  # fmt: skip
         # Nothing ends after it was told: a clock set meanwhile must not make a probe the newest for an hour.

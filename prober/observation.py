@@ -214,7 +214,7 @@ def seen(agent: str, row: tuple[Any, ...], interface: str, frame: bytes, after_m
         return int(row[_INDEX[name]])
 
     def address(name: str) -> str:
-        return str(segment.address(column(f"{name}_hi"), column(f"{name}_lo")))
+        return segment.address_text(column(f"{name}_hi"), column(f"{name}_lo"))
 
     icmp, wrapped = column("icmp_type"), bool(column("outer_hi") or column("outer_lo"))
     return Seen(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,12 @@ def address(hi: int, lo: int) -> Address:
     if hi == 0 and lo >> 32 == 0xFFFF:
         return ipaddress.IPv4Address(lo & 0xFFFF_FFFF)
     return ipaddress.IPv6Address(hi << 64 | lo)
+
+
+@lru_cache(maxsize=65_536)
+def address_text(hi: int, lo: int) -> str:
+    """The same as people write it; a fleet's packets name the same few addresses again and again."""
+    return str(address(hi, lo))
 
 
 def put(batch: Batch, at: Batch, rows: Batch) -> None:

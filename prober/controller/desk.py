@@ -182,6 +182,7 @@ class Desk:
         A probe whose judging fails is let go, counted and told in the day's ``faults``; the others are judged.
         """
         day = Day()
+        self._said_of_past = {n: said for n, said in self._said_of_past.items() if n in self.past.pending}
         due: list[tuple[Judge, Observation]] = [(self._judge_one, one) for one in self.joiner.due(now)]
         due += [(self._judge_past, one) for one in self.past.due(now)]
         due += [(self._look_into, one) for one in self.joiner.failing]
@@ -244,7 +245,6 @@ class Desk:
         if observation.run == CONNECT or experiment.is_one(observation.run):
             self.counts.judged(True, observation.probe)
             return
-        self._said_of_past = {n: said for n, said in self._said_of_past.items() if n in self.past.pending}
         verdict, before = classify(observation), self._said_of_past.get(observation.probe)
         if before is not None:
             verdict = msgspec.structs.replace(verdict, revision=before.revision)
