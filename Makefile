@@ -32,9 +32,10 @@ test: $(VENV)/test.stamp  ## lint, types, import contracts, every test; what can
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, two controllers killed in turns; half an hour
+soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each store, two controllers killed in turns, outages; an hour
 	@$(BIN)/python -m bench.fleet --kills $(KILLS) --write
 	$(BIN)/python -m bench.fleet --controllers 2 --kill-every 20 --minutes 10 --write
+	$(BIN)/python -m bench.fleet --cut 3 --away 10 --write
 
 bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (half an hour; WORKS="sweep start": those alone; QUICK=1: minutes, nothing written)
 	@PYTHON=$(PYTHON) .ci/packages bench

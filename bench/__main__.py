@@ -203,7 +203,7 @@ WORKS: dict[str, Work] = {
     "store": storing, "cells": asking, "fleet": large_fleet,
 }  # fmt: skip
 
-GROUPS = [*WORKS, "kills", "replicas", "watch"]
+GROUPS = [*WORKS, "kills", "replicas", "outages", "watch"]
 """Whose figures are kept; those of `make soak` and `bench.watch` take too long to be measured with the others."""
 
 

@@ -7,11 +7,12 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.figures import Figure
-from bench.fleet import postgres, replicas, scale, soak
+from bench.fleet import outage, postgres, replicas, scale, soak
 
 STORES = ("sqlite", "postgresql")
 
@@ -29,7 +30,9 @@ def main() -> int:
     asked.add_argument("--agents", type=int, help="a fleet of so many on one controller that nobody kills, instead")
     asked.add_argument("--targets", type=int, default=1000, help="that each of the fleet asks")
     asked.add_argument("--every", type=float, default=10.0, help="seconds in which each asks each once")
-    asked.add_argument("--write", action="store_true", help="what came of kills into bench/figures.json too")
+    asked.add_argument("--cut", type=float, help="hours for which agents reach no controller, instead")
+    asked.add_argument("--away", type=float, help="minutes for which PostgreSQL is away, instead or as well")
+    asked.add_argument("--write", action="store_true", help="what came of it into bench/figures.json too")
     given = asked.parse_args()
     stores = ["postgresql"] if given.controllers else given.store or STORES
     print(f"seed {given.seed}", file=sys.stderr)
@@ -40,6 +43,8 @@ def main() -> int:
         return 0 if all([large(store, given) for store in stores]) else 1  # noqa: C419  # each is tried
     if given.controllers:
         return several(given)
+    if given.cut or given.away:
+        return outages(stores, given)
     trials = []
     with ExitStack() as stack:
         cluster = stack.enter_context(postgres.cluster()) if "postgresql" in stores else ""
@@ -66,6 +71,22 @@ def several(given: argparse.Namespace) -> int:
     if given.write:
         keep("replicas", one.figures())
     return 0 if one.ok else 1
+
+
+def outages(stores: Sequence[str], given: argparse.Namespace) -> int:
+    """The link cut on each store, and PostgreSQL away."""
+    told = []
+    for store in stores if given.cut else ():
+        with scale.emptied(store) as (folder, database):
+            told.append(outage.link_cut(folder, database, given.cut))
+        print(told[-1].line(), flush=True)
+    if given.away and "postgresql" in stores:
+        with scale.emptied("postgresql") as (folder, database):
+            told.append(outage.database_away(folder, database, given.away))
+        print(told[-1].line(), flush=True)
+    if given.write:
+        keep("outages", [figure for one in told for figure in one.figures()])
+    return 0 if all(one.ok for one in told) else 1
 
 
 def keep(group: str, figures: list[Figure]) -> None:

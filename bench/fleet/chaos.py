@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import Simulated, fleet
 from bench.fleet.world import World, make
 from prober.lab import namespaces, sealed
-from prober.store.engine import connect, open_store
+from prober.store.engine import open_store
 
 PHASE = 0.7
 """Seconds before the trouble, during it, and after it."""
@@ -108,22 +109,9 @@ def database_away() -> Outcome:
     """PostgreSQL takes no connection, and ends those there are, for a while."""
     with postgres.cluster("fsync=off") as cluster, tempfile.TemporaryDirectory(prefix="prober-chaos-") as folder:
         url = postgres.database(cluster)
-        name = url.partition("@/")[2].partition("?")[0]
-
-        def told(*statements: str) -> None:
-            server = connect(f"postgresql://postgres@/postgres?host={cluster}")
-            with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for statement in statements:
-                    connection.exec_driver_sql(statement)
-            server.close()
-
-        away = (
-            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(datname, 'prober_')",
-        )
-        back = f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"
-        world = make(Path(folder), url, 6)
-        return play(world, "database away", lambda: told(*away), lambda: told(back))
+        with ExitStack() as stack:
+            world, shut = make(Path(folder), url, 6), postgres.closed(url)
+            return play(world, "database away", lambda: stack.enter_context(shut), stack.close)
 
 
 TROUBLES = {"full-disk": full_disk, "database-away": database_away}

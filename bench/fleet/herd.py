@@ -197,19 +197,7 @@ class Member(asyncio.Protocol):
     def _seen(self, rows: Batch, failed: Batch) -> Batch:
         """The packets of its probes: of those that failed, and of the answered ones that it tells entirely."""
         entire = rows[~failed & probe.is_whole(rows["probe"], self.whole)]
-        parts = [self._sightings(entire, *one) for one in SEGMENTS]
-        lost = rows[failed]
-        return np.concatenate([*parts, self._sightings(lost, Kind.SYN, OUT, 0)])
-
-    def _sightings(self, rows: Batch, kind: Kind, way: int, after_ns: int) -> Batch:
-        seen = np.zeros(len(rows), SIGHTING)
-        ends = ("src", "dst") if kind != Kind.SYN_ACK else ("dst", "src")
-        for end, other in zip(("src", "dst"), ends, strict=True):
-            seen[f"{end}_hi"], seen[f"{end}_lo"] = rows[f"{other}_hi"], rows[f"{other}_lo"]
-            seen[f"{end[0]}port"] = rows[f"{other[0]}port"]
-        seen["probe"], seen["kind"], seen["where"], seen["way"] = rows["probe"], kind, Where.NIC, way
-        seen["sealed"], seen["ttl"], seen["time_ns"] = True, 62 if way == IN else 64, rows["sent_ns"] + after_ns
-        return seen
+        return np.concatenate([handshakes(entire), sightings(rows[failed], Kind.SYN, OUT, 0)])
 
     def _route(self, asked: Question) -> Route:
         return Route(self.name, asked.dst, asked.src, asked.iif, "0.0.0.0/0", "10.1.255.254", "eth0")
@@ -301,3 +289,20 @@ class Member(asyncio.Protocol):
             self.whole, self.joined, self.began_ns = orders.plan.whole, True, self.began_ns or time.time_ns()
             if orders.plan.number != self.number:
                 raise RuntimeError(f"{self.name} is agent number {orders.plan.number}")
+
+
+def handshakes(rows: Batch) -> Batch:
+    """What an agent sees of answered probes of its own; `rows` of `OUTCOME`."""
+    return np.concatenate([sightings(rows, *one) for one in SEGMENTS])
+
+
+def sightings(rows: Batch, kind: Kind, way: int, after_ns: int) -> Batch:
+    """A packet of each probe, so long after its SYN."""
+    seen = np.zeros(len(rows), SIGHTING)
+    ends = ("src", "dst") if kind != Kind.SYN_ACK else ("dst", "src")
+    for end, other in zip(("src", "dst"), ends, strict=True):
+        seen[f"{end}_hi"], seen[f"{end}_lo"] = rows[f"{other}_hi"], rows[f"{other}_lo"]
+        seen[f"{end[0]}port"] = rows[f"{other[0]}port"]
+    seen["probe"], seen["kind"], seen["where"], seen["way"] = rows["probe"], kind, Where.NIC, way
+    seen["sealed"], seen["ttl"], seen["time_ns"] = True, 62 if way == IN else 64, rows["sent_ns"] + after_ns
+    return seen

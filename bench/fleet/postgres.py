@@ -66,3 +66,25 @@ def database(folder: str) -> str:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     server.close()
     return f"postgresql://postgres@/{name}?host={folder}"
+
+
+@contextmanager
+def closed(url: str) -> Iterator[None]:
+    """This database of a `cluster` takes no connection meanwhile, and those that there were have ended."""
+    name, _, host = url.partition("@/")[2].partition("?host=")
+
+    def told(*statements: str) -> None:
+        server = connect(f"postgresql://postgres@/postgres?host={host}")
+        with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        server.close()
+
+    told(
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608  # our own name
+    )
+    try:
+        yield
+    finally:
+        told(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -96,6 +96,25 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.skipif(not postgres.SERVERS, reason="no PostgreSQL server: apt-get install postgresql-15")
+def test_what_waited_while_the_link_was_cut_or_the_database_away_is_there_once() -> None:
+    words = [sys.executable, "-m", "bench.fleet", "--cut", "0.01", "--away", "0.05"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    told = [
+        re.fullmatch(
+            r"outage: (\w+), the (.*) for [\d.]+ min: (\d+) reports waited, the newest taken after [\d.]+ s, "
+            r"all after [\d.]+ s \(\d+ x real time\), 0 lost, 0 doubled",
+            line,
+        )
+        for line in done.stdout.splitlines()
+    ]
+    said = [one.groups() for one in told if one]
+    assert [one[:2] for one in said] == [
+        ("sqlite", "link cut"), ("postgresql", "link cut"), ("postgresql", "database away"),
+    ], done.stdout + done.stderr  # fmt: skip
+    assert all(int(one[2]) > 20 for one in said)
+
+
 def test_ctrl_c_leaves_no_controller_behind() -> None:
     words = [sys.executable, "-u", "-m", "bench.fleet", "--kills", "1000", "--store", "sqlite", "--victim", "agent"]
     soaking = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
