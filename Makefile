@@ -18,7 +18,7 @@ HAS_PIP = $(shell $(PYTHON) -c 'import pip; print("yes" * (int(pip.__version__.s
 PIP = $(if $(HAS_PIP),$(PYTHON) -m pip --python $(BIN)/python,$(BIN)/python -m pip) --disable-pip-version-check --quiet install
 LOCK := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --quiet
 
-.PHONY: help setup demo test soak bench lint format catalogue handbook pictures lock clean
+.PHONY: help setup demo test soak fuzz bench lint format catalogue handbook pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each 
 	@$(BIN)/python -m bench.fleet --kills $(KILLS) --write
 	$(BIN)/python -m bench.fleet --controllers 2 --kill-every 20 --minutes 10 --write
 	$(BIN)/python -m bench.fleet --cut 3 --away 10 --write
+
+fuzz: $(VENV)/runtime.stamp  ## packets, reports, chat and targets.yaml, spoilt at random; ten minutes each at most
+	@$(BIN)/python -m bench.fuzz --seconds 600
 
 bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (half an hour; WORKS="sweep start": those alone; QUICK=1: minutes, nothing written)
 	@PYTHON=$(PYTHON) .ci/packages bench
