@@ -37,8 +37,9 @@ soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each 
 	$(BIN)/python -m bench.fleet --controllers 2 --kill-every 20 --minutes 10 --write
 	$(BIN)/python -m bench.fleet --cut 3 --away 10 --write
 
-fuzz: $(VENV)/runtime.stamp  ## packets, reports, chat and targets.yaml, spoilt at random; ten minutes each at most
+fuzz: $(VENV)/test.stamp  ## packets, reports, chat and targets.yaml spoilt at random, each operation of the API asked by each role; an hour
 	@$(BIN)/python -m bench.fuzz --seconds 600
+	PROBER_EXAMPLES=1000 $(BIN)/pytest tests/controller/test_app.py -k no_input
 
 bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (half an hour; WORKS="sweep start": those alone; QUICK=1: minutes, nothing written)
 	@PYTHON=$(PYTHON) .ci/packages bench
