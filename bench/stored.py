@@ -26,7 +26,8 @@ from prober.controller.intake import Intake, Row
 from prober.controller.tail import Tail
 from prober.report import encode, report_every
 from prober.store import reports, tables
-from prober.store.engine import PRAGMAS, Store, open_store
+from prober.store.dialects import PRAGMAS
+from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 
 AGENTS, PROBES = 250, round(100.0 * report_every(1000))

@@ -169,7 +169,7 @@ def db_upgrade(database: Database = None) -> int:
     """Bring the database's schema to this version's."""
     from prober import settings
     from prober.store import schema
-    from prober.store.engine import shown
+    from prober.store.url import shown
 
     url = settings.load(database=database).database_url
     revision = schema.upgrade(url)

@@ -119,7 +119,7 @@ def _capture() -> Line:
 def _database() -> Line:
     from prober import settings
     from prober.store import schema
-    from prober.store.engine import is_absent, shown
+    from prober.store.url import is_absent, shown
 
     url = settings.load().database_url
     try:

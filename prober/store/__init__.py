@@ -1,6 +1,9 @@
 """The database: the only door to SQLAlchemy. SQLite by default; the same tables on PostgreSQL (extra ``postgres``).
 
-engine    the door: open, transactions, foreign errors turned into sentences
+engine    the door: open, transactions, what both databases say alike
+url       where the database is, as operators write it
+dialects  SQLite and PostgreSQL: how each is opened, what its connections are told
+refusals  what the database says no with, turned into sentences
 schema    revisions: upgrade to head, refuse anything else
 tables    what is kept; the migrations build exactly this
 reports   the intake log: what was acknowledged is here, once

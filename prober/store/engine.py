@@ -1,38 +1,24 @@
-"""The door: `open_store` checks the schema, `Store` opens transactions and turns foreign errors into sentences.
-
-SQLite is written by one transaction at a time (``BEGIN IMMEDIATE``), in WAL mode so that readers never wait, with
-``synchronous=FULL``: what a commit acknowledged survives a power cut (https://sqlite.org/wal.html, section 3.4;
-https://sqlite.org/pragma.html#pragma_synchronous).
-"""
+"""The door: `open_store` checks the schema, `Store` opens transactions and says what both databases say alike."""
 
 from __future__ import annotations
 
-import errno
 import secrets
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 
-from prober.errors import ConfigInvalid, Deposed, StoreFull, StoreUnavailable
+from prober.errors import Deposed, StoreUnavailable
+from prober.store.dialects import BUSY_SECONDS, engine_for
+from prober.store.refusals import translated
 from prober.store.tables import lease
-
-DRIVERS = {
-    "sqlite": "sqlite+pysqlite",
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-}
-BUSY_SECONDS = 10
-"""How long a SQLite writer waits for the one before it."""
+from prober.store.url import parse_url, shown
 
 TOGETHER = 128
 """Rows in one of SQLite's statements: for as long as it runs this process' other threads go on (sqlite3 lets go of the
@@ -40,15 +26,8 @@ interpreter for each step), and taking it back for every row is to wait for them
 FORGET = 2000
 """Rows that one transaction deletes at most."""
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
-
 CHANNEL = "prober"
 """Where controllers on one PostgreSQL tell each other that there is something new."""
-IDLE = "SET idle_in_transaction_session_timeout = '10s'"
-"""A process that was stopped in the middle of a transaction must not keep the others from the lease."""
-
-FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
-"""PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
 
 
 class Many(NamedTuple):
@@ -198,109 +177,5 @@ def open_store(url: str) -> Store:
 
 def connect(url: str) -> Store:
     """The store at `url`, whatever its schema; folders above an SQLite file are made. Raises as `open_store`."""
-    parsed = parse_url(url)
-    name = shown(url)
-    if parsed.get_backend_name() != "sqlite":
-        return Store(_postgresql(parsed), name)
-    file = Path(parsed.database or "").absolute()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            file.touch(mode=0o600)  # the fleet's keys are in it
-    except OSError as error:
-        raise StoreUnavailable(f"{name}: {error.filename}: {error.strerror}; name a file that can be made") from error
-    return Store(_sqlite(parsed), name)
-
-
-def is_absent(url: str) -> bool:
-    """Whether `url` names an SQLite file that is not there yet. Raises ConfigInvalid for a URL that is none."""
-    parsed = parse_url(url)
-    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
-
-
-def parse_url(url: str) -> sa.URL:
-    """`url` with the driver prober uses. Raises ConfigInvalid with what would be right."""
-    right = "write sqlite:///PATH or postgresql://USER@HOST/NAME"
-    try:
-        parsed = sa.make_url(url)
-    except (exc.ArgumentError, ValueError) as error:
-        raise ConfigInvalid(f"--database is no database URL; {right}") from error
-    if parsed.drivername not in DRIVERS:
-        raise ConfigInvalid(f"--database names {parsed.drivername!r}, which prober does not speak; {right}")
-    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigInvalid("--database is an SQLite database in memory, which forgets; write sqlite:///PATH")
-    return parsed.set(drivername=DRIVERS[parsed.drivername])
-
-
-def shown(url: str) -> str:
-    """A good `url` as people may read it: the password masked."""
-    return sa.make_url(url).render_as_string(hide_password=True)
-
-
-def _postgresql(url: sa.URL) -> sa.Engine:
-    try:
-        told = {"connect_timeout": 5}
-        engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
-    except ModuleNotFoundError as error:
-        raise ConfigInvalid("PostgreSQL needs psycopg: install it with pip install 'prober[postgres]'") from error
-    sa.event.listen(engine, "connect", _bound)
-    return engine
-
-
-def _bound(raw: Any, _record: object) -> None:
-    raw.execute(IDLE)
-    raw.commit()
-
-
-def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, pool_timeout=BUSY_SECONDS)
-    sa.event.listen(engine, "connect", _prepare)
-    sa.event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(raw: Any, _record: object) -> None:
-    raw.isolation_level = None  # the driver's own BEGIN is deferred and too late: `_begin` says it
-    for pragma in ("busy_timeout=10000", *PRAGMAS):
-        _set(raw, pragma)
-
-
-def _set(raw: Any, pragma: str) -> None:
-    """SQLite says at once that it is busy where two make a new file a WAL one: it waits for no lock it would have to
-    raise (sqlite3_busy_handler)."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            raw.execute(f"PRAGMA {pragma}").close()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _begin(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Whatever the database says no with becomes StoreUnavailable or StoreFull about the database `name`."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        _refuse(name, error.orig or error)
-    except exc.TimeoutError as error:
-        raise StoreUnavailable(f"{name}: every connection is busy for {BUSY_SECONDS} s; try again") from error
-
-
-def _refuse(name: str, error: BaseException) -> NoReturn:
-    if isinstance(error, (TypeError, ValueError, OverflowError)):
-        raise error
-    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", None)
-    said = " ".join(str(error).split()) or type(error).__name__
-    if code in FULL:
-        raise StoreFull(f"{name}: no room left to store anything ({said}); free some, nothing acknowledged is lost")
-    raise StoreUnavailable(f"{name}: {said}") from error
+    parsed, name = parse_url(url), shown(url)
+    return Store(engine_for(parsed, name), name)

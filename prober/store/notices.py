@@ -10,7 +10,8 @@ from threading import Event
 from typing import Any
 
 from prober.errors import StoreUnavailable
-from prober.store.engine import CHANNEL, Store, translated
+from prober.store.engine import CHANNEL, Store
+from prober.store.refusals import translated
 
 LOOK = 0.5
 """Seconds after which a listener looks whether it is to stop."""

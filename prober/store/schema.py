@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from prober.errors import CannotMeasure
 from prober.store import engine, tables
 from prober.store.engine import Store
+from prober.store.url import shown
 
 
 def scripts() -> Path:
@@ -73,7 +74,7 @@ def require_head(store: Store, url: str) -> None:
     _refuse_unknown(store, found)
     if found != head():
         state = "has no tables yet" if found is None else f"is at revision {found}, this prober needs {head()}"
-        raise CannotMeasure(f"the database {state}; run: prober db upgrade --database '{engine.shown(url)}'")
+        raise CannotMeasure(f"the database {state}; run: prober db upgrade --database '{shown(url)}'")
 
 
 def _refuse_unknown(store: Store, revision: str | None) -> None:

@@ -1,8 +1,7 @@
-"""The door: what it opens, what it refuses, and the sentence each refusal reads."""
+"""The door: what it opens, and how its transactions stand beside each other."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -10,66 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from prober.errors import CannotMeasure, ConfigInvalid, StoreFull, StoreUnavailable
+from prober.errors import CannotMeasure, StoreUnavailable
 from prober.store import engine, reports, schema, tables
-from prober.store.engine import Many, Store, connect, open_store, parse_url
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("", "--database is no database URL; write sqlite:///PATH or postgresql://USER@HOST/NAME"),
-        ("prober.sqlite", "--database is no database URL; write sqlite:///PATH or postgresql://USER@HOST/NAME"),
-        (
-            "mysql://localhost/prober",
-            "--database names 'mysql', which prober does not speak; write sqlite:///PATH or postgresql://USER@HOST/NAME",
-        ),
-        ("sqlite://", "--database is an SQLite database in memory, which forgets; write sqlite:///PATH"),
-        ("sqlite:///:memory:", "--database is an SQLite database in memory, which forgets; write sqlite:///PATH"),
-    ],
-)
-def test_a_bad_url_says_what_would_be_right(url: str, said: str) -> None:
-    with pytest.raises(ConfigInvalid) as refused:
-        open_store(url)
-    assert str(refused.value) == said
-
-
-def test_every_way_to_write_postgresql_means_psycopg() -> None:
-    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-        assert parse_url(f"{scheme}://u@h/n").drivername == "postgresql+psycopg"
+from prober.store.engine import Many, Store, open_store
 
 
 def test_a_database_without_tables_is_refused_with_the_cure(url: str) -> None:
     with pytest.raises(CannotMeasure, match=r"the database has no tables yet; run: prober db upgrade --database '"):
         open_store(url)
-
-
-def test_folders_above_a_new_database_are_made_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    file = tmp_path / "a" / "b" / "prober.sqlite"
-    schema.upgrade(f"sqlite:///{file}")
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailable, match=f"{tmp_path}/file: .*; name a file that can be made"):
-        open_store(f"sqlite:///{tmp_path}/file/prober.sqlite")
-
-
-def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
-    file = tmp_path / "prober.sqlite"
-    file.write_bytes(b"not a database at all, only text" * 100)
-    with pytest.raises(StoreUnavailable, match="file is not a database"):
-        open_store(f"sqlite:///{file}")
-
-
-def test_what_a_commit_acknowledges_is_synced(sqlite_url: str) -> None:
-    store = connect(sqlite_url)
-    with store.read() as connection:
-        asked = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in (
-            "journal_mode", "synchronous", "foreign_keys", "busy_timeout",
-        )}  # fmt: skip
-    assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10000}
 
 
 def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
@@ -82,44 +29,6 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
         half_way()
     with store.read() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM fleet")).scalar() == 0
-
-
-def test_a_full_disk_says_so_and_reading_goes_on(sqlite_url: str) -> None:
-    schema.upgrade(sqlite_url)
-    store = open_store(sqlite_url)
-    assert reports.take(store, "lb", 1, 1, 1, b"kept")
-    with store.read() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")  # of this pooled connection: the disk's end
-    with pytest.raises(StoreFull, match="no room left to store anything"):
-        reports.take(store, "lb", 1, 2, 2, os.urandom(100_000))
-    assert [row.body for row in reports.recent_reports(store, 0)] == [b"kept"]
-    with store.read() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 100000")
-    assert reports.take(store, "lb", 1, 2, 2, b"room again")
-
-
-def test_postgresql_without_room_says_so(postgresql_url: str) -> None:
-    store = connect(postgresql_url)
-    with pytest.raises(StoreFull), store.begin() as connection:
-        connection.execute(sa.text("DO $$ BEGIN RAISE EXCEPTION 'disk' USING ERRCODE = '53100'; END $$"))
-
-
-def test_no_server_is_a_sentence_without_the_password(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable) as refused:
-        open_store(f"postgresql://me:secret@/prober?host={tmp_path}")
-    assert "secret" not in str(refused.value)
-    assert "No such file" in str(refused.value)
-
-
-def test_a_connection_that_the_server_cut_is_made_again(postgresql_url: str) -> None:
-    schema.upgrade(postgresql_url)
-    store, other = open_store(postgresql_url), connect(postgresql_url)
-    with other.begin() as connection:
-        connection.execute(
-            sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        )
-    assert reports.take(store, "lb", 1, 1, 1, b"after the cut")
 
 
 def test_a_second_writer_waits_for_the_first(store: Store) -> None:

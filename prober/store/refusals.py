@@ -1,0 +1,38 @@
+"""What the database says no with, as the sentence that the operator reads."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from sqlalchemy import exc
+
+from prober.errors import StoreFull, StoreUnavailable
+from prober.store.dialects import BUSY_SECONDS
+
+FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
+"""PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Whatever the database says no with becomes StoreUnavailable or StoreFull about the database `name`."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        _refuse(name, error.orig or error)
+    except exc.TimeoutError as error:
+        raise StoreUnavailable(f"{name}: every connection is busy for {BUSY_SECONDS} s; try again") from error
+
+
+def _refuse(name: str, error: BaseException) -> NoReturn:
+    if isinstance(error, (TypeError, ValueError, OverflowError)):
+        raise error
+    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", None)
+    said = " ".join(str(error).split()) or type(error).__name__
+    if code in FULL:
+        raise StoreFull(f"{name}: no room left to store anything ({said}); free some, nothing acknowledged is lost")
+    raise StoreUnavailable(f"{name}: {said}") from error
