@@ -14,7 +14,10 @@ bench      experiments under way: many flows; sweeps; byways, which ask the host
 errands    what agents are to do once, handed out by any controller
 behind     the queue of writes that follow the desk
 holding    whether this controller has the lease; record is what its holder keeps
-keeper     what outlives the process: verdicts, flips, objectives' minutes, written behind the desk
+keeper     what outlives the process: a turn's failures and flips, runs, the matrix as it was, written behind the desk
+resume     where a controller goes on: the counts as they were written, and the last reports judged again
+retention  how long what is kept is kept
+listings   what the store holds, page by page; history is that of one pair
 access     tokens and roles
 enrolling  an agent's token against its key; signers whose signature counts
 quick      a status that still stands, given again

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prober.controller import documents, examples, keeper, parameters, streams
+from prober.controller import documents, examples, listings, parameters, streams
 from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
@@ -183,7 +183,7 @@ async def runs(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit 
     """The runs, newest first; give ``cursor`` back for the page after."""
     centre = centre_of(request)
     running = frozenset(run.id for run in centre.runs.values() if run.state == "running")
-    return JSONResponse(await asyncio.to_thread(keeper.listed_runs, centre.store, cursor, limit, running))
+    return JSONResponse(await asyncio.to_thread(listings.runs, centre.store, cursor, limit, running))
 
 
 PICTURES: examples.Answers = {
@@ -297,7 +297,7 @@ async def slos(request: Request, _: Viewer) -> Response:
 )
 async def flips(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """What changed, newest first; give ``cursor`` back for the page after."""
-    return JSONResponse(await asyncio.to_thread(keeper.changes, centre_of(request).store, cursor, limit))
+    return JSONResponse(await asyncio.to_thread(listings.flips, centre_of(request).store, cursor, limit))
 
 
 INCIDENTS: examples.Answers = {200: examples.answers(documents.Incidents, "the incidents", examples.INCIDENTS)}
@@ -348,4 +348,4 @@ async def audit(
     request: Request, _: Annotated[Identity, Depends(needs("admin"))], cursor: Cursor = None, limit: Limit = 100
 ) -> Response:
     """Who did what, newest first."""
-    return JSONResponse(await asyncio.to_thread(keeper.audit_rows, centre_of(request).store, cursor, limit))
+    return JSONResponse(await asyncio.to_thread(listings.deeds, centre_of(request).store, cursor, limit))

@@ -12,7 +12,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from prober import __version__, beside, ladder, pcapng
-from prober.controller import access, keeper, receivers
+from prober.controller import access, history, keeper, receivers, resume
 from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
 from prober.controller.desk import Day, Desk, Judged
@@ -30,6 +30,7 @@ from prober.controller.errands import Errand, Errands
 from prober.controller.incidents import Reader, zones
 from prober.controller.intake import Intake
 from prober.controller.record import Record
+from prober.controller.retention import Retention
 from prober.controller.rounds import Plans
 from prober.controller.runs import Runs
 from prober.controller.signers import Signers
@@ -38,10 +39,11 @@ from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.flows import Side
 from prober.report import Held, Orders, Report, report_every
 from prober.settings import Settings
-from prober.store import notices
+from prober.store import audit, notices
 from prober.store.engine import Store
 from prober.surfaces import compact, findings
 from prober.surfaces.spans import Spans
+from prober.surfaces.stamps import stamp
 from prober.targets import Targets
 
 TURN = 0.1
@@ -63,9 +65,7 @@ class Centre:
         self.tail = Tail(store, self._taken, self.now)
         self.intake = Intake(self.tail.write, self.tail.own)
         self.behind, self.errands, self.signers = Behind(), Errands(store), Signers(store)
-        verdicts = settings.keep_passing, settings.keep_failing
-        rest = settings.keep_matrix, settings.keep_minutes, settings.keep_incidents
-        kept = keeper.Retention(settings.keep_reports, *verdicts, *rest)
+        kept = Retention.of(settings)
         self.record = Record(store, self.desk, self.behind, self.tail, self.wall, self.matrix_document, kept)
         self.epochs, self.incidents = Epochs(), Reader(store, self.desk)
         self.alerts = Alerts(self.desk, self.record.holding, receivers.named(settings), self.wall, settings.public_url)
@@ -97,15 +97,14 @@ class Centre:
 
     def stamp(self, wall: float | None = None) -> str:
         """RFC 3339, UTC."""
-        at = datetime.fromtimestamp(self.wall() if wall is None else wall, UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return stamp(self.wall() if wall is None else wall)
 
     # -- life -----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """What is known is read from the log; who has the lease goes on from there, who has not follows."""
         self.desk.looking.bench.paused = True
-        day, place, ahead = keeper.rejoin(self.store, self.desk, self.now(), self.asked.adopt())
+        day, place, ahead = resume.rejoin(self.store, self.desk, self.now(), self.asked.adopt())
         self.tail.begin(place, ahead)
         self._keep(day)
         await self.record.learn()
@@ -275,7 +274,7 @@ class Centre:
                 "alarm": self.epochs.sentence(agent.name, now),
                 "via": self.detours.via.get(agent.name), "detour": self.detours.sentence(agent.name),
                 "outbox": msgspec.structs.asdict(self.held.get(agent.name, none)),
-                "gaps": keeper.told_gaps(self.store, agent.name),
+                "gaps": history.gaps(self.store, agent.name),
             }
             for agent in self.desk.targets.agents
         ]  # fmt: skip
@@ -355,7 +354,7 @@ class Centre:
         link = f"/api/v1/paths/{quote(source, safe='')}/{quote(target, safe='')}.pcapng"
         document: dict[str, Any] = {
             "cell": cell.document(self.now()), "verdict": ladder.verdict_document(shown),
-            "history": keeper.history(self.store, source, target), "ladder": {"columns": [], "steps": []},
+            "history": history.of_pair(self.store, source, target), "ladder": {"columns": [], "steps": []},
             "evidence": [], "links": {"pcapng": link}, "judged_at": None,
             "experiments": self._experiments(source, target),
         }  # fmt: skip
@@ -405,7 +404,7 @@ class Centre:
 
     async def seen_before(self, signature: str) -> bool:
         """Whether a chat request with this signature came within ten minutes; remembers it."""
-        return await asyncio.to_thread(keeper.seen_before, self.store, signature, self.wall())
+        return await asyncio.to_thread(audit.seen_before, self.store, signature, int(self.wall() * 1e9))
 
     async def audit(self, who: str, what: str, detail: str) -> None:
         """Appends to the audit log."""

@@ -9,7 +9,6 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from prober.store import incidents
 from prober.store.engine import Store
 from prober.store.incidents import Row
 from prober.surfaces.incidents import summary
+from prober.surfaces.stamps import stamp
 from prober.targets import Targets
 from prober.verdict import Label
 
@@ -144,8 +144,8 @@ class Reader:
         cells = [self._cell(one, row.closed_ns is None, now) for one in members(row)[:most]]
         unknown = sum(one["until"] is None and one["now"] == Label.UNKNOWN for one in cells)
         return {
-            "id": row.id, "opened_at": _stamp(row.opened_ns),
-            "closed_at": None if row.closed_ns is None else _stamp(row.closed_ns),
+            "id": row.id, "opened_at": stamp(row.opened_ns / 1e9),
+            "closed_at": None if row.closed_ns is None else stamp(row.closed_ns / 1e9),
             "closed_because": row.because or None, "merged_into": row.into or None,
             "label": row.label, "cause": row.cause, "confidence": row.confidence, "culprit": row.culprit,
             "element": row.element, "kind": row.kind, "route": row.route,
@@ -159,8 +159,8 @@ class Reader:
         if known is not None:
             label = dataclasses.replace(known, recent=known.recent.copy()).verdict(now).label.value  # the judge goes on
         return {
-            "source": one.source, "target": one.target, "label": one.label, "since": _stamp(_ns(one.since)),
-            "until": None if one.until is None else _stamp(_ns(one.until)), "now": label,
+            "source": one.source, "target": one.target, "label": one.label, "since": stamp(_ns(one.since) / 1e9),
+            "until": None if one.until is None else stamp(_ns(one.until) / 1e9), "now": label,
         }  # fmt: skip
 
 
@@ -172,7 +172,3 @@ def _unknown(count: int, failing: int) -> str:
 
 def _ns(seconds: float) -> int:
     return round(seconds * 1e6) * 1000
-
-
-def _stamp(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

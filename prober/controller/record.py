@@ -14,17 +14,18 @@ from typing import Any
 
 import msgspec
 
-from prober.controller import incidents, keeper
+from prober.controller import incidents, keeper, resume
 from prober.controller.behind import Behind
 from prober.controller.bench import Bench
 from prober.controller.byways import Told
 from prober.controller.desk import Day, Desk, Judged
 from prober.controller.holding import Holding
 from prober.controller.incidents import Incidents
+from prober.controller.retention import FINDINGS_KEPT, Retention, prune
 from prober.controller.tail import Tail
 from prober.flows import Finding, Side
 from prober.matrix import Cell
-from prober.store import findings
+from prober.store import findings, flips, minutes
 from prober.store import incidents as kept_incidents
 from prober.store.engine import Store
 from prober.trace import Trace
@@ -50,7 +51,7 @@ class Record:
 
     def __init__(
         self, store: Store, desk: Desk, behind: Behind, tail: Tail, wall: Callable[[], float],
-        shown: Callable[[], dict[str, Any]], kept: keeper.Retention,
+        shown: Callable[[], dict[str, Any]], kept: Retention,
     ) -> None:  # fmt: skip
         self.desk, self.behind, self.tail, self.wall, self.shown, self.kept = desk, behind, tail, wall, shown, kept
         self.holding = Holding(store, self._take_over, self._put_down)
@@ -70,8 +71,8 @@ class Record:
         """This controller has the lease: it goes on from what the store holds and from what it judged beside it."""
         store, desk = self.holding.store, self.desk
         await self.tail.catch_up()
-        rows, until_ns = await asyncio.to_thread(keeper.counted, store, desk.targets)
-        told = await asyncio.to_thread(keeper.told_last, store)
+        rows, until_ns = await asyncio.to_thread(resume.counted, store, desk.targets)
+        told = await asyncio.to_thread(flips.newest, store)
         opened = await asyncio.to_thread(incidents.opened, store)
         desk.ledger = desk.counts.take_over(rows, until_ns)
         desk.debounce.told.update({cell: flip.after for cell, flip in told.items()})
@@ -115,7 +116,7 @@ class Record:
 
     async def learn(self) -> None:
         """What experiments of another controller found. Raises StoreUnavailable."""
-        since_ns = self._learned_ns or self.tail.clock_ns() - int(keeper.FINDINGS_KEPT * 1e9)
+        since_ns = self._learned_ns or self.tail.clock_ns() - int(FINDINGS_KEPT * 1e9)
         for key, at_ns, body in await asyncio.to_thread(findings.since, self.holding.plain, since_ns):
             cell = self.desk.matrix.hold(key)
             if cell is not None and at_ns >= self._learned_ns:
@@ -138,14 +139,14 @@ class Record:
         self._saved = self.tail.now()
         counts, store = self.desk.counts, self.holding.store
         rows = counts.settle(self.tail.clock_ns(), self.tail.place + 1)
-        self.behind.add(functools.partial(keeper.save_minutes, store, rows, counts.until_ns))
+        self.behind.add(functools.partial(minutes.put_objective_minutes, store, rows, counts.until_ns))
         self._remember(store)
         if self._saved - self._pruned > PRUNE_EVERY:
             self._pruned, wall = self._saved, self.wall()
             for ledger in (self.desk.ledger, counts.settled):
                 ledger.roll(wall - self.kept.minutes)
                 ledger.forget(wall)
-            self.behind.add(functools.partial(keeper.prune, store, wall, self.desk.targets, self.kept))
+            self.behind.add(functools.partial(prune, store, wall, self.desk.targets, self.kept))
 
     def _remember(self, store: Store) -> None:
         """The matrix as it is shown, for those who ask later: where it says something else, and now and then."""
@@ -158,9 +159,9 @@ class Record:
     async def follow(self) -> None:
         """What the holder has counted need not be remembered here; what it found is shown. Raises StoreUnavailable."""
         await self.learn()
-        until_ns = await asyncio.to_thread(keeper.counted_until, self.holding.plain)
+        until_ns = await asyncio.to_thread(minutes.counted_until, self.holding.plain)
         if not self.held:
-            self.desk.counts.passed(min(until_ns, self.tail.place), self.tail.clock_ns())
+            self.desk.counts.passed(min(until_ns or 0, self.tail.place), self.tail.clock_ns())
 
     async def end(self) -> None:
         """The end of the process."""

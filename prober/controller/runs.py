@@ -27,6 +27,9 @@ from prober.store import runs as stored
 from prober.store.engine import Store
 
 KEEP_RUNS = 200
+GOES_ON = 900.0
+"""Seconds after its start for which a run is gone on with by a controller that did not know it."""
+AN_HOUR = 3600.0
 
 _log = structlog.get_logger("prober.controller")
 Request = dict[str, Any]
@@ -53,7 +56,7 @@ class Runs:
             if key and await self._is_known(run_id, request):
                 return run_id
             most = self.desk.targets.policy.runs_per_hour
-            if await asyncio.to_thread(keeper.runs_of_late, self.store) >= most:
+            if await asyncio.to_thread(stored.count_runs, self.store, AN_HOUR) >= most:
                 raise Busy(f"{most} runs within the hour, as many as policy.runs_per_hour allows; wait, or raise it")
             run = self._made(run_id, request, asked_by, self.wall())
             parts = {agent: Errand(tasks) for agent, tasks in run_parts(run).items()}
@@ -73,10 +76,10 @@ class Runs:
         return run_id
 
     async def _is_known(self, run_id: str, request: Request) -> bool:
-        asked = await asyncio.to_thread(keeper.asked, self.store, run_id)
-        if asked is not None and asked != request:
+        known = await asyncio.to_thread(stored.get_run, self.store, run_id)
+        if known is not None and known.request != request:
             raise Refused("this Idempotency-Key was used for another run; take a new key for each run")
-        return asked is not None
+        return known is not None
 
     def _made(self, run_id: str, request: Request, asked_by: str, created_wall: float) -> Run:
         words = (request["from"], request["to"], request["flows"])
@@ -92,7 +95,7 @@ class Runs:
 
     def adopt(self) -> float | None:
         """Goes on with the runs under way that others started: when the first of them began (Unix seconds)."""
-        found = [one for one in stored.open_runs(self.store, keeper.GOES_ON) if one.id not in self.known]
+        found = [one for one in stored.open_runs(self.store, GOES_ON) if one.id not in self.known]
         for one in found:
             self._adopt(one.id, one.request, one.asked_by, one.created_ns / 1e9)
         return min((one.created_ns / 1e9 for one in found), default=None)
@@ -106,7 +109,7 @@ class Runs:
     async def look(self) -> bool:
         """What the other controllers started and ended; whether there was anything. Raises StoreUnavailable."""
         running = [run.id for run in self.known.values() if run.state == "running"]
-        found = await asyncio.to_thread(stored.open_runs, self.store, keeper.GOES_ON)
+        found = await asyncio.to_thread(stored.open_runs, self.store, GOES_ON)
         fresh = [one for one in found if one.id not in self.known]
         for one in fresh:
             self._adopt(one.id, one.request, one.asked_by, one.created_ns / 1e9)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prober.alert import FORGOTTEN, MERGED, UNDECLARED, Alert
 from prober.surfaces.answer import Answer
 from prober.surfaces.glyphs import shown
+from prober.surfaces.stamps import stamp
 
 _OVER = {
     MERGED: "it turned out to be a part of another alert",
     UNDECLARED: "nobody asks these paths any more",
     FORGOTTEN: "nothing is known of it any more",
 }
-
-
-def stamp(seconds: float) -> str:
-    """RFC 3339, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def headline(alert: Alert) -> str:

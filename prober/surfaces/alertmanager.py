@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from prober.alert import Alert, Severity
-from prober.surfaces.alerting import document, ending, headline, stamp
+from prober.surfaces.alerting import document, ending, headline
+from prober.surfaces.stamps import stamp
 
 REPEAT = 60.0
 """Seconds after which everything is sent again."""

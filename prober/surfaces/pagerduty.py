@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from prober.alert import Alert
-from prober.surfaces.alerting import document, headline, stamp
+from prober.surfaces.alerting import document, headline
 from prober.surfaces.glyphs import shown
+from prober.surfaces.stamps import stamp
 
 SUMMARY = 1024
 """Characters that a summary may have."""

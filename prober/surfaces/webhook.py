@@ -13,7 +13,8 @@ import hmac
 import json
 
 from prober.alert import Alert
-from prober.surfaces.alerting import document, stamp
+from prober.surfaces.alerting import document
+from prober.surfaces.stamps import stamp
 
 PREFIX = "whsec_"
 

@@ -21,8 +21,9 @@ from prober.agent.credential import Credential
 from prober.agent.doors import Doors
 from prober.agent.line import RELAYED, clients
 from prober.agent.uplink import Uplink
-from prober.controller import access, keeper
+from prober.controller import access
 from prober.report import Orders
+from prober.store.reports import recent_reports
 from tests.agent.test_loop import HERE, PEER, in_namespace
 from tests.controller.centres import Controller, controller
 from tests.controller.reports import Reporter
@@ -125,7 +126,7 @@ def test_an_agent_whose_own_way_is_cut_is_heard_through_a_peer_within_seconds_an
                 thread.join()
                 witness.close()
                 shell.close()
-                kept = keeper.reports.recent_reports(running.centre.store, 0)
+                kept = recent_reports(running.centre.store, 0)
                 names = [(row.epoch, row.sequence) for row in kept if row.agent == "firewall"]
                 told["once each"] = sorted(names) == [(names[0][0], n + 1) for n in range(len(names))]
         return told

@@ -13,11 +13,12 @@ import structlog
 
 from bench.fleet.world import enrolled
 from prober import relay
-from prober.controller import access, keeper
+from prober.controller import access
 from prober.controller.detours import Detours
 from prober.controller.intake import LIMIT
 from prober.relay import Bundle
 from prober.report import Question, Report, decode_orders, encode
+from prober.store.reports import recent_reports
 from tests.controller.centres import Bearer, Controller, Signing, controller
 from tests.controller.reports import Reporter
 
@@ -70,7 +71,7 @@ def test_a_relayed_report_is_on_disk_once_and_judged_as_if_it_had_come_by_itself
     for one in receipts:
         assert relay.is_for(one, bundle, fleet.key)
         assert (one.refused, one.plan_version, one.report_every) == ("", fleet.version, 0.25)
-    kept = [row for row in keeper.reports.recent_reports(fleet.running.centre.store, 0) if row.sequence == 2]
+    kept = [row for row in recent_reports(fleet.running.centre.store, 0) if row.sequence == 2]
     assert [row.body for row in kept] == [bundle.body]
     deadline = time.monotonic() + 5
     while cell.sent == before and time.monotonic() < deadline:

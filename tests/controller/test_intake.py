@@ -15,12 +15,12 @@ import pytest
 import structlog
 
 from bench.fleet.world import enrolled
-from prober.controller import access, intake, keeper
+from prober.controller import access, intake
 from prober.controller.intake import Busy, Intake
 from prober.errors import ProberError, StoreFull, StoreUnavailable
 from prober.report import PLAN, Report, decode_orders, decode_report, encode
 from prober.report import Gap as ReportedGap
-from prober.store.reports import Gap
+from prober.store.reports import Gap, recent_reports
 from tests.controller.centres import Bearer, Controller, Signing, controller
 from tests.controller.reports import Reporter
 from tests.controller.spoilt import SPOILT
@@ -58,7 +58,7 @@ def test_a_report_is_on_disk_when_it_is_acknowledged_and_taken_once(running: Con
     before = running.centre.desk.matrix.cells["firewall", "ingress"].sent
     answers = [post(running, key, report) for _ in range(3)]
     assert [decode_orders(one.content).acknowledged for one in answers] == [1, 1, 1]
-    kept = [row for row in keeper.reports.recent_reports(running.centre.store, 0) if row.epoch == 7]
+    kept = [row for row in recent_reports(running.centre.store, 0) if row.epoch == 7]
     assert [row.body for row in kept] == [encode(report)]
     time.sleep(2.0)
     assert running.centre.desk.matrix.cells["firewall", "ingress"].sent == before + 1
