@@ -119,11 +119,11 @@ def troubled(one: Controller) -> None:
     one.flip("firewall", "ingress", "return-path-misroute")
     for name in centre.desk.ledger.objectives:
         centre.desk.ledger.count(name, at, 9, 10)
-    centre.held["node1"] = Held(7, 4096, memory=True)
-    centre.gaps_total["node2"] = 3
-    centre.detours.via["lb"] = "node1"
-    centre.detours.relayed["lb"] = 4
-    centre.detours.forged["node1"] = 1
+    centre.fleet.held["node1"] = Held(7, 4096, memory=True)
+    centre.fleet.let_go["node2"] = 3
+    centre.fleet.detours.via["lb"] = "node1"
+    centre.fleet.detours.relayed["lb"] = 4
+    centre.fleet.detours.forged["node1"] = 1
 
 
 @pytest.fixture(scope="module", params=["each pair", "pairs of zones"])

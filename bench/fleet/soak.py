@@ -19,9 +19,9 @@ from bench.fleet import oracle, processes
 from bench.fleet.oracle import Oracle
 from bench.fleet.simulated import Simulated, fleet
 from bench.fleet.world import World, make
-from prober.controller import keeper
 from prober.controller.holding import LASTS
 from prober.store.engine import open_store
+from prober.store.fleet import agent_number
 
 AGENTS = 6
 SETTLE = 2.0
@@ -129,7 +129,7 @@ def number_agents(world: World, agents: list[Simulated]) -> None:
     store = open_store(world.database)
     try:
         for agent in agents:
-            agent.number = keeper.number(store, agent.name, "fleet")
+            agent.number = agent_number(store, agent.name, "fleet")
     finally:
         store.close()
 

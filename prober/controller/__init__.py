@@ -1,6 +1,7 @@
 """The process in the middle: takes reports, joins, judges, keeps, answers.
 
 app        the processes' FastAPI application and its life
+centre     one controller's life: what it holds, and what goes on for ever
 desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
 looking    what a failing cell leads to, and what comes of it
 plain      answers that are told briefly, by the thousand
@@ -9,6 +10,8 @@ intake     reports in: group commit first, then acknowledged, then joined
 stranger   what a report must be before anything of it is taken
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
 rounds     a plan for each agent; what a run is
+dispatch   what each agent is told to do next; fleet what agents say of themselves
+views      what is known, as the documents that routes and chats hand on
 runs       the runs on demand: any controller starts one, every one shows it, one ends it
 bench      experiments under way: many flows; sweeps; byways, which ask the hosts of unwatched targets their ways
 errands    what agents are to do once, handed out by any controller

@@ -60,7 +60,7 @@ async def report(request: Request) -> Response:
         body = _whole(await read_body(request, LIMIT), digest)
         taken = await centre.intake.take(body, agent, number, int(centre.wall() * 1e9))
         work = await centre.errands.fetch(*taken) if taken.report.live else Errand()
-    orders = centre.orders(taken.report, work, request.headers.get(PLAN, ""))
+    orders = centre.dispatch.orders(taken.report, work, request.headers.get(PLAN, ""))
     return Response(encode(orders), media_type="application/msgpack")
 
 
@@ -81,9 +81,8 @@ async def relayed(request: Request) -> Response:
             questions = centre.desk.joiner.questions(bundle.agent) if taken.report.live else questions
         except NoReport as error:
             refused = str(error)[:500]
-    declared = centre.desk.targets
-    version = centre.plans.version(declared, bundle.agent, number, centre.keys)
-    receipt = relay.acknowledge(bundle, key, report_every(len(declared.agents)), version, refused, questions)
+    every, version = report_every(len(centre.desk.targets.agents)), centre.dispatch.version(bundle.agent)
+    receipt = relay.acknowledge(bundle, key, every, version, refused, questions)
     return Response(relay.encode(receipt), media_type="application/msgpack")
 
 
@@ -141,7 +140,7 @@ def _whole(body: bytes, digest: str) -> bytes:
 
 def _number(centre: Centre, agent: str) -> int:
     try:
-        return centre.number(agent)
+        return centre.dispatch.number(agent)
     except Refused as error:
         raise HTTPException(403, str(error)) from None
 
@@ -157,7 +156,7 @@ def _bundle(body: bytes) -> Bundle:
 
 
 def _key(centre: Centre, bundle: Bundle, peer: str) -> bytes:
-    key = centre.detours.key(bundle, peer, centre.signers.may_report)
+    key = centre.fleet.detours.key(bundle, peer, centre.signers.may_report)
     if key is None:
         raise HTTPException(403, f"{bundle.agent[:80]!r} has not signed this report, or may not report any more")
     return key

@@ -19,9 +19,9 @@ from prober.controller.access import Identity
 from prober.controller.centre import Centre
 from prober.controller.doors import centre_of, needs
 from prober.errors import Refused
-from prober.slo import alerts
 from prober.surfaces import picture, table
 from prober.surfaces.glyphs import shown
+from prober.surfaces.stamps import stamp
 
 router = APIRouter(
     prefix="/api/v1", tags=["api"], responses=examples.PROBLEMS, dependencies=[Depends(parameters.declared)]
@@ -62,7 +62,7 @@ async def matrix(
     """The pairwise matrix: every declared cell with its label, culprit and age. ETag changes when a verdict does."""
     centre = centre_of(request)
     if at is None:
-        document = centre.matrix_document(source, target)
+        document = centre.views.matrix(source, target)
     else:
         document = await asyncio.to_thread(_past, centre, at, source, target)
     headers = {"ETag": f'"{tag(document)}"', "Cache-Control": "no-cache"}
@@ -78,13 +78,13 @@ ZONES: examples.Answers = {200: examples.answers(documents.ZoneMatrix, "each pai
 @router.get("/matrix/compact", operation_id="compact_matrix", responses=COMPACT)
 async def compact_matrix(request: Request, _: Viewer) -> Response:
     """Every declared cell's label as a sign, a row a source: a million cells are a megabyte."""
-    return _now(centre_of(request).compact_matrix())
+    return _now(centre_of(request).views.compact())
 
 
 @router.get("/matrix/zones", operation_id="zone_matrix", responses=ZONES)
 async def zone_matrix(request: Request, _: Viewer) -> Response:
     """The matrix by pairs of zones: how many cells have which label, the oldest age, probes sent and answered."""
-    return _now(centre_of(request).zone_matrix())
+    return _now(centre_of(request).views.zone_pairs())
 
 
 def _now(body: bytes) -> Response:
@@ -93,7 +93,7 @@ def _now(body: bytes) -> Response:
 
 def _past(centre: Centre, at: datetime, source: list[str] | None, target: list[str] | None) -> dict[str, Any]:
     try:
-        return centre.past_matrix(at, source, target)
+        return centre.views.past(at, source, target)
     except KeyError:
         kept = f"what was shown is kept for {centre.settings.keep_matrix / 3600:g} hours while a controller runs"
         raise HTTPException(404, f"nothing is known of the matrix at {at.isoformat()}; {kept}") from None
@@ -121,7 +121,7 @@ async def evidence(request: Request, source: str, target: str, _: Viewer) -> Res
     """Both ends' packets of the last judged probe, with comments; Wireshark opens it."""
     centre = centre_of(request)
     try:
-        capture = centre.pcapng(source, target)
+        capture = centre.views.capture(source, target)
     except KeyError:
         if (source, target) in centre.desk.matrix.cells:
             raise HTTPException(404, f"no probe from {source} to {target} has been judged yet") from None
@@ -139,7 +139,7 @@ async def evidence(request: Request, source: str, target: str, _: Viewer) -> Res
 async def path(request: Request, source: str, target: str, _: Viewer) -> Response:
     """One cell: its verdict, its history, the ladder of its last judged probe and the packets."""
     try:
-        document = await asyncio.to_thread(centre_of(request).path_document, source, target)
+        document = await asyncio.to_thread(centre_of(request).views.path, source, target)
     except KeyError:
         raise _no_pair(source, target) from None
     return JSONResponse(document, headers={"Cache-Control": "no-store"})
@@ -173,7 +173,7 @@ STARTED: examples.Answers = {202: examples.answers(documents.Run, "started; Loca
 async def start_run(request: Request, wanted: RunRequest, who: Operator, idempotency_key: Key = None) -> Response:
     """Start a matrix run. The same ``Idempotency-Key`` starts nothing new and answers with the same run."""
     centre = centre_of(request)
-    run_id = await centre.start_once(idempotency_key, wanted.sources, wanted.targets, wanted.flows, who.name)
+    run_id = await centre.runs.start(wanted.sources, wanted.targets, wanted.flows, who.name, idempotency_key)
     headers = {"Location": f"/api/v1/runs/{run_id}"}
     return JSONResponse(await _run(request, run_id), 202, headers)
 
@@ -182,7 +182,7 @@ async def start_run(request: Request, wanted: RunRequest, who: Operator, idempot
 async def runs(request: Request, _: Viewer, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """The runs, newest first; give ``cursor`` back for the page after."""
     centre = centre_of(request)
-    running = frozenset(run.id for run in centre.runs.values() if run.state == "running")
+    running = frozenset(run.id for run in centre.runs.known.values() if run.state == "running")
     return JSONResponse(await asyncio.to_thread(listings.runs, centre.store, cursor, limit, running))
 
 
@@ -228,11 +228,11 @@ async def cancel(request: Request, run_id: str, who: Operator) -> Response:
 async def _run(request: Request, run_id: str) -> dict[str, Any]:
     centre = centre_of(request)
     try:
-        if run_id not in centre.runs:
-            await centre.asked.look()  # another controller may just have started it
-        if run_id in centre.runs:
-            return centre.run_document(run_id)
-        return await asyncio.to_thread(centre.run_document, run_id)
+        if run_id not in centre.runs.known:
+            await centre.runs.look()  # another controller may just have started it
+        if run_id in centre.runs.known:
+            return centre.views.run(run_id)
+        return await asyncio.to_thread(centre.views.run, run_id)
     except KeyError:
         raise HTTPException(404, f"there is no run {run_id[:100]}") from None
 
@@ -265,7 +265,7 @@ async def events(request: Request, _: Viewer) -> Response:
     centre = centre_of(request)
 
     async def document() -> dict[str, Any]:
-        return centre.matrix_document()
+        return centre.views.matrix()
 
     return streams.answer(centre, streams.Source("matrix", document, tag, lambda _: False, None))
 
@@ -275,21 +275,7 @@ async def events(request: Request, _: Viewer) -> Response:
 )
 async def slos(request: Request, _: Viewer) -> Response:
     """Every objective: attainment over its window, budget left, burn rates, alerts."""
-    centre = centre_of(request)
-    declared = {one.name: one for one in centre.desk.targets.objectives}
-    rows = []
-    for standing in centre.desk.ledger.standings(centre.wall()):
-        objective = declared[standing.objective]
-        rows.append(
-            {
-                "name": standing.objective, "availability": objective.availability, "latency_ms": objective.latency_ms,
-                "window_seconds": standing.window_seconds, "good": standing.good, "total": standing.total,
-                "attainment": standing.attainment, "budget_left": standing.budget_left, "burn": standing.burn,
-                "alerts": [alert.sentence for alert in alerts(standing)],
-                "sources": list(objective.sources), "targets": list(objective.targets),
-            }
-        )  # fmt: skip
-    return JSONResponse({"at": centre.stamp(), "slos": rows})
+    return JSONResponse(centre_of(request).views.slos())
 
 
 @router.get(
@@ -336,7 +322,7 @@ async def incident(request: Request, incident_id: str, _: Viewer) -> Response:
 async def agents(request: Request, _: Viewer) -> Response:
     """Every declared agent and how long ago it reported."""
     centre = centre_of(request)
-    return JSONResponse({"at": centre.stamp(), "agents": await asyncio.to_thread(centre.agents)})
+    return JSONResponse({"at": stamp(centre.wall()), "agents": await asyncio.to_thread(centre.fleet.document)})
 
 
 @router.get(

@@ -17,6 +17,8 @@ from prober.controller import access
 from prober.controller.asked import Asked, Wanted, help_of, wanted_by
 from prober.controller.desk import Desk
 from prober.controller.incidents import Reader
+from prober.controller.runs import Runs
+from prober.controller.views import Views
 from prober.errors import ProberError, Refused, StoreUnavailable
 from prober.settings import Settings
 from prober.surfaces import answer, incidents, picture
@@ -38,7 +40,7 @@ Document = dict[str, Any]
 
 
 class Centre(Protocol):
-    """What chat needs of the controller. `start_run` raises Refused; the documents raise KeyError for what is not."""
+    """What chat needs of the controller."""
 
     @property
     def desk(self) -> Desk: ...
@@ -46,12 +48,12 @@ class Centre(Protocol):
     def settings(self) -> Settings: ...
     @property
     def incidents(self) -> Reader: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def views(self) -> Views: ...
     def now(self) -> float: ...
     def wall(self) -> float: ...
-    async def start_run(self, sources: list[str], targets: list[str], flows: int | None, asked_by: str) -> str: ...
-    def run_document(self, run_id: str) -> Document: ...
-    def matrix_document(self) -> Document: ...
-    def path_document(self, source: str, target: str) -> Document: ...
     async def seen_before(self, signature: str) -> bool: ...
     async def audit(self, who: str, what: str, detail: str) -> None: ...
 
@@ -146,7 +148,7 @@ class Commands:
                 f"{names[0]} → {names[1]} are {len(sources) * len(targets)} pairs; name one agent and one target"
             )
         try:
-            document = await asyncio.to_thread(self.centre.path_document, sources[0], targets[0])
+            document = await asyncio.to_thread(self.centre.views.path, sources[0], targets[0])
         except KeyError:
             raise Refused(f"no probe is declared from {sources[0]} to {targets[0]}; run asks all the same") from None
         return answer.of_path(document, self.centre.settings.public_url)
@@ -174,13 +176,13 @@ class Commands:
 
     async def _ran(self, asked: Asked, wanted: Wanted, talk: Talk) -> tuple[Answer, Document]:
         started, what = self.centre.now(), wanted.what
-        run_id = await self.centre.start_run(wanted.sources, wanted.targets, None, asked.who)
-        document = self.centre.run_document(run_id)
+        run_id = await self.centre.runs.start(wanted.sources, wanted.targets, None, asked.who)
+        document = self.centre.views.run(run_id)
         await talk.progress(f"{what}: the run of {_count(document['pairs'])} has started.")
         waits = list(TELL_AFTER)
         while document["state"] == "running" and self.centre.now() - started < GIVE_UP_AFTER:
             await asyncio.sleep(LOOK_EVERY)
-            document = self.centre.run_document(run_id)
+            document = self.centre.views.run(run_id)
             if waits and self.centre.now() - started >= waits[0]:
                 waits.pop(0)
                 await talk.progress(f"{what}: {document['judged']} of {document['probes']} probes judged.")
@@ -201,7 +203,7 @@ class Commands:
 
     async def _status(self) -> Answer:
         """Every pair as it stands, and the incidents that are open."""
-        told = self._told(self.centre.matrix_document())
+        told = self._told(self.centre.views.matrix())
         try:
             found = await asyncio.to_thread(self.centre.incidents.listed, None, 50, True, self.centre.now())
         except StoreUnavailable as error:

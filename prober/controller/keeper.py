@@ -12,35 +12,13 @@ import msgspec
 from prober.controller.desk import Day, Judged
 from prober.controller.rounds import Run
 from prober.store import audit as audits
-from prober.store import fleet, flips, runs, snapshots, verdicts
+from prober.store import flips, runs, snapshots, verdicts
 from prober.store.engine import Store
 from prober.store.errands import Errand
 from prober.surfaces.stamps import stamp
-from prober.targets import Targets
 
 SNAPSHOT_EVERY = 60.0
 """Seconds between two of them at most; where a verdict changed, one is kept with the next counts already."""
-
-
-def keys(store: Store) -> list[bytes]:
-    """The fleet's keys, current first; made when first asked for."""
-    return fleet.keys(store)
-
-
-def relay_secret(store: Store) -> bytes:
-    """From which the agents' keys for `prober.relay` are derived; made when first asked for."""
-    return fleet.relay_secret(store)
-
-
-def number(store: Store, agent: str, zone: str) -> int:
-    """The agent's part of a probe's id, the same for ever."""
-    return fleet.agent_number(store, agent, zone)
-
-
-def numbers(store: Store, targets: Targets) -> dict[str, int]:
-    """The numbers of all that had one where they are declared now."""
-    given = fleet.agent_numbers(store)
-    return {one.name: given[one.name, one.zone] for one in targets.agents if (one.name, one.zone) in given}
 
 
 def is_failure(judged: Judged) -> bool:

@@ -11,7 +11,7 @@ by it: without its filter ``/probe`` judges more pairs, never fewer, and ``/stat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -23,15 +23,14 @@ from prober.controller.access import Identity, allows
 from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
 from prober.controller.desk import Desk
-from prober.controller.detours import Detours
 from prober.controller.doors import needs
-from prober.controller.epochs import Epochs
+from prober.controller.fleet import Fleet
 from prober.controller.problems import problem
 from prober.controller.record import Record
 from prober.plan import pair
-from prober.report import Held
 from prober.surfaces import metrics, status
 from prober.surfaces.glyphs import shown
+from prober.surfaces.stamps import stamp
 
 MODULES = ("prober", "tcp_connect")
 """Modules of ``/probe``; the second is the name that blackbox_exporter's configurations have for a TCP dial."""
@@ -56,7 +55,7 @@ Monitor = Annotated[Identity, Depends(needs("monitor"))]
 
 
 class Centre(Protocol):
-    """What these routes need of the controller. Clocks: `now` monotonic seconds, `stamp` RFC 3339."""
+    """What these routes need of the controller. Clocks: `now` monotonic seconds, `wall` Unix seconds."""
 
     @property
     def desk(self) -> Desk: ...
@@ -65,13 +64,7 @@ class Centre(Protocol):
     @property
     def reloaded(self) -> float: ...
     @property
-    def held(self) -> Mapping[str, Held]: ...
-    @property
-    def gaps_total(self) -> Mapping[str, int]: ...
-    @property
-    def detours(self) -> Detours: ...
-    @property
-    def epochs(self) -> Epochs: ...
+    def fleet(self) -> Fleet: ...
     @property
     def alerts(self) -> Alerts: ...
     @property
@@ -81,7 +74,6 @@ class Centre(Protocol):
     def idle(self) -> float: ...
     def now(self) -> float: ...
     def wall(self) -> float: ...
-    def stamp(self) -> str: ...
     def trouble(self) -> str | None: ...
 
 
@@ -126,7 +118,7 @@ class _Monitors:
     ) -> Response:
         centre = self.centre
         standing = centre.desk.matrix.standing(centre.now(), sources, targets)
-        document = status.answer(name, standing, centre.now(), centre.stamp(), allows(who.role, "viewer"))
+        document = status.answer(name, standing, centre.now(), stamp(centre.wall()), allows(who.role, "viewer"))
         wants_health = status.HEALTH_JSON in request.headers.get("accept", "")
         media_type = status.HEALTH_JSON if wants_health else "application/json"
         code = 503 if document["status"] == "fail" else 200
@@ -185,7 +177,7 @@ class _Monitors:
 
 
 def _reading(centre: Centre) -> metrics.Reading:
-    desk, now = centre.desk, centre.now()
+    desk, detours, now = centre.desk, centre.fleet.detours, centre.now()
     declared, heard = desk.targets, desk.joiner.vantages
     zones = {**declared.names.targets, **declared.names.agents}
     return metrics.Reading(
@@ -193,10 +185,10 @@ def _reading(centre: Centre) -> metrics.Reading:
         promised={one.name: one.availability for one in declared.objectives}, zones=zones,
         agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
         verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
-        reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.held,
-        let_go={one.name: centre.gaps_total.get(one.name, 0) for one in declared.agents},
-        doubled={agent.name: centre.epochs.doubled(agent.name, now) for agent in declared.agents},
-        via=centre.detours.via, relayed=centre.detours.relayed, forged=centre.detours.forged,
+        reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.fleet.held,
+        let_go={one.name: centre.fleet.let_go.get(one.name, 0) for one in declared.agents},
+        doubled={agent.name: centre.fleet.epochs.doubled(agent.name, now) for agent in declared.agents},
+        via=detours.via, relayed=detours.relayed, forged=detours.forged,
         incidents=len(centre.record.incidents.book.open), told=centre.alerts.told(), judged=centre.idle(),
         unwritten=len(centre.behind), holds=centre.record.held,
     )  # fmt: skip

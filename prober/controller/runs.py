@@ -46,11 +46,14 @@ class Runs:
         self.known: dict[str, Run] = {}
         self._starting = asyncio.Lock()
 
-    async def start(self, key: str | None, request: Request, asked_by: str) -> str:
+    async def start(
+        self, sources: list[str], targets: list[str], flows: int | None, asked_by: str, key: str | None = None
+    ) -> str:
         """A run of these names; a `key` that this caller used before starts nothing and gives the run that it started.
 
         Raises `Refused`, `Busy` beyond the policy's runs an hour.
         """
+        request = {"from": sources, "to": targets, "flows": flows}
         run_id = _named(asked_by, key) if key else secrets.token_hex(8)
         async with self._starting:
             if key and await self._is_known(run_id, request):

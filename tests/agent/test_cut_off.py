@@ -59,7 +59,7 @@ class Witness:
 
     def __init__(self, running: Controller, url: str) -> None:
         key = enrolled(running.centre.store, "node1", "two")
-        self.waiting, self.by = Backlog("node1", 1), Reporter("node1", running.centre.number("node1"))
+        self.waiting, self.by = Backlog("node1", 1), Reporter("node1", running.centre.dispatch.number("node1"))
         self.uplink = Uplink(clients(url, key), self.waiting, self._heard)
         self.doors = Doors(partial(clients, url, key, path=RELAYED), self.uplink.reaches)
         self.ended = threading.Event()
@@ -108,8 +108,8 @@ def test_an_agent_whose_own_way_is_cut_is_heard_through_a_peer_within_seconds_an
                 agent = Agent("firewall", f"http://{HERE}:{port}", key)
                 thread = threading.Thread(target=agent.run)
                 thread.start()
-                cell, via = running.centre.desk.matrix.cells["firewall", "node1"], running.centre.detours.via
-                relayed = running.centre.detours.relayed
+                cell, via = running.centre.desk.matrix.cells["firewall", "node1"], running.centre.fleet.detours.via
+                relayed = running.centre.fleet.detours.relayed
                 until(lambda: cell.answered > 1 and witness.doors.relaying is not None, 5.0)
                 shell("nft 'add table ip cut; add chain ip cut out { type filter hook output priority 0; }'")
                 shell(f"nft add rule ip cut out ip daddr {HERE} tcp dport {port} drop")
@@ -118,7 +118,7 @@ def test_an_agent_whose_own_way_is_cut_is_heard_through_a_peer_within_seconds_an
                 until(lambda: cell.answered > answered + 2, 4.0)
                 told["judged meanwhile"] = cell.answered > answered + 2
                 told["label"] = cell.verdict(running.centre.now()).label.value
-                said = {one["name"]: one["detour"] for one in running.centre.agents()}
+                said = {one["name"]: one["detour"] for one in running.centre.fleet.document()}
                 told["said"] = said
                 shell("nft delete table ip cut")
                 told["own way after"] = until(lambda: not via, 5.0)

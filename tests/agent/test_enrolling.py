@@ -45,7 +45,7 @@ def opened(text: str, folder: Path | None = None, agent: str = "firewall") -> Cr
 
 
 def reporter(running: Controller, epoch: int) -> Reporter:
-    return Reporter("firewall", running.centre.number("firewall"), epoch)
+    return Reporter("firewall", running.centre.dispatch.number("firewall"), epoch)
 
 
 def test_an_agent_enrols_and_reports_after_a_restart_too(running: Controller, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.controller.centres import Controller, verdict
 
 def finish(running: Controller, label: str = "healthy", **given: Any) -> None:
     """What the agents do with a run: each of its pairs is judged."""
-    runs = running.centre.runs
+    runs = running.centre.runs.known
     end = time.monotonic() + 5
     while not runs and time.monotonic() < end:
         time.sleep(0.01)

@@ -17,6 +17,7 @@ from prober.controller import access, guard, record
 from prober.flip import Flip
 from prober.report import decode_orders, encode
 from prober.store import flips, runs
+from prober.surfaces.stamps import stamp
 from tests.controller.centres import Controller, Signing, controller
 from tests.controller.reports import Reporter
 
@@ -49,7 +50,7 @@ class Agent:
     def __init__(self, running: Controller, name: str, epoch: int) -> None:
         self.running = running
         self.key = Signing(enrolled(running.centre.store, name, name))
-        self.reporter = Reporter(name, running.centre.number(name), epoch)
+        self.reporter = Reporter(name, running.centre.dispatch.number(name), epoch)
 
     def post(self, report: Any) -> Any:
         answer = self.running.client.post("/agent/v1/reports", content=encode(report), auth=self.key)
@@ -104,7 +105,7 @@ def test_the_matrix_is_shown_as_it_was(running: Controller, monkeypatch: pytest.
 
     def kept(label: str) -> str:
         deadline = time.monotonic() + 5
-        while (answer := then(at := running.centre.stamp())).status_code == 404 or f'"{label}"' not in answer.text:
+        while (answer := then(at := stamp(time.time()))).status_code == 404 or f'"{label}"' not in answer.text:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.05)
         return at

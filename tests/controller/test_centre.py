@@ -109,7 +109,7 @@ def test_a_run_that_ends_is_kept_as_it_ended(running: Controller) -> None:
     run_id = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).json()["id"]
     cancelled = running.client.delete(f"/api/v1/runs/{run_id}").json()
     until(lambda: (kept := runs.get_run(running.centre.store, run_id)) and kept.body)
-    del running.centre.runs[run_id]
+    del running.centre.runs.known[run_id]
     assert running.client.get(f"/api/v1/runs/{run_id}").json() == cancelled
 
 
@@ -118,7 +118,7 @@ def test_many_runs_do_not_fill_the_memory(running: Controller, monkeypatch: pyte
     for _ in range(8):
         location = running.client.post("/api/v1/runs", json={"from": ["lb"], "to": ["pod2"]}).headers["location"]
         running.client.delete(location)
-    assert len(running.centre.runs) == 3
+    assert len(running.centre.runs.known) == 3
     until(lambda: not running.centre.desk.runs)
     assert running.client.get("/api/v1/runs").json()["runs"][-1]["state"] == "cancelled"
 
@@ -162,5 +162,5 @@ def test_a_run_that_is_over_still_gains_what_comes_late_and_is_kept_so(
     evidence = running.client.get("/api/v1/paths/firewall/ingress").json()["verdict"]["evidence"]
     assert any(one.startswith("revised: before more was seen it was unknown") for one in evidence)
     until(lambda: not running.centre.desk.runs)
-    del running.centre.runs[run_id]
+    del running.centre.runs.known[run_id]
     until(lambda: cell()["cause"] == "F6")

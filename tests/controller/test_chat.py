@@ -81,7 +81,7 @@ def test_a_signed_run_is_acknowledged_at_once_and_answered_in_the_channel(runnin
     assert "<https://prober.example/#/path/firewall/ingress|Open in prober>" in said
     assert slack.wrong == []
     assert [one["response_type"] for one in slack.posts] == ["ephemeral", "in_channel"]
-    assert next(iter(running.centre.runs.values())).asked_by == "slack:U1 (ada)"
+    assert next(iter(running.centre.runs.known.values())).asked_by == "slack:U1 (ada)"
 
 
 def test_the_next_step_is_what_was_said_of_the_worst_pair(running: Controller, slack: Slack) -> None:
@@ -101,9 +101,9 @@ def test_run_alone_runs_everything_and_one_name_is_a_source_or_a_target(running:
     ):
         say(running, slack, text, channel=f"C{at}")
         finish(running)
-        while len(running.centre.runs) <= at:
+        while len(running.centre.runs.known) <= at:
             time.sleep(0.01)
-        assert len(list(running.centre.runs.values())[-1].pairs) == count, text
+        assert len(list(running.centre.runs.known.values())[-1].pairs) == count, text
 
 
 def test_progress_is_told_at_most_thrice_and_a_post_is_left_for_the_answer(
@@ -127,7 +127,7 @@ def test_one_run_a_channel_at_a_time(running: Controller, slack: Slack) -> None:
     assert refused["text"] == "firewall → ingress is still running in this channel; wait for its answer."
     assert say(running, slack, "run lb ingress", channel="C2")["text"] == "Running lb → ingress…"
     time.sleep(0.1)
-    assert len(running.centre.runs) == 2
+    assert len(running.centre.runs.known) == 2
 
 
 def test_the_channel_is_free_again_after_the_answer(running: Controller, slack: Slack) -> None:
@@ -193,7 +193,7 @@ def test_a_mistake_is_a_sentence_to_who_made_it(quiet: tuple[Controller, Slack],
     reply = say(running, slack, text)
     assert reply["response_type"] == "ephemeral"
     assert reply["text"].startswith(sentence)
-    assert running.centre.runs == {}
+    assert running.centre.runs.known == {}
 
 
 def test_what_the_controller_refuses_is_told_at_the_response_url(running: Controller, slack: Slack) -> None:
@@ -242,7 +242,7 @@ def test_what_slack_did_not_sign_is_401(quiet: tuple[Controller, Slack], why: st
     answer = running.client.post(PATH, content=b"text=run", headers=raw)
     assert answer.status_code == 401, why
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (running.centre.runs, slack.tries) == ({}, 0)
+    assert (running.centre.runs.known, slack.tries) == ({}, 0)
 
 
 def test_two_signatures_are_as_good_as_none(running: Controller) -> None:
@@ -281,7 +281,7 @@ def test_a_replay_starts_nothing_even_when_sent_ten_times_at_once(running: Contr
     assert min(answers) == "Running firewall → ingress…"
     assert answers.count("This very request came before; nothing new was started.") == 9
     time.sleep(0.1)
-    assert len(running.centre.runs) == 1
+    assert len(running.centre.runs.known) == 1
 
 
 def test_a_body_too_large_is_refused_before_it_is_read_whole(running: Controller) -> None:
@@ -330,7 +330,7 @@ def test_an_answer_goes_only_where_the_settings_say(quiet: tuple[Controller, Sla
     assert reply["response_type"] == "ephemeral"
     assert "response_url" in reply["text"]
     time.sleep(0.02)
-    assert (running.centre.runs, slack.tries) == ({}, 0)
+    assert (running.centre.runs.known, slack.tries) == ({}, 0)
 
 
 def test_a_redirect_is_not_followed(running: Controller, slack: Slack) -> None:

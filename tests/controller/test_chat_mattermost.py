@@ -83,7 +83,7 @@ def test_another_token_is_401_and_starts_nothing(running: Controller, mattermost
     assert answer.headers["content-type"] == "application/problem+json"
     assert TOKEN not in answer.text
     time.sleep(0.02)
-    assert (running.centre.runs, mattermost.tries) == ({}, 0)
+    assert (running.centre.runs.known, mattermost.tries) == ({}, 0)
 
 
 def test_two_tokens_are_as_good_as_none_and_bytes_are_no_form(running: Controller, mattermost: Mattermost) -> None:
@@ -105,7 +105,7 @@ def test_the_same_request_again_starts_nothing(running: Controller, mattermost: 
     assert post(running, body).json()["text"] == "This very request came before; nothing new was started."
     assert "still running in this channel" in say(running, mattermost, "run lb ingress")["text"]
     time.sleep(0.1)
-    assert len(running.centre.runs) == 1
+    assert len(running.centre.runs.known) == 1
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_answer_goes_only_where_the_setting_says(running: Controller, matterm
     told = say(running, mattermost, "run firewall ingress", response_url=given)
     assert "response\\_url" in told["text"], told
     time.sleep(0.02)
-    assert (running.centre.runs, mattermost.tries) == ({}, 0)
+    assert (running.centre.runs.known, mattermost.tries) == ({}, 0)
 
 
 def test_a_redirect_is_not_followed(

@@ -82,7 +82,7 @@ def test_a_run_is_told_and_answered_in_the_thread_with_a_picture(running: Contro
     assert upload.content is not None
     assert Image.open(io.BytesIO(upload.content)).format == "PNG"
     assert slack.wrong == []
-    assert next(iter(running.centre.runs.values())).asked_by == "slack:U1"
+    assert next(iter(running.centre.runs.known.values())).asked_by == "slack:U1"
 
 
 def test_a_mention_outside_a_thread_is_answered_under_itself(running: Controller, slack: Slack) -> None:
@@ -136,10 +136,10 @@ def test_the_same_event_again_starts_nothing_even_when_sent_ten_times_at_once(
     said(slack)
     time.sleep(0.3)
     assert codes == [200] * 10
-    assert (len(running.centre.runs), len(slack.messages)) == (1, 1)
+    assert (len(running.centre.runs.known), len(slack.messages)) == (1, 1)
     again(1)
     time.sleep(0.2)
-    assert (len(running.centre.runs), len(slack.messages)) == (1, 1)
+    assert (len(running.centre.runs.known), len(slack.messages)) == (1, 1)
 
 
 def test_a_retry_whose_first_try_never_came_is_obeyed(running: Controller, slack: Slack) -> None:
@@ -156,7 +156,7 @@ def test_one_run_a_channel_however_it_is_asked(running: Controller, slack: Slack
     assert refused["text"] == "firewall → ingress is still running in this channel; wait for its answer."
     tell(running, "run lb ingress", channel="C2")
     said(slack, 2)
-    assert len(running.centre.runs) == 2
+    assert len(running.centre.runs.known) == 2
 
 
 def test_the_challenge_is_given_back_to_slack_alone(running: Controller) -> None:
@@ -184,7 +184,7 @@ def test_what_is_no_mention_by_a_person_is_taken_and_not_obeyed(
 ) -> None:
     tell(running, "run firewall ingress", **fields)
     time.sleep(0.1)
-    assert (running.centre.runs, slack.messages, slack.wrong) == ({}, [], [])
+    assert (running.centre.runs.known, slack.messages, slack.wrong) == ({}, [], [])
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_viewer_looks_and_starts_nothing(running: Controller) -> None:
     assert say(running, "why firewall ingress", "U2", "bob").startswith("firewall → ingress: healthy")
     told = "bob may look, not start runs: chat.operators in targets.yaml must name slack:U2."
     assert say(running, "run firewall ingress", "U2", "bob") == told
-    assert running.centre.runs == {}
+    assert running.centre.runs.known == {}
     assert deeds(running) == [("slack:U2 (bob)", "run refused", "firewall ingress")]
 
 
@@ -79,7 +79,7 @@ def test_whom_nobody_named_gets_help_and_is_told_who_could_change_that(running: 
     assert say(running, "why firewall ingress", "U3", "eve") == DENIED.format("viewers")
     assert say(running, "help", "U3", "eve").startswith("Ask me:")
     assert "mattermost:*" not in in_mattermost(running, "run firewall ingress", "x" * 26)
-    assert running.centre.runs == {}
+    assert running.centre.runs.known == {}
     assert [what for _, what, _ in deeds(running)] == ["run refused", "status refused", "why refused", "run refused"]
 
 
@@ -87,7 +87,7 @@ def test_a_name_makes_nobody_an_operator(running: Controller) -> None:
     assert say(running, "run firewall ingress", "U3", "slack:U1").startswith("slack:U1 has no role here")
     assert say(running, "run firewall ingress", "*", "ada").startswith("ada has no role here")
     assert say(running, "run firewall ingress", "", "").startswith("slack: has no role here")
-    assert running.centre.runs == {}
+    assert running.centre.runs.known == {}
 
 
 def test_no_sign_keeps_a_refusal_out_of_the_audit_log(tmp_path: Path, cluster: str) -> None:

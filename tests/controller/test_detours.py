@@ -31,7 +31,7 @@ class Fleet:
     def __init__(self, running: Controller) -> None:
         self.running, store = running, running.centre.store
         self.keys = {name: Signing(enrolled(store, name, "z")) for name in ("firewall", "node1")}
-        self.reporter = Reporter("firewall", running.centre.number("firewall"), 7)
+        self.reporter = Reporter("firewall", running.centre.dispatch.number("firewall"), 7)
         plan = decode_orders(self.direct(self.reporter.report([], [])).content).plan
         assert plan is not None and plan.relays == [("node1", "10.224.0.4", 7008)]
         self.key, self.version = plan.relay_key, plan.version
@@ -110,15 +110,15 @@ def test_the_controllers_questions_come_with_the_receipt_and_nothing_else_of_its
 
 def test_what_the_agent_has_not_signed_is_refused_and_counted(fleet: Fleet) -> None:
     centre, good = fleet.running.centre, fleet.bundle(fleet.reporter.report([], []))
-    node1 = relay.key_of(centre.detours.secret, "node1")
+    node1 = relay.key_of(centre.fleet.detours.secret, "node1")
     for forged in (
         msgspec.structs.replace(good, body=encode(fleet.reporter.report([], []))),
-        relay.seal("firewall", good.body, node1), relay.seal("firewall", good.body, centre.keys[0]),
+        relay.seal("firewall", good.body, node1), relay.seal("firewall", good.body, centre.dispatch.keys[0]),
         relay.seal("nobody", good.body, fleet.key), msgspec.structs.replace(good, agent="lb"),
     ):  # fmt: skip
         answer = fleet.relayed(forged)
         assert (answer.status_code, "has not signed this report" in answer.json()["detail"]) == (403, True)
-    assert centre.detours.forged == {"node1": 5}
+    assert centre.fleet.detours.forged == {"node1": 5}
     assert 'prober_relay_forged_total{via="node1"} 5.0' in fleet.running.client.get("/metrics").text
 
 
@@ -150,7 +150,7 @@ def test_an_agent_that_may_not_report_any_more_may_not_through_a_peer_either(
 ) -> None:
     centre = fleet.running.centre
     enrolled(centre.store, "vm", "z")
-    key, number = relay.key_of(centre.detours.secret, "vm"), centre.number("vm")
+    key, number = relay.key_of(centre.fleet.detours.secret, "vm"), centre.dispatch.number("vm")
     by = Reporter("vm", number, 3)
     bundle = relay.seal("vm", encode(by.report([], [])), key)
     assert fleet.relayed(bundle).status_code == 200

@@ -85,7 +85,7 @@ def test_who_enrols_at_one_controller_reports_to_the_other_at_once(both: tuple[C
     assert key.pending
     assert ask(here, secret, key.pending.public).status_code == 204
     key.enrolled()
-    by = Reporter("firewall", there.centre.number("firewall"), 7)
+    by = Reporter("firewall", there.centre.dispatch.number("firewall"), 7)
     assert there.client.post(REPORTS, content=encode(by.answered()), auth=Signing(key)).status_code == 200
 
 
@@ -121,7 +121,7 @@ def test_an_agents_token_opens_nothing_else(one: Controller) -> None:
 
 def test_a_request_that_is_sent_again_or_changed_is_refused_and_can_be_signed_anew(one: Controller) -> None:
     key = enrolled(one.centre.store, "firewall", "firewall")
-    by = Reporter("firewall", one.centre.number("firewall"), 8)
+    by = Reporter("firewall", one.centre.dispatch.number("firewall"), 8)
     body = encode(by.answered())
     headers = key.signed(REPORTS, body, int(time.time()))
     spoilt = one.client.post(REPORTS, content=body + b"\0", headers=headers)
@@ -161,7 +161,7 @@ def test_an_agent_that_a_reload_takes_out_is_told_so_and_nothing_of_it_is_kept(t
     document.write_text(TARGETS.read_text())
     with controller(tmp_path, document) as running:
         key = enrolled(running.centre.store, "vm", "nodes")
-        by = Reporter("vm", running.centre.number("vm"), 9)
+        by = Reporter("vm", running.centre.dispatch.number("vm"), 9)
         assert running.client.post(REPORTS, content=encode(by.answered()), auth=Signing(key)).status_code == 200
         lines = TARGETS.read_text().splitlines(keepends=True)
         document.write_text("".join(one for one in lines if "name: vm, " not in one))

@@ -40,7 +40,7 @@ def key(running: Controller) -> httpx.Auth:
 
 
 def agent(running: Controller, epoch: int) -> Reporter:
-    return Reporter("firewall", running.centre.number("firewall"), epoch)
+    return Reporter("firewall", running.centre.dispatch.number("firewall"), epoch)
 
 
 def post(running: Controller, by: httpx.Auth, body: bytes | Report, holds: str = "") -> httpx.Response:
@@ -82,7 +82,7 @@ def test_a_plan_that_an_agent_goes_by_is_not_told_again_until_it_is_another(
         version = orders.plan_version
         told.append(orders.plan is not None)
     assert told == [True, False, False]
-    running.centre.keys = [b"another key, now"]
+    running.centre.dispatch.keys = [b"another key, now"]
     again = decode_orders(post(running, key, by.report([], []), version).content)
     assert again.plan is not None
     assert again.plan.keys == [b"another key, now"]

@@ -69,7 +69,7 @@ def test_every_error_has_its_status(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(running.centre, "matrix_document", fail)
+    monkeypatch.setattr(running.centre.views, "matrix", fail)
     answer = running.client.get("/api/v1/matrix")
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["detail"] == (

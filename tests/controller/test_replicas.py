@@ -61,7 +61,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     one, other = both
     assert (one.centre.record.held, other.centre.record.held) == (True, False)
     key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
-    by = Reporter("firewall", one.centre.number("firewall"), 5)
+    by = Reporter("firewall", one.centre.dispatch.number("firewall"), 5)
 
     # an agent reports to either; both show it
     post(one, key, by.answered())
@@ -79,7 +79,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     assert [task.run for task in post(one, key, report).once] == [run], "its answer was lost"
     assert post(one, key, by.answered()).once == []
 
-    mine = one.centre.runs[run]
+    mine = one.centre.runs.known[run]
 
     # what an experiment found is shown by both, as of the same probe
     cell = one.centre.desk.matrix.cells[PAIR]
@@ -108,7 +108,7 @@ def test_the_holder_dies_and_another_goes_on(both: tuple[Controller, Controller]
     assert other.client.get(f"/api/v1/runs/{run}").json()["judged"] == 1
     with pytest.raises(Deposed):
         keeper.revise_run(one.centre.record.holding.store, mine, {"judged": 7})
-    until(lambda: run not in one.centre.runs)
+    until(lambda: run not in one.centre.runs.known)
     assert runs.get_run(store, run) == closed
     assert one.client.get(f"/api/v1/runs/{run}").json()["judged"] == 1
     assert [kept.verdict.label for kept in verdicts.run_verdicts(store, run)] == ["local"]
@@ -119,7 +119,7 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
 ) -> None:
     one, other = both
     key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
-    by = Reporter("firewall", one.centre.number("firewall"), 5)
+    by = Reporter("firewall", one.centre.dispatch.number("firewall"), 5)
     monkeypatch.setattr(one.centre.record, "keep", lambda _: None)
     monkeypatch.setattr(one.centre.record, "save", lambda: None)
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
 def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[Controller, Controller]) -> None:
     one, other = both
     key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
-    by = Reporter("firewall", one.centre.number("firewall"), 5)
+    by = Reporter("firewall", one.centre.dispatch.number("firewall"), 5)
 
     def told(by_: Controller, path: str = "?open=true") -> list[dict[str, Any]]:
         return list(by_.client.get(f"/api/v1/incidents{path}").json()["incidents"])
