@@ -26,6 +26,7 @@ enrolling  an agent's token against its key; signers whose signature counts
 quick      a status that still stands, given again
 guard      what every request must be; documents, examples and openapi say what answers look like
 agents_api what agents call; api what people and scripts call; monitor what monitors call; chat what chats call
+matrix_api the part of api that is about cells; runs_api about runs; etag names for what they say; streams their events
 commands   what a line in a chat asks for, who may, and what comes of it; asked is that line
 talks      where its words go: a response_url (posts), a thread of Slack (slack_web)
 chats      which chats are set up; slack_door who may come in by Slack; chat_described what OpenAPI says of it

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from prober import __version__
-from prober.controller import agents_api, api, chat, examples, monitor, problems
-from prober.controller.access import Identity
+from prober.controller import agents_api, api, chat, examples, matrix_api, monitor, problems, runs_api
 from prober.controller.centre import Centre
-from prober.controller.doors import centre_of, needs
+from prober.controller.doors import Admin, centre_of
 from prober.controller.guard import Guard
 from prober.controller.heads import Heads
 from prober.controller.quick import Quick
@@ -21,6 +19,8 @@ from prober.surfaces import manual, page
 
 PAGE_HEADERS = {"Content-Security-Policy": page.CSP, "Cache-Control": "no-cache"}
 MANUAL_HEADERS = {"Content-Security-Policy": manual.CSP, "Cache-Control": "no-cache"}
+API = (matrix_api.router, runs_api.router, api.router)
+"""`/api/v1`."""
 
 
 def make_app(centre: Centre) -> FastAPI:
@@ -43,11 +43,12 @@ def make_app(centre: Centre) -> FastAPI:
     app.add_middleware(Heads)
     app.add_middleware(Guard)  # the last one added stands before the others
     app.include_router(agents_api.router)
-    app.include_router(api.router)
+    for one in API:
+        app.include_router(one)
     app.include_router(monitor.routes(centre))
     app.include_router(chat.routes(centre))
     _own_routes(app)
-    examples.describe(app, api.router.routes)
+    examples.describe(app, [route for one in API for route in one.routes])
     return app
 
 
@@ -67,7 +68,7 @@ def _own_routes(app: FastAPI) -> None:
         return HTMLResponse(manual.render(app.openapi()), headers=MANUAL_HEADERS)
 
     @app.post("/-/reload", include_in_schema=False)
-    async def reload(request: Request, _: Annotated[Identity, Depends(needs("admin"))]) -> Response:
+    async def reload(request: Request, _: Admin) -> Response:
         """Read targets.yaml again; a bad one keeps the last good one and says what is wrong."""
         centre_of(request).reload()
         return JSONResponse({"status": "targets.yaml is taken"})

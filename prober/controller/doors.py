@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import HTTPException
+from fastapi import Depends, HTTPException
 from starlette.requests import HTTPConnection as Request
 
 from prober.controller import access
@@ -82,3 +82,10 @@ def needs(role: str) -> Callable[[Request], access.Identity]:
         raise HTTPException(403, f"this needs the role {role}; the token's is {identity.role}")
 
     return checked
+
+
+Monitor = Annotated[access.Identity, Depends(needs("monitor"))]
+Viewer = Annotated[access.Identity, Depends(needs("viewer"))]
+Operator = Annotated[access.Identity, Depends(needs("operator"))]
+Admin = Annotated[access.Identity, Depends(needs("admin"))]
+"""A route's caller, who has at least that role."""

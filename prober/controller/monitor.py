@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from prober import __version__
@@ -23,7 +23,7 @@ from prober.controller.access import Identity, allows
 from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
 from prober.controller.desk import Desk
-from prober.controller.doors import needs
+from prober.controller.doors import Monitor
 from prober.controller.fleet import Fleet
 from prober.controller.problems import problem
 from prober.controller.record import Record
@@ -50,8 +50,6 @@ _ANSWERS: dict[str, examples.Answers] = {
     "livez": {200: {"description": "it answers", "content": _JSON}},
     "readyz": {200: {"description": "ready", "content": _JSON}, 503: {"description": "why not", "content": _JSON}},
 }  # fmt: skip
-
-Monitor = Annotated[Identity, Depends(needs("monitor"))]
 
 
 class Centre(Protocol):

@@ -1,10 +1,21 @@
-"""A query parameter that a route does not have is refused: a misspelt filter would let all through unsaid."""
+"""Query parameters of the API.
+
+One that a route does not have is refused: a misspelt filter would let all through unsaid.
+"""
 
 from __future__ import annotations
 
-from fastapi import HTTPException, Request
+from typing import Annotated
 
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import Field
+
+from prober.controller import examples
 from prober.document import shown
+
+Name = Annotated[str, Field(max_length=100)]
+Cursor = Annotated[int | None, Query(ge=1, le=2**62, description="of the page before")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 def declared(request: Request) -> None:
@@ -14,3 +25,8 @@ def declared(request: Request) -> None:
     if strange:
         right = f"there are: {', '.join(names)}" if names else "it has none"
         raise HTTPException(422, f"no parameter of {request.url.path[:200]}: {', '.join(strange[:20])}; {right}")
+
+
+def strict_router() -> APIRouter:
+    """For routes of `/api/v1`: none of them takes a parameter that it does not declare."""
+    return APIRouter(prefix="/api/v1", tags=["api"], responses=examples.PROBLEMS, dependencies=[Depends(declared)])

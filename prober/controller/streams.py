@@ -13,12 +13,15 @@ from typing import Any
 
 from fastapi.responses import StreamingResponse
 
+from prober.controller import examples
 from prober.controller.centre import Centre
 
 EVERY = 2.0
 """Seconds at most between two events of a stream: a page knows that it is connected."""
 GATHER = 0.25
 """Seconds for which several changes become one event."""
+ANSWER = examples.body("text/event-stream", "server-sent events")
+"""What OpenAPI is told of a stream."""
 Document = dict[str, Any]
 
 
