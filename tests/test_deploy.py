@@ -117,8 +117,8 @@ def troubled(one: Controller) -> None:
     one.judge_all(age=-600)  # nobody asks again: these must not grow stale while Prometheus is looked at
     one.misroute(age=-600)
     one.flip("firewall", "ingress", "return-path-misroute")
-    for name in centre.desk.ledger.objectives:
-        centre.desk.ledger.count(name, at, 9, 10)
+    for name in centre.desk.tally.ledger.objectives:
+        centre.desk.tally.ledger.count(name, at, 9, 10)
     centre.fleet.held["node1"] = Held(7, 4096, memory=True)
     centre.fleet.let_go["node2"] = 3
     centre.fleet.detours.via["lb"] = "node1"

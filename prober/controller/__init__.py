@@ -2,7 +2,10 @@
 
 app        the processes' FastAPI application and its life
 centre     one controller's life: what it holds, and what goes on for ever
-desk       what is known now: joiner, matrix, objectives, the evidence of each cell; no database, no HTTP
+desk       what is known now: joiner, matrix, the evidence of each cell; no database, no HTTP
+judged     a probe with what was said of it; past those that ended long ago
+surroundings  what else is known when a probe is judged
+tally      how often each label was said, and the objectives' minutes; counts what the store holds of them
 looking    what a failing cell leads to, and what comes of it
 plain      answers that are told briefly, by the thousand
 telling    which of it is told: flips, by probes and by the handshakes of experiments

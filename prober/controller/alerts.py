@@ -111,7 +111,7 @@ class Alerts:
         if wall < self._next_burns:
             return None
         self._next_burns = wall + BURNS_EVERY
-        standings = self.desk.ledger.standings(wall)
+        standings = self.desk.tally.ledger.standings(wall)
         return {one.objective: list(found) for one in standings if (found := slo.alerts(one))}
 
     def _note(self, store: Store, wall: float, burns: dict[str, list[slo.Alert]] | None) -> bool:
@@ -168,7 +168,7 @@ class Alerts:
 
     def _unexplained(self, store: Store, wall: float, name: str, found: list[slo.Alert]) -> list[slo.Alert]:
         """What no incident tells already: one cause, one alert."""
-        promise = self.desk.ledger.objectives[name]
+        promise = self.desk.tally.ledger.objectives[name]
         pairs = [c for c in list(self.desk.matrix.cells) if c[0] in promise.sources and c[1] in promise.targets]
         left = []
         for burn in found:

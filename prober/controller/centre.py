@@ -15,12 +15,13 @@ from prober import __version__
 from prober.controller import access, keeper, receivers, resume
 from prober.controller.alerts import Alerts
 from prober.controller.behind import Behind
-from prober.controller.desk import Day, Desk, Judged
+from prober.controller.desk import Desk
 from prober.controller.dispatch import Dispatch
 from prober.controller.errands import Errands
 from prober.controller.fleet import Fleet
 from prober.controller.incidents import Reader
 from prober.controller.intake import Intake
+from prober.controller.judged import Day, Judged
 from prober.controller.record import Record
 from prober.controller.retention import Retention
 from prober.controller.runs import Runs

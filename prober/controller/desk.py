@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -16,67 +15,42 @@ from prober.classify import classify
 from prober.columns import Columns
 from prober.controller import telling
 from prober.controller.bench import Result
-from prober.controller.counts import COUNTED, Counts
+from prober.controller.judged import Day, Judged
 from prober.controller.looking import Looking
+from prober.controller.past import Past
 from prober.controller.plain import Plain
-from prober.flip import Debounce, Flip
-from prober.handshake import State
+from prober.controller.surroundings import Surroundings
+from prober.controller.tally import Tally
+from prober.flip import Debounce
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
 from prober.plan import pairs, periods, whole
-from prober.report import BESIDE, BYWAY, CONNECT, Report, is_late
+from prober.report import BESIDE, CONNECT, Report, is_late
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
-from prober.slo import Ledger, is_good
 from prober.targets import Targets
-from prober.verdict import Label, Verdict, revised, same
+from prober.verdict import Verdict, revised, same
 
-Judge = Callable[[Observation, float, float, "Day"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One probe with what was said of it. ``new`` is false for a revision."""
-
-    observation: Observation
-    verdict: Verdict
-    at: float
-    wall: float
-    new: bool
-
-    @property
-    def sent_wall(self) -> float:
-        """When the SYN was sent, in Unix seconds."""
-        return self.wall - (self.at - self.observation.sent)
-
-
-@dataclass(slots=True)
-class Day:
-    """What one turn of judging brought."""
-
-    judged: list[Judged] = field(default_factory=list)
-    flips: list[Flip] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+Judging = Callable[[Observation, float, float, Day], None]
 
 
 class Desk:
     """The live state of one controller.
 
-    ``counts`` are what the store is to hold of the ledger; ``faults`` how many probes could not be judged; ``looking``
-    is what failing cells lead to.
+    ``faults``: how many probes could not be judged; ``looking`` is what failing cells lead to; ``evidence`` the last
+    judged probe of each cell.
     """
 
-    def __init__(self, targets: Targets, ledger: Ledger | None = None) -> None:
+    def __init__(self, targets: Targets) -> None:
         self.runs: dict[str, Matrix] = {}
         self._told: dict[str, dict[tuple[str, str], dict[int, flows.Judged]]] = {}
         self.evidence: dict[tuple[str, str], Judged] = {}
-        self.judged_total: dict[str, int] = {}
         self.version = self.faults = 0
-        self.joiner, self.past = Joiner(targets), Joiner(targets, past=True)
-        self._said_of_past, self._spoilt = dict[int, Verdict](), dict[int, Verdict]()
+        self.joiner, self.past = Joiner(targets), Past(targets)
+        self._spoilt = dict[int, Verdict]()
         self._folded, self._rested = False, float("-inf")
-        self.ledger, self.counts = ledger or Ledger(targets.objectives), Counts(targets.objectives)
+        self.tally = Tally(targets.objectives)
         self.debounce = Debounce()
         self._load(targets)
 
@@ -84,20 +58,15 @@ class Desk:
         self.targets, self.matrix = targets, _matrix(targets)
         self.plain = Plain(targets, self.matrix)
         self.looking = Looking(targets, self.matrix, self.joiner, self.debounce)
-        self._tried = hearsay.Tried()
+        self.surroundings = Surroundings(targets, self.matrix, self.runs, self.joiner, self.looking)
         self._agents = frozenset(agent.name for agent in targets.agents)
-        self._zones = {one.name: one.zone for one in targets.targets} | {one.name: one.zone for one in targets.agents}
-        self._blocks = tuple((agent.name, block) for agent in targets.agents for block in agent.pods)
 
     def adopt(self, targets: Targets) -> None:
         """Another document: cells that are still declared keep what is known of them."""
         old, found = self.matrix, self.looking.found
         self.joiner.adopt(targets)
-        self.past.adopt(targets)
-        rows = self.ledger.rows()
-        self.ledger = Ledger(targets.objectives)
-        self.ledger.load(row for row in rows if row[0] in {o.name for o in targets.objectives})
-        self.counts.adopt(targets.objectives)
+        self.past.joiner.adopt(targets)
+        self.tally.adopt(targets.objectives)
         self._load(targets)
         self.matrix.carry(old)
         self.debounce.keep(self.matrix.cells)
@@ -108,7 +77,7 @@ class Desk:
     def _forget_undeclared(self) -> None:
         """What is under way from or to a name that the document has no more: nobody could judge it."""
         agents = self._agents
-        for pending in (self.joiner.pending, self.past.pending):
+        for pending in (self.joiner.pending, self.past.joiner.pending):
             for number, probe in list(pending.items()):
                 if probe.asked is not None and not (probe.source in agents and self._is_target(probe.target)):
                     del pending[number]
@@ -126,18 +95,17 @@ class Desk:
         """One report that is in the store already; a sentence where part of it means nothing here and was left out.
 
         `received_ns` is when it was received, as the store has it.
-        What tells of the past is joined apart: a probe's id comes back after hours, and what is known now must not
-        be mixed with what was.
+        What tells of the past is joined apart; see `prober.controller.past`.
         """
         past = is_late(report)
-        joiner = self.past if past else self.joiner
+        joiner = self.past.joiner if past else self.joiner
         if report.agent not in self._agents:
             return f"agent {report.agent} is not in targets.yaml: its report was left out"
         plain = self.plain.among(report, joiner.pending)
         rest = (
             msgspec.structs.replace(report, outcomes=report.outcome_rows()[~plain].tobytes()) if plain.any() else report
         )
-        self.counts.told(past, rest.outcome_rows()["probe"].tolist(), received_ns)
+        self.tally.counts.told(past, rest.outcome_rows()["probe"].tolist(), received_ns)
         left_out = self._join(rest, joiner, now)
         if plain.any():
             self._fold_plain(report, plain, joiner, now, received_ns)
@@ -161,10 +129,7 @@ class Desk:
         if not joiner.past:
             self.plain.fold(told)
             joiner.answered(report.agent, self.plain.names(told), told.sent)
-        self.judged_total[Label.HEALTHY] = self.judged_total.get(Label.HEALTHY, 0) + len(told.sent)
-        for one in self.plain.minutes(told, received_ns / 1e9 - now) if received_ns > self.counts.until_ns else ():
-            self.ledger.count(*one)
-            self.counts.count(received_ns, *one)
+        self.tally.plain(len(told.sent), self.plain.minutes(told, received_ns / 1e9 - now), received_ns)
         self._folded = True
 
     def _rest(self, now: float) -> None:
@@ -182,8 +147,7 @@ class Desk:
         A probe whose judging fails is let go, counted and told in the day's ``faults``; the others are judged.
         """
         day = Day()
-        self._said_of_past = {n: said for n, said in self._said_of_past.items() if n in self.past.pending}
-        due: list[tuple[Judge, Observation]] = [(self._judge_one, one) for one in self.joiner.due(now)]
+        due: list[tuple[Judging, Observation]] = [(self._judge_one, one) for one in self.joiner.due(now)]
         due += [(self._judge_past, one) for one in self.past.due(now)]
         due += [(self._look_into, one) for one in self.joiner.failing]
         self.joiner.failing.clear()
@@ -199,8 +163,8 @@ class Desk:
             self._learn(result, now, wall, day)
         self.looking.look_at_sweeps(now)
         self.looking.ask_beside(now)
-        day.faults += self.joiner.faults + self.past.faults
-        self.joiner.faults, self.past.faults = [], []
+        day.faults += self.joiner.faults + self.past.joiner.faults
+        self.joiner.faults, self.past.joiner.faults = [], []
         self.faults += len(day.faults)
         if day.judged or self._folded or self.looking.changed:
             self.version += 1
@@ -209,17 +173,15 @@ class Desk:
         return day
 
     def _judge_one(self, observation: Observation, now: float, wall: float, day: Day) -> None:
-        if observation.run == CONNECT or experiment.is_one(observation.run):
-            self.counts.judged(False, observation.probe)  # it counts nowhere
+        if _counts_nowhere(observation):
+            self.tally.counts.judged(False, observation.probe)
         if observation.run == CONNECT:
             if (deaf := self.looking.dialled(observation)) is not None:
                 day.judged.append(Judged(observation, deaf, now, wall, False))
             return
         if experiment.is_one(observation.run):
             verdict = classify(observation)
-            if hearsay.is_told(verdict) and not observation.run.startswith(BYWAY):
-                self._tried.add(key := (observation.source, observation.target), observation.sent, verdict)
-                self._name_the_silent(key)
+            self.surroundings.tried(observation, verdict)
             self._bear_out(observation, verdict, now, wall, day)
             if result := self.looking.bench.take(observation, verdict, now):
                 self._learn(result, now, wall, day)
@@ -242,31 +204,16 @@ class Desk:
 
         An experiment's is neither: it was to say something of then, and counts nowhere.
         """
-        if observation.run == CONNECT or experiment.is_one(observation.run):
-            self.counts.judged(True, observation.probe)
-            return
-        verdict, before = classify(observation), self._said_of_past.get(observation.probe)
-        if before is not None:
-            verdict = msgspec.structs.replace(verdict, revision=before.revision)
-            if verdict == before:
-                return
-            verdict = msgspec.structs.replace(verdict, revision=before.revision + 1)
-        self._said_of_past[observation.probe] = verdict
-        judged = Judged(observation, verdict, observation.sent, wall - (now - observation.sent), before is None)
-        day.judged.append(judged)
-        if judged.new:
-            self.judged_total[verdict.label] = self.judged_total.get(verdict.label, 0) + 1
-            self._count(judged, past=True)
+        if _counts_nowhere(observation):
+            self.tally.counts.judged(True, observation.probe)
+        elif (judged := self.past.judge(observation, now, wall)) is not None:
+            day.judged.append(judged)
+            if judged.new:
+                self._count(judged, past=True)
 
     def _judge(self, observation: Observation, now: float, wall: float) -> Judged | None:
         key = (observation.source, observation.target)
-        verdict = classify(observation)
-        silent, cell = infer.wanted(observation, verdict), self.matrix.cells.get(key)
-        if cell and (silent or verdict.label != Label.UNKNOWN):
-            lately = [(one.sent, one.verdict) for one in cell.recent if one.probe != observation.probe]
-            verdict = hearsay.completed(verdict, observation.sent, lately, self._tried.of(key))
-        if silent:
-            verdict = infer.infer(observation, verdict, self._around(observation))
+        verdict, cell = self.surroundings.verdict(observation), self.matrix.cells.get(key)
         before = self._said(observation)
         if before is not None and same(before, verdict):
             kept = self.evidence.get(key)
@@ -276,38 +223,17 @@ class Desk:
         if before is not None:
             verdict = revised(before, verdict)
         self._fold(observation, verdict)
-        if cell and (verdict.label.passes or (silent and verdict.label == Label.UNKNOWN)):
+        if cell and (verdict.label.passes or infer.wanted(observation, verdict)):
             self.looking.bench.wonder(
                 cell, observation, self.targets, lambda name: self.joiner.is_alive(name, now), now
             )
         if hearsay.is_source(verdict):
-            self._name_the_silent(key)
+            self.surroundings.name_the_silent(key)
         judged = Judged(observation, verdict, now, wall, before is None)
         kept = self.evidence.get(key)
         if kept is None or (kept.observation.sent <= observation.sent and not is_spoilt(observation, verdict)):
             self.evidence[key] = judged
         return judged
-
-    def _name_the_silent(self, key: tuple[str, str]) -> None:
-        """An error was told of one probe of a pair: those of which nobody told are looked at once more."""
-        for one in self.matrix.cells[key].recent if key in self.matrix.cells else ():
-            if hearsay.is_silent(one.verdict):
-                self.joiner.judge_again(one.probe)
-
-    def _around(self, o: Observation) -> infer.Context:
-        """The cells that say something of this probe's time: passes sent after it or in the same run, failures of late.
-
-        A failure counts from shortly before it: what fails now may have been found out a probe earlier.
-        """
-        cells: list[infer.Neighbour] = []
-        for matrix, since in ((self.matrix, o.sent), (self.runs.get(o.run), float("-inf"))):
-            cells += [
-                infer.Neighbour(one.source, one.target, one.verdict)
-                for one in (matrix.around(o.source, o.target, since) if matrix else ())
-                if one.sent >= (since if one.verdict.label.passes else since - infer.FAILED_OF_LATE)
-            ]
-        told = self.looking.bench.byways.reading((o.source, o.target), o.sent)
-        return infer.Context(tuple(cells), self._zones, self._blocks, self.matrix.asked(o.source, o.target), told)
 
     def _said(self, observation: Observation) -> Verdict | None:
         """What was said of this probe before."""
@@ -350,7 +276,6 @@ class Desk:
         """Counts and flips."""
         key = (judged.observation.source, judged.observation.target)
         if judged.new:
-            self.judged_total[judged.verdict.label] = self.judged_total.get(judged.verdict.label, 0) + 1
             self._count(judged, past=False)
         if key not in self.matrix.cells or is_spoilt(judged.observation, judged.verdict):
             return
@@ -376,16 +301,13 @@ class Desk:
             day.flips.append(flip)
 
     def _count(self, judged: Judged, past: bool) -> None:
-        """Into the minute in which the SYN was sent, however late its report came. One never sent counts not."""
-        o, asked_at = judged.observation, judged.sent_wall
-        received_ns = self.counts.judged(past, o.probe)
-        if o.asked.state == State.NOT_SENT or received_ns == COUNTED or is_spoilt(o, judged.verdict) or o.run == BESIDE:
-            return
-        goals = self.plain.goals.of(o.source, o.target) if (o.source, o.target) in self.matrix.cells else ()
-        for name, latency_ms in goals:
-            good = is_good(judged.verdict.label, o.asked.rtt_ms, latency_ms)
-            self.ledger.count(name, asked_at, int(good), 1)
-            self.counts.count(received_ns, name, asked_at, int(good))
+        key = judged.observation.source, judged.observation.target
+        self.tally.judged(judged, self.plain.goals.of(*key) if key in self.matrix.cells else (), past)
+
+
+def _counts_nowhere(o: Observation) -> bool:
+    """It was to say something of its own moment alone."""
+    return o.run == CONNECT or experiment.is_one(o.run)
 
 
 def _matrix(targets: Targets) -> Matrix:

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from prober.controller.desk import Day, Desk
+from prober.controller.desk import Desk
+from prober.controller.judged import Day
 from prober.flip import Cell, Flip
 from prober.incident import UNDECLARED, Book, Incident, Member
 from prober.store import incidents

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from prober.controller.desk import Day, Judged
+from prober.controller.judged import Day, Judged
 from prober.controller.rounds import Run
 from prober.store import audit as audits
 from prober.store import flips, runs, snapshots, verdicts

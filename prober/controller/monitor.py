@@ -179,10 +179,10 @@ def _reading(centre: Centre) -> metrics.Reading:
     declared, heard = desk.targets, desk.joiner.vantages
     zones = {**declared.names.targets, **declared.names.agents}
     return metrics.Reading(
-        matrix=desk.matrix, now=now, standings=desk.ledger.standings(centre.wall()),
+        matrix=desk.matrix, now=now, standings=desk.tally.ledger.standings(centre.wall()),
         promised={one.name: one.availability for one in declared.objectives}, zones=zones,
         agents={a.name: max(0.0, now - heard[a.name].heard) if a.name in heard else None for a in declared.agents},
-        verdicts={str(label): count for label, count in desk.judged_total.items()}, version=__version__,
+        verdicts={str(label): count for label, count in desk.tally.labels.items()}, version=__version__,
         reload_ok=centre.reload_ok, reloaded=centre.reloaded, held=centre.fleet.held,
         let_go={one.name: centre.fleet.let_go.get(one.name, 0) for one in declared.agents},
         doubled={agent.name: centre.fleet.epochs.doubled(agent.name, now) for agent in declared.agents},

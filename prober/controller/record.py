@@ -18,9 +18,10 @@ from prober.controller import incidents, keeper, resume
 from prober.controller.behind import Behind
 from prober.controller.bench import Bench
 from prober.controller.byways import Told
-from prober.controller.desk import Day, Desk, Judged
+from prober.controller.desk import Desk
 from prober.controller.holding import Holding
 from prober.controller.incidents import Incidents
+from prober.controller.judged import Day, Judged
 from prober.controller.retention import FINDINGS_KEPT, Retention, prune
 from prober.controller.tail import Tail
 from prober.flows import Finding, Side
@@ -74,7 +75,7 @@ class Record:
         rows, until_ns = await asyncio.to_thread(resume.counted, store, desk.targets)
         told = await asyncio.to_thread(flips.newest, store)
         opened = await asyncio.to_thread(incidents.opened, store)
-        desk.ledger = desk.counts.take_over(rows, until_ns)
+        desk.tally.take_over(rows, until_ns)
         desk.debounce.told.update({cell: flip.after for cell, flip in told.items()})
         self.incidents.begin(opened, told, self.wall(), self.tail.now())
         self.behind.add(functools.partial(keeper.keep, store, Day([judged for _, judged in self._unkept])))
@@ -137,15 +138,13 @@ class Record:
     def save(self) -> None:
         """The objectives' counts, and now and then what is too old goes."""
         self._saved = self.tail.now()
-        counts, store = self.desk.counts, self.holding.store
+        counts, store = self.desk.tally.counts, self.holding.store
         rows = counts.settle(self.tail.clock_ns(), self.tail.place + 1)
         self.behind.add(functools.partial(minutes.put_objective_minutes, store, rows, counts.until_ns))
         self._remember(store)
         if self._saved - self._pruned > PRUNE_EVERY:
             self._pruned, wall = self._saved, self.wall()
-            for ledger in (self.desk.ledger, counts.settled):
-                ledger.roll(wall - self.kept.minutes)
-                ledger.forget(wall)
+            self.desk.tally.age(wall, self.kept.minutes)
             self.behind.add(functools.partial(prune, store, wall, self.desk.targets, self.kept))
 
     def _remember(self, store: Store) -> None:
@@ -161,7 +160,7 @@ class Record:
         await self.learn()
         until_ns = await asyncio.to_thread(minutes.counted_until, self.holding.plain)
         if not self.held:
-            self.desk.counts.passed(min(until_ns or 0, self.tail.place), self.tail.clock_ns())
+            self.desk.tally.counts.passed(min(until_ns or 0, self.tail.place), self.tail.clock_ns())
 
     async def end(self) -> None:
         """The end of the process."""

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from prober.controller import retention
-from prober.controller.desk import Day, Desk
+from prober.controller.desk import Desk
+from prober.controller.judged import Day
 from prober.controller.keeper import is_failure
 from prober.joiner import HOLD
 from prober.report import decode_report
@@ -29,7 +30,7 @@ def rejoin(store: Store, desk: Desk, now: float, since: float | None = None) -> 
     last place in the log, and by how much `now` is ahead of the database's clock.
     """
     written, until_ns = counted(store, desk.targets)
-    desk.ledger = desk.counts.take_over(written, until_ns)
+    desk.tally.take_over(written, until_ns)
     with store.read() as connection:
         wall = store.now_ns(connection) / 1e9
     last = reports.last(store)

@@ -117,7 +117,7 @@ class Views:
     def slos(self) -> dict[str, Any]:
         """Every objective as it stands."""
         declared, rows = {one.name: one for one in self.desk.targets.objectives}, []
-        for standing in self.desk.ledger.standings(self.wall()):
+        for standing in self.desk.tally.ledger.standings(self.wall()):
             objective = declared[standing.objective]
             rows.append(
                 {

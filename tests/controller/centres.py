@@ -20,7 +20,7 @@ import uvicorn
 from prober.agent.credential import Credential
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
-from prober.controller.desk import Day
+from prober.controller.judged import Day
 from prober.flip import Flip
 from prober.settings import load, read_targets
 from prober.store.engine import open_store

@@ -211,7 +211,7 @@ class Told:
         self.alerts = Alerts(self.desk, Held(store), (), lambda: self.wall, None)
 
     def burn(self, good: int, total: int, objective: str = "firewall-to-ingress") -> None:
-        self.desk.ledger.count(objective, self.wall, good, total)
+        self.desk.tally.ledger.count(objective, self.wall, good, total)
 
     def look(self, later: float = 0.0) -> list[Alert]:
         """All that are kept, after a look so much later."""
@@ -300,7 +300,7 @@ def test_an_objective_names_who_is_told(tmp_path: Path) -> None:
     told = TARGETS.read_text().replace("latency: 50ms, window: 30d}", "latency: 50ms, window: 30d, alerts: [slack]}")
     (tmp_path / "targets.yaml").write_text(told)
     with server() as hook, controller(tmp_path, tmp_path / "targets.yaml", webhook=hook.url) as one:
-        one.centre.desk.ledger.count("firewall-to-ingress", one.centre.wall(), 0, 100)
+        one.centre.desk.tally.ledger.count("firewall-to-ingress", one.centre.wall(), 0, 100)
         until(lambda: [row for row in kept.since(one.centre.store, 0) if decoded(row).kind == "burn"])
         breaks(one)
         hook.wait(1)

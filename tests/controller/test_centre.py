@@ -12,7 +12,7 @@ import pytest
 from prober import segment
 from prober.controller import keeper
 from prober.controller.centre import Centre
-from prober.controller.desk import Day
+from prober.controller.judged import Day
 from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.probe import Kind
@@ -101,7 +101,7 @@ def test_what_was_counted_is_written_while_it_runs_and_at_the_end(
         taken(one.centre, by.answered())
         until(lambda: one.centre.desk.matrix.cells["firewall", "ingress"].sent == 2)
     with controller(tmp_path) as one:
-        standing = one.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
+        standing = one.centre.desk.tally.ledger.attainment("firewall-to-ingress", time.time())
         assert (standing.good, standing.total) == (2, 2)
 
 

@@ -16,7 +16,7 @@ from slack_sdk.signature import SignatureVerifier
 from starlette.datastructures import Headers
 
 from prober.controller import slack_door
-from prober.controller.desk import Judged
+from prober.controller.judged import Judged
 from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.observation import Asked, Observation

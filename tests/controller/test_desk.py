@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from prober import rotation, segment
-from prober.controller.desk import Day, Desk
+from prober.controller.desk import Desk
+from prober.controller.judged import Day
 from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
@@ -43,8 +44,8 @@ def test_an_answered_probe_makes_its_cell_healthy_and_counts_once(desk: Desk) ->
     assert desk.take(Reporter("firewall").answered(), 100.0) is None
     assert judged(desk, 100.0, wall) == [Label.HEALTHY]
     assert desk.matrix.cells[PAIR].verdict(101.0).label == Label.HEALTHY
-    assert [row[2:] for row in desk.ledger.rows()] == [(1, 1)]
-    rows = desk.counts.settle(int(wall * 1e9), 2**62)
+    assert [row[2:] for row in desk.tally.ledger.rows()] == [(1, 1)]
+    rows = desk.tally.counts.settle(int(wall * 1e9), 2**62)
     assert [(row[1], row[2:]) for row in rows] == [(int(wall - 0.05) // 60 * 60, (1, 1))]
 
 
@@ -52,21 +53,23 @@ def test_a_probe_counts_in_the_minute_in_which_it_was_sent_however_late_it_is_to
     wall = 1_000_020.0
     desk.take(Reporter("firewall").answered(ago_ms=90_000), 500.0)
     judged(desk, 500.0, wall)
-    assert [(row[0], row[1]) for row in desk.ledger.rows()] == [("firewall-to-ingress", (1_000_020 - 90) // 60 * 60)]
+    assert [(row[0], row[1]) for row in desk.tally.ledger.rows()] == [
+        ("firewall-to-ingress", (1_000_020 - 90) // 60 * 60)
+    ]
 
 
 def test_what_was_counted_before_is_judged_and_not_counted_again(desk: Desk) -> None:
-    desk.counts.until_ns = 2_000
+    desk.tally.counts.until_ns = 2_000
     desk.take(Reporter("firewall").answered(), 500.0, received_ns=2_000)
     assert judged(desk, 500.0, 1_999.0) == [Label.HEALTHY]
-    assert desk.ledger.rows() == []
+    assert desk.tally.ledger.rows() == []
 
 
 def test_a_syn_that_was_never_sent_counts_for_no_objective(desk: Desk) -> None:
     agent = Reporter("firewall")
     desk.take(agent.report(["ingress"], [agent.probes("ingress", time.time_ns() - MS, State.NOT_SENT, error=101)]), 5.0)
     assert judged(desk, 5.0, 1e9) == [Label.LOCAL]
-    assert desk.ledger.rows() == []
+    assert desk.tally.ledger.rows() == []
 
 
 def test_outcomes_of_targets_that_nobody_declared_are_left_out_and_told(desk: Desk) -> None:
@@ -116,7 +119,7 @@ def test_a_reload_keeps_what_is_known_of_cells_that_are_still_declared(desk: Des
     judged(desk, 5.0, 1e9)
     desk.adopt(read_targets(TARGETS))
     assert desk.matrix.cells[PAIR].sent == 1
-    assert [row[2:] for row in desk.ledger.rows()] == [(1, 1)]
+    assert [row[2:] for row in desk.tally.ledger.rows()] == [(1, 1)]
     assert PAIR in desk.evidence
 
 
@@ -168,7 +171,7 @@ def test_what_is_asked_beside_a_failure_counts_in_the_matrix_and_in_no_objective
     report.runs = [BESIDE]
     desk.take(report, 100.0)
     assert judged(desk, 100.0, time.time()) == [Label.HEALTHY]
-    assert (desk.matrix.cells[PAIR].sent, desk.ledger.rows()) == (1, [])
+    assert (desk.matrix.cells[PAIR].sent, desk.tally.ledger.rows()) == (1, [])
 
 
 def test_a_run_of_many_flows_is_looked_at_together(desk: Desk) -> None:
@@ -200,13 +203,13 @@ def test_a_failure_begins_an_experiment_whose_handshakes_count_nowhere(desk: Des
     judged(desk, 5.0, 1e9)
     begun = desk.looking.bench.open[PAIR]
     assert set(desk.looking.bench.open) == {PAIR, ("node1", "firewall")}, "and the other way round"
-    counted = (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total))
+    counted = (desk.matrix.cells[PAIR].sent, desk.tally.ledger.rows(), dict(desk.tally.labels))
     row = agent.probes("ingress", clock - 100 * MS, State.TIMED_OUT, run=1)
     report = agent.report(["ingress"], [row], clock_ns=clock + 3000 * MS, until_ns=clock + 3000 * MS)
     report.runs = ["", begun.task.run]
     desk.take(report, 8.0)
     assert judged(desk, 8.0, 1e9) == []
-    assert (desk.matrix.cells[PAIR].sent, desk.ledger.rows(), dict(desk.judged_total)) == counted
+    assert (desk.matrix.cells[PAIR].sent, desk.tally.ledger.rows(), dict(desk.tally.labels)) == counted
     assert len(begun.judged) == 1
 
 
@@ -273,7 +276,7 @@ def test_what_passed_before_a_failure_says_nothing_of_its_time(desk: Desk) -> No
                                          (4, "node2", 7.5, ill)):  # fmt: skip
         desk.matrix.take(source, "ingress", probe, sent, verdict, None)
     o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0)
-    around = desk._around(o)
+    around = desk.surroundings.around(o)
     assert {(one.source, one.verdict.label) for one in around.cells} == {("vm", "healthy"), ("remote", "local")}
     assert around.zones["ingress"] == "pods" and ("node1", "10.4.0.0/16") in {(n, str(b)) for n, b in around.blocks}
 
@@ -282,7 +285,7 @@ def test_what_passed_in_the_same_run_is_of_its_time(desk: Desk) -> None:
     desk.runs["r"] = Matrix([("lb", "ingress", 1e9)])
     desk.runs["r"].take("lb", "ingress", 1, 9.9, Verdict(Label.HEALTHY, Confidence.PROVEN, "well."), None)
     o = msgspec.structs.replace(story("firewall >> SYN"), sent=10.0, run="r")
-    assert [one.source for one in desk._around(o).cells] == ["lb"]
+    assert [one.source for one in desk.surroundings.around(o).cells] == ["lb"]
 
 
 def test_a_probe_that_met_an_earlier_ones_socket_says_nothing_of_its_cell(desk: Desk) -> None:
@@ -318,7 +321,7 @@ def test_the_past_is_counted_where_it_belongs_and_heals_no_cell(desk: Desk) -> N
     wall = 2_000_000.0
     desk.take(behind(Reporter("firewall"), HOUR_MS), 9_000.0)
     assert judged(desk, 9_000.0, wall) == [Label.HEALTHY]
-    assert [(row[0], row[1], row[2:]) for row in desk.ledger.rows()] == [
+    assert [(row[0], row[1], row[2:]) for row in desk.tally.ledger.rows()] == [
         ("firewall-to-ingress", int(wall - 3601) // 60 * 60, (1, 1))
     ]
     cell = desk.matrix.cells[PAIR]

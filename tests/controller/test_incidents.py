@@ -12,8 +12,9 @@ import pytest
 from prober import plan
 from prober.columns import Columns
 from prober.controller import access, incidents
-from prober.controller.desk import Day, Desk
+from prober.controller.desk import Desk
 from prober.controller.incidents import Incidents, Reader
+from prober.controller.judged import Day
 from prober.flip import Flip
 from prober.incident import Incident
 from prober.settings import read_targets

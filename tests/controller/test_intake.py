@@ -169,7 +169,7 @@ def test_what_tells_of_the_past_brings_no_orders_and_heals_no_cell(tmp_path: Pat
         assert (orders.acknowledged, orders.plan, orders.once) == (1, None, [])
         time.sleep(2.0)
         desk = running.centre.desk
-        assert desk.judged_total.get("healthy") == 1, "it is judged and counted"
+        assert desk.tally.labels.get("healthy") == 1, "it is judged and counted"
         assert desk.matrix.cells["firewall", "ingress"].sent == 0
         assert (
             running.client.get("/api/v1/matrix?source=firewall&target=ingress").json()["cells"][0]["label"] == "unknown"

@@ -65,10 +65,10 @@ def test_they_count_as_if_each_had_been_judged(small, large):
     for desk in (small, large):
         assert desk.take(report, 100.0, time.time_ns()) is None
     assert turn(large, 100.0, wall) == [] and turn(small, 100.0, wall) == [Label.HEALTHY] * 3
-    assert large.judged_total == small.judged_total == {"healthy": 3}
-    assert large.ledger.rows() == small.ledger.rows() and large.ledger.rows()[0][2:] == (1, 1)
-    settled = [desk.counts.settle(time.time_ns(), 2**62) for desk in (small, large)]
-    assert settled[0] == settled[1] == large.ledger.rows()
+    assert large.tally.labels == small.tally.labels == {"healthy": 3}
+    assert large.tally.ledger.rows() == small.tally.ledger.rows() and large.tally.ledger.rows()[0][2:] == (1, 1)
+    settled = [desk.tally.counts.settle(time.time_ns(), 2**62) for desk in (small, large)]
+    assert settled[0] == settled[1] == large.tally.ledger.rows()
     for name in NAMES:
         mine, theirs = (desk.matrix.cells["firewall", name] for desk in (large, small))
         assert (
@@ -79,9 +79,9 @@ def test_they_count_as_if_each_had_been_judged(small, large):
 
 
 def test_what_the_store_counts_already_is_not_counted_again(large):
-    large.counts.until_ns = 2_000
+    large.tally.counts.until_ns = 2_000
     large.take(told(Reporter("firewall"), ["ingress"], [State.ANSWERED]), 100.0, 2_000)
-    assert large.ledger.rows() == [] and large.matrix.cells[PAIR].sent == 1
+    assert large.tally.ledger.rows() == [] and large.matrix.cells[PAIR].sent == 1
 
 
 def test_latency_is_part_of_the_promise(large, declared):
@@ -91,7 +91,7 @@ def test_latency_is_part_of_the_promise(large, declared):
     for rtt_ms in (promise.latency_ms, promise.latency_ms + 1, 0):
         row = reporter.probes("ingress", time.time_ns() - 3_000 * MS, rtt_ns=int(rtt_ms * MS))
         large.take(reporter.report(["ingress"], [row]), 100.0, time.time_ns())
-    assert [row[2:] for row in large.ledger.rows() if row[0] == promise.name] == [(1, 3)]
+    assert [row[2:] for row in large.tally.ledger.rows() if row[0] == promise.name] == [(1, 3)]
 
 
 def test_what_failed_is_judged_one_by_one_and_its_cell_holds_all_that_comes(large):
@@ -101,7 +101,7 @@ def test_what_failed_is_judged_one_by_one_and_its_cell_holds_all_that_comes(larg
     assert list(large.matrix.held) == [PAIR] and large.matrix.cells[PAIR].sent == 1
     large.take(told(reporter, ["ingress"], [State.ANSWERED]), 104.0, time.time_ns())
     assert Label.HEALTHY in turn(large, 104.0, wall + 4.0)
-    assert large.matrix.held[PAIR].sent == 2 and large.judged_total["healthy"] == 3
+    assert large.matrix.held[PAIR].sent == 2 and large.tally.labels["healthy"] == 3
 
 
 def test_of_a_probe_that_somebody_saw_more_is_said(large):
@@ -138,8 +138,8 @@ def test_a_report_of_the_past_is_counted_and_says_nothing_of_now(large):
     report = told(Reporter("firewall"), NAMES, [State.ANSWERED] * 3, 90_000, live=False)
     large.take(report, 500.0, time.time_ns())
     assert turn(large, 500.0, time.time(), 1.0) == []
-    assert large.matrix.cells[PAIR].sent == 0 and large.judged_total == {"healthy": 3}
-    [row] = large.ledger.rows()
+    assert large.matrix.cells[PAIR].sent == 0 and large.tally.labels == {"healthy": 3}
+    [row] = large.tally.ledger.rows()
     assert row[1] == pytest.approx(time.time() - 90, abs=61) and row[2:] == (1, 1)
 
 

@@ -133,7 +133,7 @@ def test_what_was_judged_and_not_kept_when_the_holder_died_is_kept_by_the_next(
     one.centre.record.holding.seek = gone  # type: ignore[method-assign]
     until(lambda: other.centre.record.held)
     until(lambda: len(verdicts.history(other.centre.store, *PAIR)) == 3)
-    standing = other.centre.desk.ledger.attainment("firewall-to-ingress", time.time())
+    standing = other.centre.desk.tally.ledger.attainment("firewall-to-ingress", time.time())
     assert (standing.good, standing.total) == (0, 0), "a SYN that was never sent counts not"
 
 

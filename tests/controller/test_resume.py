@@ -56,7 +56,7 @@ def started(store: Store) -> Desk:
 
 
 def counts(desk: Desk) -> tuple[int, int]:
-    standing = desk.ledger.attainment("firewall-to-ingress", time.time() + 5)
+    standing = desk.tally.ledger.attainment("firewall-to-ingress", time.time() + 5)
     return standing.good, standing.total
 
 
@@ -80,8 +80,8 @@ def test_no_probe_is_counted_twice_whenever_the_controller_ended(store: Store, k
             before.take(report, now - ago, report.clock_ns)
             for step in range(9):
                 before.judge(now - ago + step / 10, wall - ago + step / 10)
-            rows = before.counts.settle(int((wall - ago + 0.9) * 1e9), 2**62)
-            minutes.put_objective_minutes(store, rows, before.counts.until_ns)
+            rows = before.tally.counts.settle(int((wall - ago + 0.9) * 1e9), 2**62)
+            minutes.put_objective_minutes(store, rows, before.tally.counts.until_ns)
     assert counts(started(store)) == (6, 6)
     assert counts(started(store)) == (6, 6)
 
@@ -101,7 +101,9 @@ def test_a_report_that_comes_late_is_counted_once_though_its_minute_was_written(
     before.take(early, 5_000.0, early.clock_ns)
     for step in range(30):
         before.judge(5_000.0 + step / 10, wall - 299.0 + step / 10)
-    minutes.put_objective_minutes(store, before.counts.settle(int((wall - 200) * 1e9), 2**62), before.counts.until_ns)
+    minutes.put_objective_minutes(
+        store, before.tally.counts.settle(int((wall - 200) * 1e9), 2**62), before.tally.counts.until_ns
+    )
     late.clock_ns = time.time_ns() - 200_000_000_000
     received = time.time_ns() - 100_000_000_000
     reports.append(store, [("firewall", 1, late.sequence, received, encode(late))])
@@ -139,14 +141,14 @@ def test_a_report_that_cannot_be_read_any_more_does_not_keep_the_controller_from
 
 def test_only_minutes_that_changed_are_written(store: Store) -> None:
     desk = Desk(read_targets(TARGETS))
-    desk.counts.settled.count("firewall-to-ingress", 600, 1, 1)
-    desk.counts.count(5, "firewall-to-ingress", 1200, 1)
-    desk.counts.count(9, "firewall-to-ingress", 1200, 0)
-    minutes.put_objective_minutes(store, desk.counts.settle(7, 2**62), desk.counts.until_ns)
+    desk.tally.counts.settled.count("firewall-to-ingress", 600, 1, 1)
+    desk.tally.counts.count(5, "firewall-to-ingress", 1200, 1)
+    desk.tally.counts.count(9, "firewall-to-ingress", 1200, 0)
+    minutes.put_objective_minutes(store, desk.tally.counts.settle(7, 2**62), desk.tally.counts.until_ns)
     assert [tuple(row) for row in minutes.objective_minutes(store)] == [("firewall-to-ingress", 1200, 1, 1)]
     assert minutes.counted_until(store) == 7
-    assert desk.counts.settle(8, 2**62) == []
-    assert desk.counts.settle(9, 2**62) == [("firewall-to-ingress", 1200, 1, 2)]
+    assert desk.tally.counts.settle(8, 2**62) == []
+    assert desk.tally.counts.settle(9, 2**62) == [("firewall-to-ingress", 1200, 1, 2)]
 
 
 def test_an_empty_store_starts_with_nothing(store: Store) -> None:
