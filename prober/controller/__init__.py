@@ -16,7 +16,8 @@ rounds     a plan for each agent; what a run is
 dispatch   what each agent is told to do next; fleet what agents say of themselves
 views      what is known, as the documents that routes and chats hand on
 runs       the runs on demand: any controller starts one, every one shows it, one ends it
-bench      experiments under way: many flows; sweeps; byways, which ask the hosts of unwatched targets their ways
+bench      experiments under way: many flows; sweeps; byways, which ask the hosts of unwatched targets their ways, each
+           in an inquiry; approaches say who those hosts are
 errands    what agents are to do once, handed out by any controller
 behind     the queue of writes that follow the desk
 holding    whether this controller has the lease; record is what its holder keeps

@@ -15,62 +15,25 @@ from typing import NamedTuple
 import msgspec
 
 from prober import byway
-from prober.byway import Byway, Reading, Shot, Way
-from prober.controller.approaches import Approaches, on_one_link, task
+from prober.byway import Byway, Reading
+from prober.controller.approaches import Approaches, on_one_link
+from prober.controller.inquiry import Inquiry, Waiting, begin
 from prober.declared import Targets
 from prober.matrix import Cell
 from prober.observation import Observation
-from prober.plan import Pair, between
-from prober.report import BYWAY, Task
+from prober.plan import between
+from prober.report import Task
 from prober.verdict import Label
 
 NAME = "by way of the target's host"
 AT_ONCE, A_MINUTE, EACH = 8, 30, 2
 """Byways under way, and begun within a minute, and of one helper; a cell beside them waits for its next failure."""
-WHOLE = 6.5
-"""Seconds after which nobody waits for more: an ARP that fails takes three."""
 AGAIN, HOLDS, BEFORE = 20.0, 45.0, 10.0
 """Seconds before the same is asked again; for which what was told holds; and for which it held already."""
-SHOTS = 2
-"""SYNs that go each way."""
 FRESH, CLOCKS = 15.0, 0.5
 """Seconds for which another cell's asking serves; and by which two controllers' may differ and be the same."""
 LEARN, LESSONS = 900.0, 60
 """Seconds after which it is seen once more that a host hands on, and for twice as long it counts; a minute at most."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """One host asked for its way to one prober. ``shots`` are the latest of each run: what comes late revises one.
-
-    ``news``: it is over, and that has not been told to all its cells. ``well``: it was asked while they passed.
-    """
-
-    about: Byway
-    begun: float
-    ways: dict[str, Way]
-    well: bool = False
-    shots: dict[str, Shot] = field(default_factory=dict)
-    cells: set[tuple[str, str]] = field(default_factory=set)
-    over: bool = False
-    news: bool = False
-
-    def value(self) -> Byway:
-        return msgspec.structs.replace(self.about, shots=tuple(self.shots.values()))
-
-    def ends(self, now: float) -> bool:
-        """True once it is known, or nothing more is to come."""
-        made = self.value()
-        known = self.well or byway.arrives(made) or byway.reading(made) is not None
-        return (known and len(self.shots) == len(self.ways)) or now >= self.begun + WHOLE
-
-
-class Waiting(NamedTuple):
-    """A cell whose target's host is being looked for: by which document, and when it last passed."""
-
-    targets: Targets
-    passed: float
-    well: bool = False
 
 
 class Well(NamedTuple):
@@ -100,8 +63,8 @@ class Byways:
 
     approaches: Approaches = field(default_factory=Approaches)
     waiting: dict[tuple[str, str], Waiting] = field(default_factory=dict)
-    asked: dict[tuple[str, str], Asked] = field(default_factory=dict)
-    told: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    asked: dict[tuple[str, str], Inquiry] = field(default_factory=dict)
+    told: dict[tuple[str, str], Inquiry] = field(default_factory=dict)
     begun: deque[float] = field(default_factory=deque)
     rests: dict[tuple[str, str], float] = field(default_factory=dict)
     lessons: deque[float] = field(default_factory=deque)
@@ -205,14 +168,9 @@ class Byways:
             return False
         if cell.well and now < last.at + LEARN:
             return True
-        about, begun = Byway(source, str(pair.address), helper, host, usual=last.beyond), f"{BYWAY}{now:.3f}-{helper}"
-        ways: dict[str, Way] = {}
-        for way, (to, via) in _ways(cell, key[1], helper, host, pair, last.router).items():
-            ttl = {Way.FIRST: 1, Way.NEXT: byway.BEYOND}.get(way, byway.FULL)
-            for number in range(SHOTS):
-                ways[run := f"{begun}-{host}-{source}-{way.name}-{number}"] = way
-                self._tasks.append((helper, task(to, run, ttl, via)))
-        self.asked[source, host] = Asked(about, now, ways, cell.well, cells={key})
+        about = Byway(source, str(pair.address), helper, host, usual=last.beyond)
+        self.asked[source, host], tasks = begin(about, key, cell, pair, last.router, now)
+        self._tasks += [(helper, one) for one in tasks]
         return True
 
     def tell(
@@ -240,7 +198,7 @@ class Byways:
                 found.add(key)
         return found
 
-    def _learn(self, ended: Asked, now: float) -> None:
+    def _learn(self, ended: Inquiry, now: float) -> None:
         about = ended.about
         if byway.arrives(ended.value()):
             self.well[about.prober, about.host, about.helper] = Well(
@@ -272,7 +230,7 @@ class Byways:
             return
         cells = known.cells | {key} if known is not None and known.begun > begun - CLOCKS else {key}
         shots = {str(number): shot for number, shot in enumerate(about.shots)}
-        self.told[about.prober, about.host] = Asked(about, begun, {}, False, shots, cells, True, True)
+        self.told[about.prober, about.host] = Inquiry(about, begun, {}, False, shots, cells, True, True)
 
     def reading(self, key: tuple[str, str], sent: float) -> Reading | None:
         """What was told that holds for a probe of this cell sent then."""
@@ -280,30 +238,3 @@ class Byways:
             if key in one.cells and -BEFORE <= sent - one.begun <= HOLDS:
                 return byway.reading(one.value())
         return None
-
-
-def _ways(
-    cell: Waiting, target: str, helper: str, host: str, pair: Pair, router: str
-) -> dict[Way, tuple[Pair, str]]:  # fmt: skip
-    """How a helper's SYNs go: to whom, and by way of whom."""
-    ways = {Way.BY: (pair, host), Way.NEXT: (pair, host), Way.FIRST: (pair, "")}
-    if cell.well:
-        return ways
-    ways[Way.STRAIGHT] = pair, ""
-    if other := _another(cell.targets, helper, pair.target):
-        ways[Way.OTHER] = other, host
-    if router and (there := between(cell.targets, helper, target)):
-        ways[Way.ROUND] = there, router
-    return ways
-
-
-def _another(targets: Targets, helper: str, source: str) -> Pair | None:
-    """Some other agent's listener or target, in another network than both."""
-    mine = {targets.agent(helper).zone, targets.agent(source).zone}
-    for one in targets.targets:
-        covering = {agent.name for agent in targets.responders(one.name)}
-        if one.zone not in mine and covering and not covering & {helper, source}:
-            pair = between(targets, helper, one.name)
-            if pair is not None and pair.address not in targets.agent(helper).addresses:
-                return pair
-    return None

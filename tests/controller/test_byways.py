@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from prober.byway import Byway
+from prober.byway import Byway, Way
 from prober.controller import byways
 from prober.controller.byways import Byways
+from prober.controller.inquiry import Inquiry
 from prober.handshake import State
 from prober.matrix import Cell
 from prober.observation import Observation
@@ -152,9 +153,7 @@ def test_before_a_pod_stands_who_says_that_the_ttl_ran_out() -> None:
 
 def test_no_more_are_asked_at_a_time_than_that() -> None:
     one = learnt()
-    one.asked = {
-        ("x", str(n)): byways.Asked(Byway("x", "", "", ""), 200.0, {"y": byways.Way.BY}) for n in range(byways.AT_ONCE)
-    }
+    one.asked = {("x", str(n)): Inquiry(Byway("x", "", "", ""), 200.0, {"y": Way.BY}) for n in range(byways.AT_ONCE)}
     assert broken(one) == []
     one.tell({}.get, lambda _: None, 210.0)
     assert one.asked == {} and broken(one, now=210.0)
