@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from prober.agent.line import Line
 from prober.agent.relaying import Relaying
 from prober.agent.responder import Responder
 from prober.report import Plan
+
+Door = TypeVar("Door", Responder, Relaying)
 
 
 class Doors:
@@ -23,26 +27,14 @@ class Doors:
         return [*self._respond(plan), *self._relay(plan)]
 
     def _respond(self, plan: Plan) -> list[str]:
-        if self.responder is not None and self.responder.key != (tuple(plan.addresses), plan.listen):
-            self.responder.close()
-            self.responder = None
-        if plan.listen and self.responder is None:
-            try:
-                self.responder = Responder(plan.addresses, plan.listen)
-            except OSError as error:
-                return [_cannot(plan, plan.listen, error)]
-        return []
+        made = partial(Responder, plan.addresses, plan.listen)
+        self.responder, wrong = _opened(self.responder, plan, plan.listen, made)
+        return wrong
 
     def _relay(self, plan: Plan) -> list[str]:
-        if self.relaying is not None and self.relaying.key != (tuple(plan.addresses), plan.relay):
-            self.relaying.close()
-            self.relaying = None
-        if plan.relay and self.relaying is None:
-            try:
-                self.relaying = Relaying(plan.addresses, plan.relay, self.https, self.reaches)
-            except OSError as error:
-                return [_cannot(plan, plan.relay, error)]
-        return []
+        made = partial(Relaying, plan.addresses, plan.relay, self.https, self.reaches)
+        self.relaying, wrong = _opened(self.relaying, plan, plan.relay, made)
+        return wrong
 
     def serve(self) -> None:
         """Whoever dialled the responder; what is handed in has threads of its own."""
@@ -55,5 +47,14 @@ class Doors:
                 door.close()
 
 
-def _cannot(plan: Plan, port: int, error: OSError) -> str:
-    return f"can't listen on port {port} of {', '.join(plan.addresses)}: {error.strerror}"
+def _opened(door: Door | None, plan: Plan, port: int, made: Callable[[], Door]) -> tuple[Door | None, list[str]]:
+    """The door at this port, 0 for none, and why there is none. One that stands elsewhere is closed before."""
+    if door is not None and door.key != (tuple(plan.addresses), port):
+        door.close()
+        door = None
+    if not port or door is not None:
+        return door, []
+    try:
+        return made(), []
+    except OSError as error:
+        return None, [f"can't listen on port {port} of {', '.join(plan.addresses)}: {error.strerror}"]
