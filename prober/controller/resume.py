@@ -26,8 +26,8 @@ def rejoin(store: Store, desk: Desk, now: float, since: float | None = None) -> 
 
     The objectives' minutes are read as they were written, with the place up to which reports are in them; what was
     received later is counted now. Reports are read from `since` on (the database's Unix seconds), where that is
-    earlier. What comes back: the failures among what is judged again (`keep` leaves out those that were kept), the
-    last place in the log, and by how much `now` is ahead of the database's clock.
+    earlier. What comes back: the failures among what is judged again (`keeper.keep` leaves out those that were kept),
+    the last place in the log, and by how much `now` is ahead of the database's clock.
     """
     written, until_ns = counted(store, desk.targets)
     desk.tally.take_over(written, until_ns)
