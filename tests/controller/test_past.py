@@ -26,5 +26,7 @@ def test_it_is_said_once_and_again_only_where_more_was_seen() -> None:
 
 def test_an_id_that_came_back_is_another_probe() -> None:
     past, o = Past(read_targets(TARGETS)), story("firewall >> SYN")
-    first, again = past.judge(o, 500.0, 1e6), past.judge(o, 9_000.0, 1e6)  # nothing of it is pending any more
+    first = past.judge(o, 500.0, 1e6)
+    assert past.due(9_000.0) == []  # nothing of it is pending any more
+    again = past.judge(o, 9_000.0, 1e6)
     assert first is not None and again is not None and first.new and again.new
