@@ -17,6 +17,7 @@ segment        a batch of TCP/IP header fields, one numpy row a packet; no bytes
 document       YAML text -> a tree in which every value knows its line and column
 fields         what each key of the document may hold; the parser and the JSON schema come from one table
 declared       zones, agents, targets, probes, objectives, policy: what a document declares
+sheet          the whole document as read: its items, names, policy and networks
 crosscheck     what no single key can show: names that exist, addresses inside zones and policy
 targets        ``targets.yaml`` -> `declared`, or every mistake with its line and what would be right
 room           how many blocks a pool has left before it hands out one that holds part of another subnet

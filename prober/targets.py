@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from prober import document, rotation
-from prober.crosscheck import Sheet, check
+from prober.crosscheck import check
 from prober.declared import (
     ALL,
     RECEIVERS,
@@ -52,6 +52,7 @@ from prober.fields import (
     one_of,
     whole_number,
 )
+from prober.sheet import Sheet
 
 __all__ = [
     "ALL",
