@@ -15,7 +15,8 @@ The nouns, in the order data meets them. All are pure: values in, values out, `n
 address        addresses and networks of either family
 segment        a batch of TCP/IP header fields, one numpy row a packet; no bytes, no scapy
 document       YAML text -> a tree in which every value knows its line and column
-fields         what each key of the document may hold; the parser and the JSON schema come from one table
+fields         how a key of the document is read; the parser and the JSON schema come from one table
+scalars        the words and numbers it may hold: names, ports, addresses, lengths of time
 declared       zones, agents, targets, probes, objectives, policy: what a document declares
 sheet          the whole document as read: its items, names, policy and networks
 crosscheck     what no single key can show: names that exist, addresses inside zones and policy

@@ -15,7 +15,8 @@ from prober import rotation
 from prober.address import Address
 from prober.declared import ALL, Probe, forbidden
 from prober.document import Node
-from prober.fields import Item, nearest, span
+from prober.fields import Item, nearest
+from prober.scalars import span
 from prober.sheet import Sheet
 
 

@@ -29,10 +29,10 @@ from prober.declared import (
 )
 from prober.document import Mapping, Mistake, Node
 from prober.errors import ConfigInvalid
-from prober.fields import (
+from prober.fields import BAD, Field, Item, Kind, Log, described, list_of, mapping_of
+from prober.scalars import (
     ADDRESS,
     AVAILABILITY,
-    BAD,
     HOSTNAME,
     MEMBER,
     NAME,
@@ -40,14 +40,7 @@ from prober.fields import (
     PORT,
     PORTS,
     YES_OR_NO,
-    Field,
-    Item,
-    Kind,
-    Log,
-    described,
     duration,
-    list_of,
-    mapping_of,
     number,
     one_of,
     whole_number,

@@ -1,60 +1,45 @@
-"""One field at a time: what it reads to, and that the nearest word is offered."""
+"""A field is read, or its mistake is told with what would be right; a list and a mapping tell all of theirs."""
 
 from __future__ import annotations
 
-import ipaddress
+from prober import document
+from prober.fields import BAD, Field, Log, list_of, mapping_of, nearest
+from prober.scalars import NAME, PORT
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from prober.document import Scalar
-from prober.fields import ADDRESS, AVAILABILITY, BAD, HOSTNAME, NETWORK, PORTS, Kind, Log, duration, nearest, span
+PAIR = mapping_of({"name": Field(NAME, "how it is called", required=True), "port": Field(PORT, "its port")}, "a pair")
 
 
-def read(kind: Kind, text: str) -> object:
-    log = Log("f")
-    value = kind.read(Scalar(1, 1, "here", text, True), log)
-    assert (value is BAD) == bool(log.mistakes)
-    return value if value is not BAD else log.mistakes[0].what
-
-
-@pytest.mark.parametrize(("text", "share"), [("99.9%", 0.999), ("99.95 %", 0.9995), ("0.999", 0.999), (".5", 0.5)])
-def test_an_availability_is_a_share_or_a_percentage(text: str, share: float) -> None:
-    assert read(AVAILABILITY, text) == share
-
-
-@pytest.mark.parametrize("text", ["0", "1", "1.0", "100%", "99.9", "-1", "nan", "1e-3"])
-def test_an_availability_outside_0_to_1_is_a_mistake(text: str) -> None:
-    assert isinstance(read(AVAILABILITY, text), str)
-
-
-def test_ports_are_one_or_a_range() -> None:
-    assert read(PORTS, "80") == range(80, 81)
-    assert read(PORTS, "8000-8001") == range(8000, 8002)
-    for bad in ("0", "80-", "-80", "80-70000", "a-b", "1-2-3", "８０"):
-        assert isinstance(read(PORTS, bad), str), bad
-
-
-def test_networks_and_addresses_are_of_both_families() -> None:
-    assert read(NETWORK, "2001:db8::/64") == ipaddress.ip_network("2001:db8::/64")
-    assert read(NETWORK, "10.1.2.3") == ipaddress.ip_network("10.1.2.3/32")
-    assert read(NETWORK, "2001:db8::1/64") == "2001:db8::1/64 has host bits set"
-    assert read(ADDRESS, "fe80::1%eth0") == "fe80::1%eth0 has a zone index"
-    assert read(ADDRESS, "010.1.1.1") == "010.1.1.1 is not an IP address"
-
-
-@pytest.mark.parametrize("text", ["-a.example", "a..b", "a b", "x" * 64, ".", "1.2.3.4", "a/b", ""])
-def test_what_no_name_server_would_answer_for_is_no_host_name(text: str) -> None:
-    assert read(HOSTNAME, text) != text or not text
-
-
-@given(st.floats(0.001, 10_000_000).map(lambda seconds: round(seconds, 3)))
-def test_a_duration_that_we_print_reads_back_the_same(seconds: float) -> None:
-    assert read(duration(0, 1e9), span(seconds)) == pytest.approx(seconds, rel=1e-5)
+def read(kind, text):
+    root, found = document.load(text, "f")
+    log = Log("f", found)
+    return kind.read(root, log), [one.what for one in log.mistakes]
 
 
 def test_the_nearest_word_is_offered_else_the_list() -> None:
     assert nearest("zonse", ["zones", "agents"]) == "did you mean zones?"
     assert nearest("xyz", ["zones", "agents"]) == "write one of zones, agents"
     assert nearest("xyz", []) == "none is declared"
+
+
+def test_what_is_left_out_has_its_default_and_what_is_bad_is_missing() -> None:
+    item, told = read(PAIR, "{name: web}")
+    assert (item.values, told) == ({"name": "web", "port": None}, [])
+    item, told = read(PAIR, "{name: web, port: none}")
+    assert item.values == {"name": "web"} and told == ["none is not a TCP port"]
+
+
+def test_a_misspelt_key_is_not_missing_as_well() -> None:
+    assert read(PAIR, "{nmae: web}")[1] == ["nmae is not a key of a pair"]
+    assert read(PAIR, "{port: 80}")[1] == ["name is missing"]
+
+
+def test_a_list_with_a_bad_element_is_bad_unless_its_good_ones_are_kept() -> None:
+    text = "[80, 0, 443]"
+    assert read(list_of(PORT, "ports"), text) == (BAD, ["0 is not a TCP port"])
+    assert read(list_of(PORT, "ports", keep=True), text) == ((80, 443), ["0 is not a TCP port"])
+
+
+def test_a_single_value_may_stand_for_a_list_only_where_that_is_said() -> None:
+    assert read(list_of(PORT, "ports", lone=True), "80") == ((80,), [])
+    assert read(list_of(PORT, "ports"), "80") == (BAD, ["80 stands here"])
+    assert read(list_of(PORT, "ports", at_least=1), "[]") == (BAD, ["the list is empty"])
