@@ -89,9 +89,12 @@ controller/    the process in the middle
 surfaces/      what people and machines read: handed values, they fetch nothing
 lab/           the real kernel in throw-away, closed network namespaces
 cli/           arguments -> one call -> print
-settings       how this process runs: flags, environment; reads ``targets.yaml`` from disk
+settings       how this process runs: flags, environment, defaults; where each value came from
+spelling       how a setting's value is written, checked and shown again
+ondisk         the files an operator names: ``targets.yaml`` and secrets
+hostnames      targets declared by name, each resolved once
 logs           one line an event, on stderr
-errors         the few exceptions raised, each with the sentence the operator reads
+errors         the few exceptions raised, each with the sentence the operator reads; how it quotes words from outside
 =============  ==========================================================================
 
 A file imports only what stands below it; ``pyproject.toml`` holds the contract import-linter keeps.

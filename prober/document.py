@@ -23,6 +23,8 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from prober.errors import shown
+
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 12
 MAX_ALIASES = 32
@@ -98,12 +100,6 @@ class Broken(Exception):
     def __init__(self, line: int, column: int, path: str, what: str, right: str) -> None:
         super().__init__(what)
         self.line, self.column, self.path, self.what, self.right = line, column, path, what, right
-
-
-def shown(text: str, limit: int = 60) -> str:
-    """Text from outside as it may stand in a message: one line, printable ASCII-safe, cut."""
-    safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1])
-    return safe if len(text) <= limit else safe[:limit] + "…"
 
 
 def load(text: str, filename: str) -> tuple[Node | None, list[Mistake]]:

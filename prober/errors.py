@@ -42,3 +42,9 @@ class Deposed(ProberError):
 
 class StoreFull(StoreUnavailable):
     """The database has no room left; what it holds can still be read."""
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """Text from outside as it may stand in a message: one line, printable ASCII-safe, cut."""
+    safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1])
+    return safe if len(text) <= limit else safe[:limit] + "…"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from prober.document import Mapping, Mistake, Node, Scalar, Sequence, shown
+from prober.document import Mapping, Mistake, Node, Scalar, Sequence
+from prober.errors import shown
 
 
 class Wrong(Exception):

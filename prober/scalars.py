@@ -11,7 +11,7 @@ import unicodedata
 from typing import Any
 
 from prober.address import Address, Network
-from prober.document import shown
+from prober.errors import shown
 from prober.fields import Kind, Wrong, nearest, scalar
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prober.document import Mapping, Scalar, Sequence, load, shown
+from prober.document import Mapping, Scalar, Sequence, load
 
 
 def test_every_node_knows_its_line_column_and_path() -> None:
@@ -39,9 +39,3 @@ def test_a_duplicate_key_is_a_mistake_and_the_first_stands() -> None:
     first = root.entries["a"]
     assert isinstance(first, Scalar)
     assert first.text == "1"
-
-
-def test_text_from_outside_is_shown_on_one_line_and_cut() -> None:
-    assert shown("a\nb\x1b[31m\u202e") == "a\\nb\\x1b[31m\\u202e"
-    assert shown("x" * 99) == "x" * 60 + "…"
-    assert shown("\ud800") == "\\ud800"

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 
 import pytest
 
 from prober.errors import ConfigInvalid
-from prober.settings import (
-    KUBERNETES,
-    default_state,
-    effective,
-    listener,
-    load,
-    pin_hostnames,
-    read_document,
-    read_targets,
-    strangers,
-)
-from prober.targets import parse
-
-DEMO = Path(__file__).parents[1] / "targets.yaml"
+from prober.settings import KUBERNETES, default_state, effective, load, strangers
 
 
 @pytest.fixture(autouse=True)
@@ -201,15 +187,6 @@ def test_every_bad_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(line.startswith("no_such_flag is not a setting; there are: targets, state") for line in lines)
 
 
-def test_a_listener_is_a_host_and_port_or_a_socket_path() -> None:
-    assert listener("127.0.0.1:8080") == ("127.0.0.1", 8080)
-    assert listener("[::1]:0") == ("::1", 0)
-    assert listener("unix:/run/p.sock") == Path("/run/p.sock")
-    for bad in ("", "unix:", ":80", "::1:80", "a b:80", "h:80x"):
-        with pytest.raises(ValueError, match="write HOST:PORT or unix:PATH"):
-            listener(bad)
-
-
 def test_a_token_file_holds_the_token_alone(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("id.secret\n")
@@ -230,48 +207,3 @@ def test_state_is_kept_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_state() == tmp_path / ".local/state/prober"
     assert load(state=tmp_path).state_folder == tmp_path
-
-
-def test_the_document_is_read_from_disk_with_its_name_in_the_messages(tmp_path: Path) -> None:
-    assert read_targets(DEMO) == parse(DEMO.read_text(encoding="utf-8"))
-    bad = tmp_path / "bad.yaml"
-    bad.write_text("zones: 7\n")
-    with pytest.raises(ConfigInvalid, match=r"bad.yaml:1:8  zones  7 stands here; write a list"):
-        read_targets(bad)
-
-
-def test_a_file_that_is_no_document_gets_one_sentence(tmp_path: Path) -> None:
-    binary = tmp_path / "binary"
-    binary.write_bytes(b"zones:\n\xff\xfe")
-    accented = tmp_path / "accented"
-    accented.write_bytes("# größer\n- größ".encode() + b"\xe9r")
-    big = tmp_path / "big"
-    big.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
-    for path, said in (
-        (tmp_path / "none", "No such file or directory; name a document that can be read"),
-        (tmp_path, "Is a directory; name a document that can be read"),
-        (binary, "binary:2:1: byte 7 is not UTF-8 text; save the document as UTF-8"),
-        (accented, "accented:2:7: byte 19 is not UTF-8 text; save the document as UTF-8"),
-        (big, "is larger than 4194304 bytes; this is no document"),
-        (Path("/dev/zero"), "is larger than 4194304 bytes; this is no document"),
-    ):
-        with pytest.raises(ConfigInvalid) as caught:
-            read_document(path)
-        assert said in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-def test_host_names_are_pinned_once_to_an_address_that_policy_permits() -> None:
-    text = DEMO.read_text(encoding="utf-8").replace("address: 10.4.76.34", "hostname: ingress.example.org")
-    answers = [ipaddress.ip_address(one) for one in ("2001:db8::1", "192.0.2.1", "10.4.76.34")]
-    assert pin_hostnames(parse(text), lambda name: list(answers)).target("ingress").address == answers[2]
-    with pytest.raises(ConfigInvalid, match="ingress.example.org is 2001:db8::1, port 8080, which lies outside"):
-        pin_hostnames(parse(text), lambda name: list(answers[:2]))
-    with pytest.raises(ConfigInvalid, match="target ingress: ingress.example.org has no address"):
-        pin_hostnames(parse(text), lambda name: [])
-
-
-def test_a_name_that_resolves_to_loopback_is_refused_by_the_real_resolver() -> None:
-    text = DEMO.read_text(encoding="utf-8").replace("address: 10.4.76.34", "hostname: localhost")
-    with pytest.raises(ConfigInvalid, match="target ingress: localhost is .*, which is a loopback address"):
-        pin_hostnames(parse(text))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "prober"
 FOLDERS = ("wire", "host", "store", "agent", "controller", "surfaces", "lab", "cli")
 
-NOTHING_TO_TEST = {"__init__", "__main__", "errors"}
+NOTHING_TO_TEST = {"__init__", "__main__"}
 """They only name things or hand on."""
 
 

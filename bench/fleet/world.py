@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prober.agent.credential import Credential
 from prober.controller import access, enrolling
-from prober.settings import read_targets
+from prober.ondisk import read_targets
 from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 from prober.targets import Targets

@@ -20,11 +20,11 @@ def audit(context: typer.Context, targets: Targets = None, as_json: AsJson = Fal
     """
     if context.invoked_subcommand is not None:
         return 0
-    from prober import settings
+    from prober import ondisk, settings
     from prober.audit import audit as audited
     from prober.surfaces import terminal_audit
 
-    found = audited(settings.read_targets(targets or settings.load().targets))
+    found = audited(ondisk.read_targets(targets or settings.load().targets))
     document = {
         "dangerous": found.dangerous,
         "findings": [_finding(one) for one in found.findings],

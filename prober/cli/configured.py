@@ -22,11 +22,11 @@ def check(file: TargetsFile = None, as_json: AsJson = False) -> int:
     """Check targets.yaml: every mistake with its line, what is wrong and what would be right."""
     from dataclasses import asdict
 
-    from prober import settings, targets
+    from prober import ondisk, settings, targets
 
     path = file or settings.load().targets
     try:
-        text = settings.read_document(path)
+        text = ondisk.read_document(path)
     except ConfigInvalid as error:
         if as_json:
             output.data({"file": str(path), "ok": False, "mistakes": [], "why": str(error)})
@@ -51,10 +51,10 @@ def plan(file: TargetsFile = None, as_json: AsJson = False) -> int:
     """What would be probed and what that costs; nothing is sent."""
     from rich.table import Table
 
+    from prober import ondisk, settings
     from prober import plan as plans
-    from prober import settings
 
-    targets = settings.read_targets(file or settings.load().targets)
+    targets = ondisk.read_targets(file or settings.load().targets)
     cost, pairs = plans.cost(targets), plans.pairs(targets)
     if as_json:
         listed = [{"source": p.source, "target": p.target, "address": str(p.address), "port": p.port, "every": p.every,

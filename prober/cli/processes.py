@@ -135,11 +135,11 @@ def _database() -> Line:
 
 
 def _document() -> Line:
-    from prober import settings
+    from prober import ondisk, settings
 
     path = settings.load().targets
     try:
-        found = settings.read_targets(path)
+        found = ondisk.read_targets(path)
     except ProberError as error:
         return "targets", False, str(error).splitlines()[0]
     return "targets", True, f"{path} declares {len(found.agents)} agents and {len(found.targets)} targets"

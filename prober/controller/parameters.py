@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field
 
 from prober.controller import examples
-from prober.document import shown
+from prober.errors import shown
 
 Name = Annotated[str, Field(max_length=100)]
 Cursor = Annotated[int | None, Query(ge=1, le=2**62, description="of the page before")]

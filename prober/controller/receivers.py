@@ -18,7 +18,8 @@ import httpx
 from prober.alert import Alert
 from prober.controller.posts import destination
 from prober.errors import ConfigInvalid, Refused
-from prober.settings import Settings, word
+from prober.ondisk import word
+from prober.settings import Settings
 from prober.surfaces import alerting, alertmanager, pagerduty, slack, webhook
 from prober.surfaces.glyphs import shown
 

@@ -19,7 +19,9 @@ from prober.controller import receivers
 from prober.controller.app import make_app
 from prober.controller.centre import Centre
 from prober.errors import CannotMeasure, ProberError
-from prober.settings import Settings, listener, read_targets
+from prober.ondisk import read_targets
+from prober.settings import Settings
+from prober.spelling import listener
 from prober.store.engine import open_store
 
 SELDOM = (20_000, 20, 20)

@@ -16,8 +16,8 @@ from bench.fleet import oracle, postgres, replicas, soak, world
 from bench.fleet.oracle import Found, Oracle
 from bench.fleet.simulated import report
 from prober.lab import sealed
+from prober.ondisk import read_targets
 from prober.report import encode
-from prober.settings import read_targets
 from prober.store import minutes, reports
 from prober.store.engine import open_store
 from tests.receiving import until

@@ -22,7 +22,8 @@ from prober.controller.app import make_app
 from prober.controller.centre import Centre
 from prober.controller.judged import Day
 from prober.flip import Flip
-from prober.settings import load, read_targets
+from prober.ondisk import read_targets
+from prober.settings import load
 from prober.store.engine import open_store
 from prober.store.schema import upgrade
 from prober.verdict import Cause, Confidence, Culprit, Label, Verdict

@@ -21,7 +21,7 @@ from prober.controller.alerts import Alerts
 from prober.controller.courier import decoded
 from prober.controller.desk import Desk
 from prober.incident import Member
-from prober.settings import read_targets
+from prober.ondisk import read_targets
 from prober.store import alerts as kept
 from prober.store.engine import Store, open_store
 from prober.store.incidents import keep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prober.controller.counts import COUNTED, FORGOTTEN_NS, Counts
-from prober.settings import read_targets
+from prober.ondisk import read_targets
 from tests.controller.centres import TARGETS
 
 NAME, LATE = "firewall-to-ingress", 2**62

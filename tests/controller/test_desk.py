@@ -14,10 +14,10 @@ from prober.controller.judged import Day
 from prober.controller.rounds import new_run
 from prober.handshake import State
 from prober.matrix import Matrix
+from prober.ondisk import read_targets
 from prober.probe import Kind
 from prober.report import BESIDE, CONNECT, Report
 from prober.segment import IN, OUT
-from prober.settings import read_targets
 from prober.verdict import Cause, Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
 from tests.controller.reports import MS, Reporter

@@ -17,7 +17,7 @@ from prober.controller.incidents import Incidents, Reader
 from prober.controller.judged import Day
 from prober.flip import Flip
 from prober.incident import Incident
-from prober.settings import read_targets
+from prober.ondisk import read_targets
 from prober.store import flips as kept_flips
 from prober.store import incidents as kept
 from prober.store.engine import Store, open_store

@@ -14,9 +14,9 @@ from prober.handshake import State
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
+from prober.ondisk import read_targets
 from prober.plan import pairs
 from prober.report import CONNECT
-from prober.settings import read_targets
 from prober.verdict import Label
 from tests.controller.centres import TARGETS, verdict
 from tests.stories import THERE, story

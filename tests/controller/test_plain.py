@@ -11,10 +11,10 @@ from prober import plan
 from prober.columns import Columns
 from prober.controller.desk import Desk
 from prober.handshake import REFUSED_ONCE, State
+from prober.ondisk import read_targets
 from prober.probe import Kind
 from prober.report import Report
 from prober.segment import IN
-from prober.settings import read_targets
 from prober.verdict import Label
 from tests.controller.centres import TARGETS
 from tests.controller.reports import MS, Reporter

@@ -10,9 +10,9 @@ from bench.fleet.world import document
 from prober import rotation
 from prober.controller.rounds import FETCH_WITHIN, RELAYS, Plans, new_run, plan_for, run_parts
 from prober.errors import Refused
+from prober.ondisk import read_targets
 from prober.plan import tasks
 from prober.report import report_every
-from prober.settings import read_targets
 from prober.targets import Targets, parse
 from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import TARGETS
