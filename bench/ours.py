@@ -96,7 +96,7 @@ def _constant(row: Batch) -> float:
 
 def parse() -> dict[str, Any]:
     """Captured replies, in the ring's own slots, to matched handshakes: packets a second of one thread's CPU."""
-    from prober.handshake import Handshakes
+    from prober.handshakes import Handshakes
     from prober.sighting import sightings
     from prober.wire import capture
     from prober.wire.ring import PACKET

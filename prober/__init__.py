@@ -29,7 +29,9 @@ splitting      a pair that takes turns has failed: which others to ask at once
 probe          a probe's identity: how it rides in ISN and TSval and is recognised again
 idtable        ids -> rows, in columns
 translated     probes to which a NAT gave another source port, as one tap saw them
-handshake      the transition table: segments in, segments and outcomes out
+handshake      the rules: how far a handshake gets, what may happen to it, and where that leads
+ledger         the handshakes under way, a row each, found by id
+handshakes     they go by the rules: segments in, segments and outcomes out
 sighting       who saw which segment of which probe, where, which way; no opinion
 report         what an agent and the controller say to each other, in columns
 enrolment      how an agent begins: a token that is good once, and a key of its own

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prober import segment
-from prober.handshake import ROW
+from prober.ledger import ROW
 from prober.report import OUTCOME
 from prober.segment import SEGMENT
 from prober.sighting import SIGHTING

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from prober import segment
-from prober.handshake import Handshakes
+from prober.handshakes import Handshakes
 from prober.probe import Kind
 from prober.report import OUTCOME
 from prober.segment import OUT, RST, Batch

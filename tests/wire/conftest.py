@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from prober import probe, segment
-from prober.handshake import Handshakes
+from prober.handshakes import Handshakes
 from prober.lab import namespaces
 from prober.segment import Batch
 from prober.sighting import sightings
