@@ -8,15 +8,36 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prober.address import Address, Network
 from prober.host import rtnetlink
+from prober.host.changes import Changes
 from prober.host.rtnetlink import Message
 
 _RTN_UNICAST = 1
 _TABLE_LOCAL = 255
 _IFF_LOOPBACK = 0x8
+
+
+class Interfaces:
+    """This host's interfaces as they were at the last look: their ``names`` by index, and those that are ``pods``'."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.pods: frozenset[int] = frozenset()
+        self._changes = Changes()
+        self._asked: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def look(self, addresses: Sequence[str], blocks: Sequence[str]) -> None:
+        """Look again where anything has changed on this host, where other addresses and pod blocks are asked for, and
+        where the last look failed halfway."""
+        asked = (tuple(addresses), tuple(blocks))
+        if not self._changes.happened() and self._asked == asked:
+            return
+        self._asked = None
+        self.names, self.pods = names(), pod_interfaces(addresses, blocks)
+        self._asked = asked
 
 
 def names() -> dict[int, str]:

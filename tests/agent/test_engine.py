@@ -11,32 +11,11 @@ from prober import probe, segment
 from prober.agent.engine import AT_ONCE, Engine, asked
 from prober.handshake import State
 from prober.segment import ACK, IN, OUT, RST, SYN
-from prober.wire.capture import Catch
 from prober.wire.feeder import Feeder
+from tests.agent.wires import Wire
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 MS = 1_000_000
-
-
-class Wire:
-    """Both ends of the seam, as lists: `sent` batches, and `coming` batches for the tap."""
-
-    def __init__(self):
-        self.sent, self.coming, self.refuse = [], [], 0
-
-    def send(self, batch):
-        self.sent.append(batch.copy())
-        return np.full(len(batch), self.refuse, np.int32)
-
-    def receive(self, limit=4096, frames=True):
-        segments = self.coming.pop(0) if self.coming else segment.empty()
-        return Catch(segments, [b"frame"] * len(segments) if frames else [])
-
-    def hurry(self, hurried):
-        """All is told: a list leaves nothing out."""
-
-    def wait(self, seconds):
-        time.sleep(seconds)
 
 
 def engine():

@@ -224,13 +224,15 @@ def test_a_syn_that_meets_the_socket_of_an_earlier_probe_closes_it_and_completes
                 subprocess.run(["nft", words], check=True)
             heal = subprocess.Popen(["sh", "-c", "read go; nft delete table ip t"], stdin=subprocess.PIPE)
             one = Turned()  # which lets go of its capabilities; that child has them still
-            one.agent.asking._stride, one.agent.asking._serial = stride, in_the_window(stride)
+            one.agent.prober.asking._stride, one.agent.prober.asking._serial = stride, in_the_window(stride)
             again: Any = {"every": 0.0, "timeout": 0.5, "ports": PORTS_AGAIN, "flows": len(PORTS_AGAIN)}
             one.told(plan=local(tasks=[]), once=[task("peer", PEER, 8080, run="first", **again)])
             one.turns(0.8)
             left = half_open()
             heal.communicate(b"\n")
-            one.agent.handshakes.again = lambda _: segment.empty()  # the RST that a burst sends first is lost as well
+            one.agent.engine.handshakes.again = lambda _: (
+                segment.empty()
+            )  # the RST that a burst sends first is lost as well
             one.told(once=[task("peer", PEER, 8080, run="again", **again)])
             one.turns(0.8)
             kinds = [int(kind) for r in one.reports for kind in r.sighting_rows()["kind"]]
@@ -364,7 +366,7 @@ def test_many_runs_do_not_fill_the_agents_memory(monkeypatch: pytest.MonkeyPatch
                 one.turns(0.02)
             one.turns(0.1)
             runs = [report.runs[int(row["run"])] for report in one.reports for row in report.outcome_rows()]
-            return runs, len(one.agent.runs.order)
+            return runs, len(one.agent.prober.runs.order)
 
     runs, names = in_namespace(body)
     assert runs == [f"r{number}" for number in range(30)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prober.host.interfaces import names, pod_interfaces
+from prober.host.interfaces import Interfaces, names, pod_interfaces
 
 OWN, BLOCKS = ["10.224.0.4", "fd22::4"], ["10.4.0.0/16"]
 
@@ -71,3 +71,39 @@ def test_addresses_and_blocks_that_are_none_are_refused():
 
 def test_names_are_by_index():
     assert names()[1] == "lo"
+
+
+def test_a_look_is_taken_again_only_where_something_has_changed_or_something_else_is_asked(node, monkeypatch):
+    looks, found = [], []
+
+    def look(addresses, blocks):
+        looks.append(blocks)
+        return pod_interfaces(addresses, blocks)
+
+    def looked():
+        known = Interfaces()
+        known.look(OWN, BLOCKS)
+        known.look(OWN, BLOCKS)
+        node.veth("lxc1")
+        node.run("ip route add 10.4.76.34/32 dev lxc1")
+        known.look(OWN, BLOCKS)
+        found.extend(known.names[index] for index in known.pods)
+        known.look(OWN, [])
+
+    monkeypatch.setattr("prober.host.interfaces.pod_interfaces", look)
+    node.do(looked)
+    assert (looks, found) == ([BLOCKS, BLOCKS, []], ["lxc1"])
+
+
+def test_a_look_that_failed_halfway_is_taken_again(monkeypatch):
+    known = Interfaces()
+    monkeypatch.setattr("prober.host.interfaces.pod_interfaces", _short_of_something)
+    with pytest.raises(OSError, match="buffer"):
+        known.look(OWN, BLOCKS)
+    monkeypatch.setattr("prober.host.interfaces.pod_interfaces", lambda *_: frozenset({7}))
+    known.look(OWN, BLOCKS)
+    assert known.pods == {7}
+
+
+def _short_of_something(*_):
+    raise OSError(105, "No buffer space available")
