@@ -14,7 +14,7 @@ from prober import segment
 from prober.handshakes import Handshakes
 from prober.probe import Kind
 from prober.report import OUTCOME
-from prober.segment import OUT, RST, Batch
+from prober.segment import OUT, RST, SYN, Batch
 from prober.sighting import SIGHTING, sightings
 from prober.translated import Translated
 from prober.wire.capture import Catch
@@ -43,7 +43,8 @@ class Receiver(Protocol):
 class Heard(NamedTuple):
     """One look at the tap: the segments, recognised or not; the sightings among them, and a frame for each.
 
-    ``arrived`` are the sightings that no overlay wraps any more: only those are anybody's yet.
+    ``arrived`` are the sightings that no overlay wraps any more: only those are anybody's yet. ``again`` are the SYNs
+    that were sent once more for what arrived.
     """
 
     segments: Batch
@@ -51,6 +52,7 @@ class Heard(NamedTuple):
     frames: list[bytes]
     arrived: Batch
     outcomes: Batch
+    again: Batch
 
 
 class Engine:
@@ -94,7 +96,7 @@ class Engine:
         catch = self.tap.receive(limit, thorough)
         failed = self._fail(self._take_failed())
         if not len(catch.segments):
-            return Heard(catch.segments, np.zeros(0, SIGHTING), [], np.zeros(0, SIGHTING), failed)
+            return Heard(catch.segments, np.zeros(0, SIGHTING), [], np.zeros(0, SIGHTING), failed, segment.empty())
         segments = catch.segments if thorough else _without_own_resets(catch.segments)
         seen, rows = sightings(segments, keys, pods, self._translated)
         self.feeder.noticed(int(np.count_nonzero((seen["kind"] == _SYN) & (seen["way"] == OUT))))
@@ -103,7 +105,8 @@ class Engine:
         resets, outcomes = self.handshakes.hear(arrived, now_ns)
         self.close(resets)
         kept = [catch.frames[row] for row in rows.tolist()] if thorough else []
-        return Heard(catch.segments, seen, kept, arrived, _both(outcomes, failed))
+        again = resets.take(np.flatnonzero(resets["flags"] == SYN))
+        return Heard(catch.segments, seen, kept, arrived, _both(outcomes, failed), again)
 
     def expire(self, now_ns: int) -> Batch:
         """The outcomes of those past their deadline, each closed all the same. Only when the tap has been emptied."""

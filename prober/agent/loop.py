@@ -272,7 +272,7 @@ class Agent:
     def _take(self, heard: Heard) -> None:
         self._ended(heard.outcomes)
         if self.plan is not None:
-            self.prober.hear(heard.segments)
+            self.prober.hear(heard)
             self.witness.take(heard, self.plan)
 
     def _ended(self, outcomes: Batch) -> None:

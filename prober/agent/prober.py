@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from prober import segment
 from prober.agent import burst
 from prober.agent.asking import Asking
 from prober.agent.dialler import Dialler
-from prober.agent.engine import Engine
+from prober.agent.engine import Engine, Heard
 from prober.agent.handing import Handing
 from prober.agent.schedule import Schedule
 from prober.report import CONNECT, Plan, Task
@@ -79,9 +80,11 @@ class Prober:
         outcomes["run"] = self.runs.index(CONNECT)
         return outcomes
 
-    def hear(self, segments: Batch) -> None:
-        """Everything that was captured: the answers to connect() among it, which carry no id."""
-        self.dialler.hear(segments, self._muted)
+    def hear(self, heard: Heard) -> None:
+        """The answers to connect() are among all that was captured; what was sent again is charged to its target."""
+        self.dialler.hear(heard.segments, self._muted)
+        for syn in heard.again:
+            self.schedule.sent_again(str(segment.address(syn["dst_hi"], syn["dst_lo"])), time.monotonic())
 
     def ended(self, outcomes: Batch) -> None:
         """The ports of those that were not answered rest."""

@@ -39,6 +39,11 @@ class Bucket:
             return 0.0
         return max(LEAST_WAIT, (1.0 + leave - self.tokens) / self.rate)
 
+    def owe(self, now: float) -> None:
+        """Takes a token, whether there is one or not: whoever is next waits for it."""
+        self.tokens = min(BURST, self.tokens + (now - self.at) * self.rate) - 1.0
+        self.at = now
+
 
 @dataclass(slots=True)
 class Schedule:
@@ -98,6 +103,11 @@ class Schedule:
                 following = later.pop() if later and wait <= 0.0 else task
                 heapq.heapreplace(queue, (again, self._count, following, later))
         return result
+
+    def sent_again(self, address: str, now: float) -> None:
+        """A SYN that could not wait for its turn has left: what is due to that address next waits the longer."""
+        if address in self._buckets:
+            self._buckets[address].owe(now)
 
     def _again(self, task: Task, at: float, now: float, later: list[Task]) -> float | None:
         """When a task that was due `at`, or what follows it, comes up next; None: it was done once."""

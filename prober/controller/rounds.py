@@ -84,7 +84,8 @@ def new_run(
     """A run of these names. Raises `Refused` for names that mean nothing, no pair, or more than the policy allows."""
     pairs = select(targets, sources, names, flows)
     pace = max(0.2, targets.policy.syns_per_second)
-    longest = max(pair.attempts * (pair.flows / pace + pair.timeout + 1.0) for pair in pairs)
+    asked = 2  # SYNs a flow: one that is refused is sent again, and counts
+    longest = max(pair.attempts * (asked * pair.flows / pace + pair.timeout + 1.0) for pair in pairs)
     matrix = Matrix((pair.source, pair.target, 1e9) for pair in pairs)
     later = report_every(len(targets.agents)) - OFTEN
     until, within = now + longest + RUN_PATIENCE + later, FETCH_WITHIN + later

@@ -146,3 +146,14 @@ def test_of_a_million_forged_replies_none_is_accepted():
     assert (one.waiting, len(wire.sent)) == (AT_ONCE, resets)
     wire.coming.append(answers(rows))
     assert len(one.hear((KEY,), frozenset(), 2).outcomes) == AT_ONCE, "the true ones are"
+
+
+def test_which_syns_were_sent_again_is_told() -> None:
+    wire, one = engine()
+    rows = syns(2)
+    one.ask(asked(rows, 1.0), 0)
+    assert len(one.hear((KEY,), frozenset(), 1).again) == 0
+    wire.coming = [answers(rows, 5)]
+    wire.coming[0]["flags"] = [RST | ACK, SYN | ACK]
+    assert one.hear((KEY,), frozenset(), 6).again["seq"].tolist() == rows["seq"][:1].tolist()
+    assert wire.sent[-1]["flags"].tolist() == [RST, SYN], "at once, whatever is due"

@@ -14,7 +14,7 @@ from prober.agent.engine import Engine
 from prober.agent.prober import Prober
 from prober.handshake import State
 from prober.report import CONNECT
-from prober.segment import RST, SYN
+from prober.segment import ACK, IN, RST, SYN
 from prober.wire.feeder import Feeder
 from tests.agent.plans import plan, task
 from tests.agent.wires import Wire
@@ -90,3 +90,19 @@ def test_connects_are_a_run_of_their_own(prober: Prober) -> None:
     ended = np.zeros(1, prober.dial(0.0).dtype)
     prober.dialler = SimpleNamespace(finished=lambda *_: ended, begin=lambda *_: ended[:0], close=prober.dialler.close)
     assert [prober.runs.order[one] for one in prober.dial(0.0)["run"]] == [CONNECT]
+
+
+def test_a_target_that_refuses_gets_no_more_syns_than_one_that_answers(prober: Prober, wire: Wire) -> None:
+    slow = plan(syns_per_second=0.001)
+    prober.adopt(slow, [], 0.0)
+    for _ in range(4):  # as many as it may get at once
+        prober.once(task(every=0.0), 0.0)
+        for _ in prober.ask(slow):
+            first = wire.sent[-1]
+            back = first.copy()
+            for one, other in (("src_hi", "dst_hi"), ("src_lo", "dst_lo"), ("sport", "dport")):
+                back[one], back[other] = first[other], first[one]
+            back["flags"], back["ack"], back["seq"], back["way"] = RST | ACK, first["seq"] + 1, 0, IN
+            wire.coming.append(back)
+            prober.hear(prober.engine.hear(tuple(slow.keys), frozenset(), 5))
+    assert flags(wire) == [SYN] * 4, "two handshakes, each asked twice"

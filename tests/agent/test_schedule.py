@@ -141,3 +141,20 @@ def test_at_a_bucket_that_continuous_probing_empties_a_run_gets_its_turn() -> No
     assert max(later - sooner for sooner, later in pairwise(times)) < 4.0, (
         "no cell of a period of 1 s is stale before 6 s"
     )
+
+
+def test_a_syn_that_was_sent_again_takes_the_token_of_one_that_is_due_later() -> None:
+    one = schedule(rate=10.0)
+    one.replace([task(every=0.01)], 0.0)
+    sent = 0
+    for turn in range(1000):
+        for due in one.due(turn / 100):
+            sent += 2
+            one.sent_again(due.address, turn / 100)
+    assert 90 <= sent <= 100 + 2 * BURST
+
+
+def test_a_syn_that_was_sent_again_to_nobody_it_knows_is_none_of_its() -> None:
+    one = schedule()
+    one.sent_again("10.4.0.9", 0.0)
+    assert one.next_due() is None

@@ -28,7 +28,7 @@ def came(*ids: int, at_ns: int = 0) -> Heard:
         batch[f"{name}_hi"], batch[f"{name}_lo"] = segment.pair(address)
     batch["sport"], batch["dport"], batch["way"], batch["time_ns"] = 61440, 8080, IN, at_ns
     seen, _ = sightings(probe.ask(np.array(ids, np.uint32), KEY, batch), (KEY,), frozenset())
-    return Heard(batch, seen, [b"frame"] * len(ids), seen, np.zeros(0, OUTCOME))
+    return Heard(batch, seen, [b"frame"] * len(ids), seen, np.zeros(0, OUTCOME), segment.empty())
 
 
 class Told:

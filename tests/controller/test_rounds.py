@@ -79,6 +79,12 @@ def test_a_large_fleet_reports_less_often_and_tells_few_complete_handshakes() ->
     assert late.over(100.0 + FETCH_WITHIN + 4.8)
 
 
+def test_a_run_waits_for_a_target_that_refuses_and_is_asked_each_flow_twice(declared: Targets) -> None:
+    slow = replace(declared, policy=replace(declared.policy, syns_per_second=0.5))
+    one = run(slow, ["firewall"], ["ingress"], 16)
+    assert not one.over(100.0 + 2 * 16 / 0.5)
+
+
 def test_a_finished_run_shows_the_cells_that_nobody_judged_as_unknown(declared: Targets) -> None:
     one = run(declared, ["firewall"], ["ingress"])
     assert one.document(101.0, "")["cells"] == []
