@@ -52,6 +52,7 @@ leftovers      half-open sockets that earlier probes left, and the bare ACKs by 
 peers          whom a target answered around the time of a probe that it did not answer
 questions      whose routing table is asked about a failed probe
 answers        what routing tables said, when, and whether it was so while a probe was under way
+inquiry        routing tables that are asked about probes under way, and who waits for which answer
 facts          what the rules read off an observation, and the one door through which a verdict is said
 routing        routes as agents told them, read: what one refuses, whose its next hop is, whom its prefix covers
 icmp           what ICMP errors say of a probe

@@ -16,17 +16,17 @@ import msgspec
 
 from prober import baseline, places, segment
 from prober import observation as ob
-from prober.answers import Answers
 from prober.halfopen import Tables
 from prober.handshake import State
+from prober.inquiry import Inquiry
 from prober.leftovers import Flow, Leftovers, Row, flow_of, in_flow
 from prober.observation import Asked, Observation, Seen, Usual
 from prober.peers import Peers
 from prober.pending import Pending
 from prober.places import Beside
 from prober.probe import Kind
-from prober.questions import Wanted, early, questions
-from prober.report import BYWAY, CONNECT, EXPERIMENT, OFTEN, Question, Report, Route, report_every
+from prober.questions import early, questions
+from prober.report import BYWAY, CONNECT, OFTEN, Question, Report, report_every
 from prober.segment import IN, Batch
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
@@ -73,9 +73,7 @@ class Joiner:
         self.failing: list[Observation] = []
         self._waiting: dict[int, None] = {}
         self._let_go = float("-inf")
-        self._questions: dict[str, dict[Question, None]] = {}
-        self._answers = Answers()
-        self._wanting: dict[Wanted, set[int]] = {}
+        self._inquiry = Inquiry(self.pending)
         self.adopt(targets)
 
     def adopt(self, targets: Targets) -> None:
@@ -104,9 +102,9 @@ class Joiner:
                 continue
             self._probe(row[_PROBE], received).see((report.agent, row), report.interfaces[row[_NAME]], frame, at)
         for question in early(report.agent, rows, self.names) if not self.past else ():
-            self._questions.setdefault(report.agent, {})[question] = None
+            self._inquiry.ask(report.agent, question)
         for route in report.answers:
-            self._answer(report.agent, route, received)
+            self._inquiry.take(report.agent, route, received)
         if report.halfopen:
             self.tables.take(report.agent, report.halfopen, vantage.offset_ns, received)
 
@@ -156,28 +154,9 @@ class Joiner:
         if probe.asked.state == State.ANSWERED:
             self._peers.answered(probe.target, probe.source, probe.sent)
 
-    def _answer(self, agent: str, route: Route, received: float) -> None:
-        """An answer serves every probe that wants it and ended before it came."""
-        key = self._answers.take(agent, route, received)
-        for number in self._wanting.pop(key, ()):
-            if number in self.pending:
-                self._give(self.pending[number], key)
-
-    def _give(self, probe: Pending, key: Wanted) -> bool:
-        since = probe.sent if probe.run.startswith(EXPERIMENT) else probe.known  # many of one cell ask for the same
-        route = self._answers.newest(key, since)
-        if route is None:
-            return False
-        probe.routes[key] = route
-        if not route.port and self._answers.steady(key, probe.sent, probe.done):
-            probe.steady.add(key[0])
-        probe.wanted.discard(key)
-        probe.fresh = True
-        return True
-
     def due(self, now: float) -> list[Observation]:
         """The probes to judge: those whose vantages have spoken, and those already judged that gained evidence."""
-        self._answers.prune(now - HOLD - self.grace)
+        self._inquiry.prune(now - HOLD - self.grace)
         result = []
         for number, probe in list(self.pending.items()):
             if now - max(probe.first, probe.known) > (HOLD + self.grace if probe.asked else UNCLAIMED):
@@ -210,11 +189,7 @@ class Joiner:
             del self._latest[flow]
         self._waiting.pop(number, None)
         self.unclaimed += probe.asked is None
-        for key in probe.wanted:
-            wanting = self._wanting.get(key, set())
-            wanting.discard(number)
-            if not wanting:
-                self._wanting.pop(key, None)
+        self._inquiry.drop(number, probe)
 
     def _still_asking(self, observed: Observation, probe: Pending, now: float) -> bool:
         """A failed probe first asks the agents on its way for their routes, and waits a little for the answers."""
@@ -223,19 +198,12 @@ class Joiner:
         for wanted in questions(observed):
             if wanted not in probe.asked_for:
                 probe.asked_for.add(wanted)
-                self._ask(observed.probe, probe, wanted, now)
+                if not self.past and self.is_alive(wanted[0], now):
+                    self._inquiry.want(observed.probe, probe, wanted)
         if probe.asked_at is None:
             probe.asked_at = now
             return bool(probe.wanted or probe.routes)  # once more, now with the answers that were there already
         return bool(probe.wanted) and now - probe.asked_at < PATIENCE
-
-    def _ask(self, number: int, probe: Pending, wanted: Wanted, now: float) -> None:
-        agent, question = wanted
-        vantage = None if self.past else self.vantages.get(agent)
-        if vantage is not None and now - vantage.heard < self.silent and not self._give(probe, wanted):
-            probe.wanted.add(wanted)
-            self._wanting.setdefault(wanted, set()).add(number)
-            self._questions.setdefault(agent, {})[question] = None
 
     def is_alive(self, agent: str, now: float) -> bool:
         """Whether an agent reports."""
@@ -248,7 +216,7 @@ class Joiner:
 
     def questions(self, agent: str) -> list[Question]:
         """What this agent is to answer; handed out once."""
-        return list(self._questions.pop(agent, {}))
+        return self._inquiry.questions(agent)
 
     def _ready(self, probe: Pending, now: float) -> bool:
         if now >= probe.known + self.grace:

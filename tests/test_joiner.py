@@ -250,7 +250,7 @@ def test_nothing_is_held_for_ever():
     agents = incident()
     agents[2].events.append((10.0, saw(Kind.SYN, IN, 10.0, probe=identity(9, 9))))
     play(agents, until=100, joiner=joiner)
-    assert not joiner.pending and not joiner._waiting and not joiner._wanting and not joiner._answers
+    assert not joiner.pending and not joiner._waiting and not joiner._inquiry
     assert joiner.unclaimed == 1
 
 

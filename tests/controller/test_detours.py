@@ -97,7 +97,7 @@ def test_an_agent_whose_word_comes_through_a_peer_is_said_to_be_cut_off_until_it
 
 
 def test_the_controllers_questions_come_with_the_receipt_and_nothing_else_of_its_orders(fleet: Fleet) -> None:
-    fleet.running.centre.desk.joiner._questions["firewall"] = {Question("10.4.76.34"): None}
+    fleet.running.centre.desk.joiner._inquiry.ask("firewall", Question("10.4.76.34"))
     asked = []
     for live in (False, True, True):
         bundle = fleet.bundle(fleet.reporter.report([], [], live=live))
