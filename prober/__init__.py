@@ -70,6 +70,7 @@ hearsay        what was told of a pair's last probes, where nobody told of this 
 ladder         an observation drawn as arrows between the prober, the responder, a witness
 localise       many verdicts -> findings: cells that fail with one element in common, and what speaks against it
 matrix         verdicts folded into cells, source x target; freshness is part of a cell
+blocks         the rectangles that zones cut out of a matrix of numbers, each summed into one
 columns        the matrix of a large fleet: numbers for the cells that are well, a cell where anything happened
 slo            counts -> attainment, budget left, burn rate
 flip           a cell's changes worth telling

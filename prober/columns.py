@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from itertools import pairwise
 from math import isnan
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from prober.blocks import Blocks
 from prober.matrix import (
     LABELS,
     NOT_DECLARED,
@@ -279,19 +279,17 @@ class Columns(Matrix):
 
     def by_zones(self, zones: Mapping[str, str], now: float) -> list[ZonePair]:
         """The cells of each pair of zones, counted."""
-        rows, columns = (_starts([zones.get(name, "") for name in side]) for side in (self.sources, self.targets))
-        if not rows or not columns:
+        if not self.declared.size:
             return []
-        stale = _blocks(np.add, self.stale(now), rows, columns, np.int64)
-        plain = _blocks(np.add, self.plain, rows, columns, np.int64)
-        oldest = _blocks(np.minimum, self.newest, rows, columns)
-        sent, answered = (_blocks(np.add, side, rows, columns, np.int64) for side in (self.sent, self.answered))
+        blocks = Blocks(*([zones.get(name, "") for name in side] for side in (self.sources, self.targets)))
+        stale, plain, sent, answered = map(blocks.total, (self.stale(now), self.plain, self.sent, self.answered))
+        oldest = blocks.least(self.newest)
         pairs = {
-            (source, target): ZonePair(
-                source, target, {Label.UNKNOWN: int(stale[r, c]), Label.HEALTHY: int(plain[r, c] - stale[r, c])},
-                _age(now, float(oldest[r, c])), int(sent[r, c]), int(answered[r, c]),
+            key: ZonePair(
+                *key, {Label.UNKNOWN: int(stale[at]), Label.HEALTHY: int(plain[at] - stale[at])},
+                _age(now, float(oldest[at])), int(sent[at]), int(answered[at]),
             )
-            for r, source in enumerate(rows.values()) for c, target in enumerate(columns.values())
+            for at, key in blocks
         }  # fmt: skip
         for cell in self.held.values():
             key = zones.get(cell.source, ""), zones.get(cell.target, "")
@@ -349,20 +347,6 @@ def _is_well(cell: Cell, now: float) -> bool:
 
 def _unknown_last(now: float) -> Callable[[Cell], bool]:
     return lambda cell: cell.verdict(now).label == Label.UNKNOWN
-
-
-def _starts(zones: list[str]) -> dict[int, str]:
-    """Where each run of one zone begins."""
-    return {at: zone for at, zone in enumerate(zones) if at == 0 or zones[at - 1] != zone}
-
-
-def _blocks(
-    ufunc: np.ufunc, values: Batch, rows: dict[int, str], columns: dict[int, str], kind: type | None = None
-) -> Batch:
-    """Each rectangle of zones as one number: rows first, which lie in one piece and are summed several at a time."""
-    bounds = [*rows, len(values)]
-    by_row = [ufunc.reduce(values[first:end], axis=0, dtype=kind) for first, end in pairwise(bounds)]
-    return ufunc.reduceat(np.stack(by_row), list(columns), axis=1)
 
 
 def _age(now: float, newest: float) -> float:
