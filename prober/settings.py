@@ -5,7 +5,6 @@ Every setting is named as its flag: ``--token-file`` is ``PROBER_TOKEN_FILE`` is
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable
@@ -208,6 +207,8 @@ def strangers() -> list[tuple[str, str]]:
 
 
 def _nearest(variable: str) -> str:
+    import difflib  # an agent that starts has no use for it
+
     close = difflib.get_close_matches(variable[len(PREFIX) :][:60].lower(), _types(), 1)
     return f"did you mean {PREFIX}{close[0].upper()}?" if close else "and none has a name like it"
 

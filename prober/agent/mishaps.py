@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
-
-class Resetting(Protocol):
-    """Who sends RSTs: the engine."""
-
-    @property
-    def lost_resets(self) -> int:
-        """How many could not be sent so far."""
-
-
-class Waiting(Protocol):
-    """Who waits for a full send queue: the link."""
-
-    @property
-    def waits(self) -> int:
-        """How often so far."""
+from prober.agent.engine import Engine
+from prober.wire.link import Link
+from prober.wire.untapped import NoLink
 
 
 class Mishaps:
-    """Remembers what was told already."""
+    """RSTs that `engine` lost, and how often `link` waited for a full send queue. What was told is told once."""
 
-    def __init__(self, engine: Resetting, link: Waiting) -> None:
+    def __init__(self, engine: Engine, link: Link | NoLink) -> None:
         self._engine, self._link = engine, link
         self._lost_resets = self._waits = 0
 
