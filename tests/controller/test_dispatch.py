@@ -11,8 +11,8 @@ from prober.controller.desk import Desk
 from prober.controller.dispatch import Dispatch
 from prober.controller.errands import Errand
 from prober.errors import Refused
+from prober.ondisk import read_targets
 from prober.report import Task
-from prober.settings import read_targets
 from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 from tests.controller.centres import TARGETS

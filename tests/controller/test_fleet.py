@@ -9,8 +9,8 @@ import pytest
 
 from prober.controller.desk import Desk
 from prober.controller.fleet import Fleet
+from prober.ondisk import read_targets
 from prober.report import Gap, Held
-from prober.settings import read_targets
 from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
 from tests.controller.centres import TARGETS

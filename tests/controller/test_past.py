@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from prober.controller.past import Past
-from prober.settings import read_targets
+from prober.ondisk import read_targets
 from prober.verdict import Label
 from tests.controller.centres import TARGETS
 from tests.stories import story

@@ -12,8 +12,8 @@ from prober.controller import keeper, resume
 from prober.controller.desk import Desk
 from prober.flip import Flip
 from prober.handshake import State
+from prober.ondisk import read_targets
 from prober.report import Report, encode
-from prober.settings import read_targets
 from prober.store import flips, minutes, reports, verdicts
 from prober.store.engine import Store, open_store
 from prober.store.schema import upgrade
