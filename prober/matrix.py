@@ -60,7 +60,8 @@ class Cell:
 
     ``finding`` is what an experiment found of many of its handshakes together, ``tried`` what came of experiments,
     ``traces`` how far its segments came while they were lost.
-    ``deaf`` is said where the prober's own kernel does not get the answers that its tap sees.
+    ``deaf`` is said where the prober's own kernel does not get the answers that its tap sees. ``nameless``: nobody asks
+    it, because the target's host name has no address yet.
     """
 
     source: str
@@ -73,6 +74,7 @@ class Cell:
     deaf: Verdict | None = None
     traces: dict[Side, Trace] = field(default_factory=dict)
     tried: dict[str, str] = field(default_factory=dict)
+    nameless: bool = False
 
     def take(self, probe: int, sent: float, verdict: Verdict, rtt_ms: float | None) -> bool:
         """One judged probe; False where it was a revision of one already counted."""
@@ -164,9 +166,17 @@ class Cell:
     def _silence(self, now: float) -> Verdict:
         age = self.age(now)
         told = f"for {age:.0f} s" if age is not None else "yet"
+        if self.nameless:
+            return self._nameless()
         missing = f"no judged probe from {self.source} to {self.target} {told}"
         step = f"Is the agent {self.source} running? `prober why {self.source} {self.target}` shows what came last."
         sentence = f"{self.source} → {self.target}: nothing is known, {missing}."
+        return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=(missing,), next_step=step)
+
+    def _nameless(self) -> Verdict:
+        missing = f"the host name of {self.target} has not been resolved"
+        sentence = f"{self.source} → {self.target}: nothing is known, {missing}."
+        step = "The controller's log says what its resolver answers; it asks again each minute."
         return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=(missing,), next_step=step)
 
     def _swinging(self, ordered: list[Recent]) -> Verdict:
@@ -241,8 +251,8 @@ class Matrix:
 
     cells: Mapping[tuple[str, str], Cell]
 
-    def __init__(self, pairs: Iterable[tuple[str, str, float]]) -> None:
-        self.cells = {(source, target): Cell(source, target, every) for source, target, every in pairs}
+    def __init__(self, pairs: Iterable[tuple[str, str, float]], unresolved: Container[str] = ()) -> None:
+        self.cells = {(one[0], one[1]): Cell(*one, nameless=one[1] in unresolved) for one in pairs}
 
     def hold(self, key: tuple[str, str]) -> Cell | None:
         """The cell, to be changed; None for a pair that is not declared."""

@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -106,6 +107,15 @@ def _pair(
     return Pair(source, target.name, *shape, target.address, target.port)
 
 
+def cells(targets: Targets) -> list[tuple[str, str, float]]:
+    """What a matrix has: source, target and ``every`` of each pair, and of those that wait for a host name."""
+    waiting, found = frozenset(unresolved(targets)), {pair.key: pair.every for pair in pairs(targets)}
+    for probe in targets.probes:
+        for key in product(probe.sources, (name for name in probe.targets if name in waiting)):
+            found[key] = min(probe.every, found.get(key, probe.every))
+    return [(source, target, every) for (source, target), every in found.items() if source != target]
+
+
 def tasks(targets: Targets, agent: str, table: Mapping[str, Target] | None = None) -> tuple[Pair, ...]:
     """What one agent has to ask; none for a name that no probe has among its sources. `table`: see `askable`."""
     mine = (replace(probe, sources=(agent,)) for probe in targets.probes if agent in probe.sources)
@@ -142,12 +152,13 @@ def between(targets: Targets, source: str, target: str) -> Pair | None:
 
 
 def periods(targets: Targets) -> tuple[list[str], list[str], Batch]:
-    """Every declared pair at once: sources, targets, and ``every`` as float32, a row a source, a column a target.
+    """All `cells` at once: sources, targets, and ``every`` as float32, a row a source, a column a target.
 
     Both sides are in the order of their zones, so that a pair of zones is a rectangle; a pair that nobody declares
     has an infinite period.
     """
-    table = askable(targets)
+    waiting = frozenset(unresolved(targets))
+    table = {one.name: one for one in targets.targets if one.name in waiting or _may_be_asked(targets, one)}
     asking = {source for probe in targets.probes for source in probe.sources}
     asked = {name for probe in targets.probes for name in probe.targets if name in table}
     sources = _by_zone(targets, [one for one in targets.agents if one.name in asking])

@@ -91,7 +91,7 @@ TARGET = {
     "name": Field(NAME, "how from and to call it", required=True),
     "zone": Field(NAME, "the zone it stands in", required=True),
     "address": Field(ADDRESS, "its IPv4 or IPv6 address"),
-    "hostname": Field(HOSTNAME, "its host name, resolved once"),
+    "hostname": Field(HOSTNAME, "its host name; the controller looks it up when it starts and at a reload"),
     "port": Field(PORT, "its TCP port, 1 to 65535", required=True),
     "backends": Field(list_of(NAME, "names of targets"), "the targets behind a load balancer's address", default=()),
 }

@@ -74,6 +74,8 @@ def plan(file: TargetsFile = None, as_json: AsJson = False) -> int:
         f"{cost.pairs} pairs, {cost.packets_per_second:.0f} packets a second in all; "
         f"every pair is judged within {cost.seconds:.1f} s.",
     )  # fmt: skip
+    if cost.unresolved:
+        output.line(f"The controller looks up the host names of {', '.join(cost.unresolved)}: not counted here.")
     if targets.rounds > 1:
         output.line(
             f"All at once would cost {cost.packets_per_second * targets.rounds:.0f} packets a second and policy allows"

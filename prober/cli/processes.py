@@ -135,14 +135,26 @@ def _database() -> Line:
 
 
 def _document() -> Line:
-    from prober import ondisk, settings
+    from prober import hostnames, ondisk, settings
 
     path = settings.load().targets
     try:
         found = ondisk.read_targets(path)
     except ProberError as error:
         return "targets", False, str(error).splitlines()[0]
+    unknown = [name for name in hostnames.names(found) if not _resolves(name)]
+    if unknown:
+        return "targets", False, f"{', '.join(unknown)} can't be resolved here: nobody can probe what is declared by it"
     return "targets", True, f"{path} declares {len(found.agents)} agents and {len(found.targets)} targets"
+
+
+def _resolves(name: str) -> bool:
+    from prober import hostnames
+
+    try:
+        return bool(hostnames.look_up(name))
+    except (OSError, UnicodeError):
+        return False
 
 
 def _chat() -> Line:

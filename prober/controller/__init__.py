@@ -10,6 +10,7 @@ looking    what a failing cell leads to, and what comes of it
 plain      answers that are told briefly, by the thousand
 telling    which of it is told: flips, by probes and by the handshakes of experiments
 intake     reports in: group commit first, then acknowledged, then joined
+pins       addresses of targets that are declared by a host name
 stranger   what a report must be before anything of it is taken
 tail       the log of reports, followed to its end: what this controller wrote and what the others wrote
 rounds     a plan for each agent; what a run is

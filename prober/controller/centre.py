@@ -8,6 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,7 @@ from prober.controller.fleet import Fleet
 from prober.controller.incidents import Reader
 from prober.controller.intake import Intake
 from prober.controller.judged import Day, Judged
+from prober.controller.pins import Pins
 from prober.controller.record import Record
 from prober.controller.retention import Retention
 from prober.controller.runs import Runs
@@ -51,6 +53,7 @@ class Centre:
 
     def __init__(self, settings: Settings, store: Store, targets: Targets, read: Callable[[], Targets]) -> None:
         self.settings, self.store, self.read = settings, store, read
+        self.pins = Pins(targets)
         self.desk = Desk(targets)
         self.tail = Tail(store, self._taken, self.now)
         self.intake = Intake(self.tail.write, self.tail.own)
@@ -91,17 +94,10 @@ class Centre:
             self._judge_for_ever(), self._look_for_ever(), *self.alerts.works(),
         )  # fmt: skip
         self._tasks = [asyncio.create_task(work) for work in works]
-        words = (self.store, self._hearing(asyncio.get_running_loop()), self._ended)
+        words = (self.store, _from_threads(self._heard), self._ended)
         threading.Thread(target=notices.listen, args=words, name="notices", daemon=True).start()
-
-    def _hearing(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
-        """For the thread that listens."""
-
-        def heard(word: str) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(self._heard, word)
-
-        return heard
+        found = (_from_threads(self._pinned),)
+        threading.Thread(target=self.pins.follow, args=found, name="pins", daemon=True).start()
 
     def _heard(self, word: str) -> None:
         """Another controller says that there is something new."""
@@ -138,6 +134,7 @@ class Centre:
         for task in self._tasks:
             task.cancel()
         self._ended.set()
+        self.pins.end()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.record.end()
         await self.alerts.close()
@@ -216,10 +213,17 @@ class Centre:
             self.reload_ok = False
             _log.error("targets.yaml is not taken; the last good one stays", why=str(error))
             raise
-        self.desk.adopt(targets)
-        self.desk.looking.bench.paused = not self.record.held
+        self._adopt(self.pins.declare(targets))
         self.reload_ok, self.reloaded = True, self.wall()
         _log.info("targets.yaml is taken", digest=targets.digest)
+
+    def _pinned(self, *looked_up: Any) -> None:
+        if self.pins.settle(*looked_up):
+            self._adopt(self.pins.targets)
+
+    def _adopt(self, targets: Targets) -> None:
+        self.desk.adopt(targets)
+        self.desk.looking.bench.paused = not self.record.held
 
     def identity(self, token: str | None, local: bool) -> access.Identity:
         """Who asks. Raises `access.Unknown` where a token is wrong."""
@@ -232,3 +236,14 @@ class Centre:
     async def audit(self, who: str, what: str, detail: str) -> None:
         """Appends to the audit log."""
         await asyncio.to_thread(keeper.audit, self.store, self.wall(), who, what, detail)
+
+
+def _from_threads(heard: Callable[..., None]) -> Callable[..., None]:
+    """For a thread: has the loop that runs now hear it."""
+    loop = asyncio.get_running_loop()
+
+    def tell(*words: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(heard, *words)
+
+    return tell

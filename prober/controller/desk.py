@@ -25,7 +25,7 @@ from prober.flip import Debounce
 from prober.joiner import Joiner
 from prober.matrix import Matrix
 from prober.observation import Observation
-from prober.plan import pairs, periods, whole
+from prober.plan import cells, periods, unresolved, whole
 from prober.report import BESIDE, CONNECT, Report, is_late
 from prober.rules_target import is_spoilt
 from prober.segment import Batch
@@ -311,8 +311,4 @@ def _counts_nowhere(o: Observation) -> bool:
 
 
 def _matrix(targets: Targets) -> Matrix:
-    return (
-        Columns(*periods(targets))
-        if whole(targets) > 1
-        else Matrix((p.source, p.target, p.every) for p in pairs(targets))
-    )
+    return Columns(*periods(targets)) if whole(targets) > 1 else Matrix(cells(targets), unresolved(targets))
