@@ -11,6 +11,11 @@ class ProberError(Exception):
 
     exit_code = 2
 
+    @property
+    def outward(self) -> str:
+        """What whoever called over the network may read of it, with a token or without."""
+        return str(self)
+
 
 class ConfigInvalid(ProberError):
     """``targets.yaml`` or a setting is wrong; the message lists every mistake with file, line and path."""
@@ -33,6 +38,11 @@ class Refused(ProberError):
 class StoreUnavailable(CannotMeasure):
     """The database does not answer or refused; what was not stored was not acknowledged, and can be sent again."""
 
+    @property
+    def outward(self) -> str:
+        """Where the database is, and what it said, is the operator's to know: it stands in the log."""
+        return "the store does not answer; what it did not take can be sent again"
+
 
 class Deposed(ProberError):
     """Another controller has the lease now: what this one would write is that one's to write."""
@@ -42,6 +52,10 @@ class Deposed(ProberError):
 
 class StoreFull(StoreUnavailable):
     """The database has no room left; what it holds can still be read."""
+
+    @property
+    def outward(self) -> str:
+        return "the store has no room left: it takes nothing new, and nothing acknowledged is lost"
 
 
 def shown(text: str, limit: int = 60) -> str:

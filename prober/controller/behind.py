@@ -63,7 +63,7 @@ class Behind:
         except StoreUnavailable as error:
             if self.trouble is None:
                 _log.error("what was judged waits for the store", why=str(error))
-            self.trouble = str(error)
+            self.trouble = error.outward
             return False
         except Deposed:
             _log.info("what follows is another controller's to keep")

@@ -22,7 +22,7 @@ from prober.controller import chat_described, chats, examples, posts, slack_door
 from prober.controller.agents_api import read_body
 from prober.controller.asked import Asked
 from prober.controller.commands import Centre, Commands, Started
-from prober.controller.problems import problem
+from prober.controller.problems import problem, told_of
 from prober.controller.slack_door import Mention
 from prober.controller.slack_web import Web
 from prober.errors import Refused, StoreUnavailable
@@ -174,7 +174,7 @@ class _Doors:
                 return
             told: Answer | Note = await self.commands.obey(asked, lambda: talk)
         except StoreUnavailable as error:
-            told = Note(str(error))
+            told = Note(told_of(error))
         if not isinstance(told, Started):
             await talk.answer(told)
 

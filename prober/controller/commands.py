@@ -17,6 +17,7 @@ from prober.controller import access
 from prober.controller.asked import Asked, Wanted, help_of, wanted_by
 from prober.controller.desk import Desk
 from prober.controller.incidents import Reader
+from prober.controller.problems import told_of
 from prober.controller.runs import Runs
 from prober.controller.views import Views
 from prober.errors import ProberError, Refused, StoreUnavailable
@@ -104,7 +105,7 @@ class Commands:
         try:
             return await self._obeyed(asked, talk)
         except ProberError as error:
-            return Note(str(error))
+            return Note(told_of(error))
 
     async def _obeyed(self, asked: Asked, talk: Callable[[], Talk]) -> Answer | Note:
         verb, *names = asked.text.split() or ["help"]
@@ -169,7 +170,7 @@ class Commands:
         try:
             return await self._ran(asked, wanted, talk)
         except ProberError as error:
-            return Note(str(error)), None
+            return Note(told_of(error)), None
         except Exception:  # noqa: BLE001  # the channel must not wait for ever, whatever broke
             _log.exception("a run for chat failed", what=wanted.what)
             return Note(f"{wanted.what}: something went wrong here; the controller's log says what"), None
@@ -207,7 +208,8 @@ class Commands:
         try:
             found = await asyncio.to_thread(self.centre.incidents.listed, None, 50, True, self.centre.now())
         except StoreUnavailable as error:
-            return dataclasses.replace(told, details=(*told.details, f"which incidents are open is not known: {error}"))
+            why = f"which incidents are open is not known: {told_of(error)}"
+            return dataclasses.replace(told, details=(*told.details, why))
         return dataclasses.replace(told, details=(*incidents.lines(found["incidents"]), *told.details))
 
     def _told(self, document: Document, note: str = "") -> Answer:

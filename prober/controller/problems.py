@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -27,6 +29,8 @@ STATUS: dict[type[ProberError], int] = {
 RETRY = {429: "1", 503: "2", 507: "10"}
 """Seconds after which it makes sense to ask again."""
 
+SAID_AGAIN = 10.0
+"""Seconds after which the log says once more why the store refuses: a whole fleet may be asking."""
 UNREAD = "There was an error parsing the body"
 """FastAPI's words for a body that json.loads fails on in any other way than a mistake of syntax."""
 
@@ -39,6 +43,19 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
     headers |= {"Retry-After": RETRY[status]} if status in RETRY else {}
     body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail, **more}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def told_of(error: ProberError) -> str:
+    """What the caller may read of an error; where that is not all of it, the log has the rest."""
+    if (said := error.outward) != str(error):
+        _say(str(error), int(time.monotonic() / SAID_AGAIN))
+    return said
+
+
+@lru_cache(16)
+def _say(why: str, _moment: int) -> None:
+    """Once in each moment."""
+    _log.error("the store refuses", why=why)
 
 
 def _detail(request: Request, error: HTTPException) -> str:
@@ -72,8 +89,9 @@ def install(app: FastAPI) -> None:
     """Every way a request can fail answers with a problem document."""
 
     async def expected(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ProberError)
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-        return problem(status, str(error))
+        return problem(status, told_of(error))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -29,7 +29,7 @@ def test_writes_wait_while_the_store_is_away_and_keep_their_order(monkeypatch: p
             behind.add(one)
         task = asyncio.create_task(behind.run())
         await asyncio.sleep(0.05)
-        assert (behind.trouble, written) == ("the database is away", [])
+        assert (behind.trouble, written) == (StoreUnavailable("").outward, [])
         away = False
         while behind:
             await asyncio.sleep(0.01)

@@ -165,7 +165,7 @@ def test_status_names_the_incidents_that_are_open(
         raise StoreUnavailable("the database is away")
 
     monkeypatch.setattr(running.centre.incidents, "listed", away)
-    assert "which incidents are open is not known: the database is away" in said(running, slack)
+    assert f"which incidents are open is not known: {StoreUnavailable('').outward}" in said(running, slack)
 
 
 def said(running: Controller, slack: Slack) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import structlog
 
+from bench.fleet import postgres
+from prober.agent.credential import Credential, Kept, Pair
 from prober.controller.access import Unknown
 from prober.controller.intake import Busy
 from prober.controller.stranger import NoReport
 from prober.errors import ConfigInvalid, ProberError, Refused, StoreFull, StoreUnavailable
-from tests.controller.centres import Controller, controller
+from prober.store import verdicts
+from tests.controller.centres import Controller, Signing, controller
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,34 @@ def test_every_way_to_ask_wrongly_has_its_sentence(
     assert "Traceback" not in answer.text
 
 
+def test_a_caller_does_not_learn_where_the_database_is_and_the_log_says_all(tmp_path: Path, cluster: str) -> None:
+    url = postgres.database(cluster)
+    name = url.partition("@/")[2].partition("?")[0]
+    with (
+        controller(tmp_path, database=f"{url.replace('postgres@', 'postgres:s3cret@')}") as one,
+        structlog.testing.capture_logs() as logged,
+    ):
+        with one.centre.store.begin() as connection:
+            for table in ("tokens", "flips", "keys", "verdicts"):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
+        token = {"Authorization": "Bearer prb_0123456789ab.x"}
+        asked: list[tuple[str, dict[str, str]]] = [
+            ("/status", token), ("/metrics", token), ("/api/v1/matrix", token), ("/api/v1/flips", {}),
+        ]  # fmt: skip
+        answers = [one.client.get(path, headers=headers) for path, headers in asked]
+        key = Signing(Credential(Kept("lb", Pair.made("t"))))
+        answers.append(one.client.post("/agent/v1/reports", content=b"x", auth=key))
+        one.centre.behind.add(lambda: verdicts.history(one.centre.store, "a", "b"))
+        while one.centre.behind.trouble is None:
+            time.sleep(0.02)
+        answers.append(one.client.get("/readyz"))
+    assert [answer.status_code for answer in answers] == [503] * len(asked) + [503, 503]
+    for answer in answers:
+        assert not any(word in answer.text for word in (name, cluster, "postgresql", "s3cret", "relation")), answer.text
+    assert "s3cret" not in str(logged)
+    assert all(f'{name}?host={quote(cluster, safe="")}: relation "{one}"' in str(logged) for one in ("tokens", "flips"))
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -73,6 +108,6 @@ def test_every_error_has_its_status(
     answer = running.client.get("/api/v1/matrix")
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["detail"] == (
-        str(error) if status != 500 else "something went wrong here; the controller's log says what"
+        error.outward if isinstance(error, ProberError) else "something went wrong here; the controller's log says what"
     )
     assert ("retry-after" in answer.headers) == (status in (429, 503, 507))
