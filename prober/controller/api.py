@@ -9,11 +9,11 @@ from fastapi import HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from prober.controller import documents, examples, listings
-from prober.controller.doors import Admin, Viewer, centre_of
-from prober.controller.parameters import Cursor, Limit, strict_router
+from prober.controller.doors import centre_of
+from prober.controller.parameters import Admin, Cursor, Limit, Viewer, api_router
 from prober.surfaces.stamps import stamp
 
-router = strict_router()
+router = api_router()
 
 
 @router.get(

@@ -85,7 +85,5 @@ def needs(role: str) -> Callable[[Request], access.Identity]:
 
 
 Monitor = Annotated[access.Identity, Depends(needs("monitor"))]
-Viewer = Annotated[access.Identity, Depends(needs("viewer"))]
-Operator = Annotated[access.Identity, Depends(needs("operator"))]
 Admin = Annotated[access.Identity, Depends(needs("admin"))]
-"""A route's caller, who has at least that role."""
+"""A route's caller, who has at least that role; those of the API are in `parameters`."""

@@ -13,11 +13,11 @@ from pydantic import AwareDatetime
 
 from prober.controller import documents, examples, streams
 from prober.controller.centre import Centre
-from prober.controller.doors import Viewer, centre_of
+from prober.controller.doors import centre_of
 from prober.controller.etag import matches, tag
-from prober.controller.parameters import Name, strict_router
+from prober.controller.parameters import Name, Viewer, api_router
 
-router = strict_router()
+router = api_router()
 Names = Annotated[list[Name] | None, Query(max_length=200, description="names of zones, groups, agents or targets")]
 Moment = Annotated[AwareDatetime | None, Query(description="as it was then (RFC 3339)", examples=[examples.AT])]
 

@@ -12,14 +12,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from prober.controller import documents, examples, listings, streams
-from prober.controller.doors import Operator, Viewer, centre_of
+from prober.controller.doors import centre_of
 from prober.controller.etag import tag
-from prober.controller.parameters import Cursor, Limit, Name, strict_router
+from prober.controller.parameters import Cursor, Limit, Name, Operator, Viewer, api_router
 from prober.errors import Refused
 from prober.surfaces import picture, table
 from prober.surfaces.glyphs import shown
 
-router = strict_router()
+router = api_router()
 Key = Annotated[str | None, Header(max_length=200, description="the same key starts nothing new")]
 LastEvent = Annotated[str | None, Header(max_length=200, description="id of the last event that was read")]
 SVG_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -34,7 +34,7 @@ class RunRequest(BaseModel):
     flows: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
 
 
-async def _json_only(request: Request) -> None:
+async def _json_only(request: Request, _: Operator) -> None:
     """Refuses what is no plain JSON, and what two readers could take for two things (RFC 8259, 4)."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != "application/json" and not (given.startswith("application/") and given.endswith("+json")):

@@ -63,6 +63,22 @@ def test_every_way_to_ask_wrongly_has_its_sentence(
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/flips?limit=1&page=2"), ("GET", "/api/v1/audit?page=2"), ("GET", "/api/v1/runs/x?page=2"),
+        ("GET", "/api/v1/flips?cursor=x"), ("DELETE", "/api/v1/runs/x?force"), ("POST", "/api/v1/runs?from=x"),
+        ("POST", "/api/v1/runs"), ("GET", "/api/v1/nowhere?x"),
+    ],
+)  # fmt: skip
+def test_who_may_not_ask_hears_that_first(running: Controller, method: str, path: str) -> None:
+    unknown = path.startswith("/api/v1/nowhere")
+    for token in ("", "prb_x.y"):
+        headers = {"X-Forwarded-For": "192.0.2.1"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        answer = running.client.request(method, path, headers=headers)
+        assert (answer.status_code, "limit" in answer.text) == (404 if unknown else 401, False)
+
+
 def test_a_caller_does_not_learn_where_the_database_is_and_the_log_says_all(tmp_path: Path, cluster: str) -> None:
     url = postgres.database(cluster)
     name = url.partition("@/")[2].partition("?")[0]
