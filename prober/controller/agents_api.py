@@ -54,7 +54,7 @@ async def enrol(request: Request) -> Response:
 async def report(request: Request) -> Response:
     """Answers when the report is on disk."""
     centre, (agent, digest) = centre_of(request), await _signer(request)
-    number = _number(centre, agent)
+    number = await _number(centre, agent)
     live = request.headers.get(LANE, "live") == "live"
     with centre.intake.admitted(agent, told_size(request, LIMIT), live):
         body = _whole(await read_body(request, LIMIT), digest)
@@ -74,7 +74,7 @@ async def relayed(request: Request) -> Response:
     with centre.intake.admitted(f"{peer}, for others", told_size(request, relay.MOST), True):
         bundle = _bundle(_whole(await read_body(request, relay.MOST), digest))
         key = await asyncio.to_thread(_key, centre, bundle, peer)
-        number = _number(centre, bundle.agent)
+        number = await _number(centre, bundle.agent)
         refused, questions = "", list[Question]()
         try:
             taken = await centre.intake.take(bundle.body, bundle.agent, number, int(centre.wall() * 1e9))
@@ -138,8 +138,11 @@ def _whole(body: bytes, digest: str) -> bytes:
     return body
 
 
-def _number(centre: Centre, agent: str) -> int:
+async def _number(centre: Centre, agent: str) -> int:
+    """In a thread where it has to be looked up: a database may hang."""
     try:
+        if not centre.dispatch.knows(agent):
+            return await asyncio.to_thread(centre.dispatch.number, agent)
         return centre.dispatch.number(agent)
     except Refused as error:
         raise HTTPException(403, str(error)) from None

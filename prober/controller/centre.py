@@ -8,6 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -38,6 +39,9 @@ from prober.store.engine import Store
 from prober.surfaces.spans import Spans
 from prober.targets import Targets
 
+THREADS = 32
+"""For whatever waits for the store: each of what goes on for ever takes one, and so does who asks meanwhile. Python's
+own number grows with the processors: on a small machine a store that hangs took them all."""
 TURN = 0.1
 """Seconds between two looks at what can be judged."""
 STALLED = 5.0
@@ -83,6 +87,7 @@ class Centre:
 
     async def start(self) -> None:
         """What is known is read from the log; who has the lease goes on from there, who has not follows."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "work"))
         self.desk.looking.bench.paused = True
         day, place, ahead = resume.rejoin(self.store, self.desk, self.now(), self.runs.adopt())
         self.tail.begin(place, ahead)

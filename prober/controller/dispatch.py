@@ -22,6 +22,10 @@ class Dispatch:
             one.name: given[one.name, one.zone] for one in desk.targets.agents if (one.name, one.zone) in given
         }
 
+    def knows(self, agent: str) -> bool:
+        """Whether its number is known without a look into the store."""
+        return agent in self._numbers
+
     def number(self, agent: str) -> int:
         """The agent's part of a probe's id. Raises `Refused` for one that is not in targets.yaml, or no more."""
         try:

@@ -3,6 +3,7 @@
 engine    the door: open, transactions, what both databases say alike
 url       where the database is, as operators write it
 dialects  SQLite and PostgreSQL: how each is opened, what its connections are told
+bounded   a PostgreSQL that does not answer is waited for so long and no longer
 refusals  what the database says no with, turned into sentences
 schema    revisions: upgrade to head, refuse anything else
 tables    what is kept; the migrations build exactly this

@@ -48,12 +48,25 @@ def _make(file: Path, name: str) -> None:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
-        told = {"connect_timeout": 5}
-        engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
+        from prober.store.bounded import READS, WRITES, Bounded  # psycopg is an extra
     except ModuleNotFoundError as error:
         raise ConfigInvalid("PostgreSQL needs psycopg: install it with pip install 'prober[postgres]'") from error
+
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        raw_of(connection).patience = WRITES if writes else READS
+
+    told = {"connect_timeout": 5}
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=told)
+    sa.event.listen(engine, "do_connect", lambda _dialect, _record, given, named: Bounded.connect(*given, **named))
     sa.event.listen(engine, "connect", _bound)
+    sa.event.listen(engine, "begin", begin)
     return engine
+
+
+def raw_of(connection: sa.Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
 
 
 def _bound(raw: Any, _record: object) -> None:

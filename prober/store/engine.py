@@ -15,7 +15,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 
 from prober.errors import Deposed, StoreUnavailable
-from prober.store.dialects import BUSY_SECONDS, engine_for
+from prober.store.dialects import BUSY_SECONDS, engine_for, raw_of
 from prober.store.refusals import translated
 from prober.store.tables import lease
 from prober.store.url import parse_url, shown
@@ -111,7 +111,7 @@ class Store:
 
     def put(self, connection: sa.Connection, many: Many, rows: Sequence[Sequence[Any]]) -> int:
         """These rows, straight through the driver. How many of them the statement took."""
-        raw: Any = connection.connection.driver_connection
+        raw = raw_of(connection)
         driver: Any = connection.dialect.dbapi
         try:
             if self.on_sqlite:
@@ -128,6 +128,11 @@ class Store:
         """
         if not self.on_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"prober.{what.name}"))))
+
+    def patient(self, connection: sa.Connection) -> None:
+        """From here to the commit the server may take as long as it likes; see `prober.store.bounded`."""
+        if not self.on_sqlite:
+            raw_of(connection).patience = float("inf")
 
     def forget(self, table: sa.Table, old: sa.ColumnElement[bool]) -> int:
         """Deletes the rows that are `old`, a part in a transaction, so that nobody waits for many. How many went."""

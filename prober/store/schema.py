@@ -59,6 +59,7 @@ def upgrade(url: str) -> str:
     try:
         _refuse_unknown(store, _current(store))
         with store.begin() as connection:
+            store.patient(connection)
             store.alone(connection, tables.fleet)
             made = config()
             made.attributes["connection"] = connection

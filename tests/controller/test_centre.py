@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from bench.fleet import postgres
+from bench.fleet.world import enrolled
 from prober import segment
 from prober.controller import keeper
 from prober.controller.centre import Centre
@@ -16,13 +20,14 @@ from prober.controller.judged import Day
 from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.probe import Kind
-from prober.report import Report
+from prober.report import Report, encode
 from prober.segment import IN, OUT
-from prober.store import minutes, runs
+from prober.store import bounded, minutes, reports, runs
 from prober.store.engine import Store
 from prober.store.flips import last_flips
-from tests.controller.centres import Controller, controller
+from tests.controller.centres import Controller, Signing, controller
 from tests.controller.reports import Reporter
+from tests.hanging import hanging
 
 
 @pytest.fixture
@@ -164,3 +169,36 @@ def test_a_run_that_is_over_still_gains_what_comes_late_and_is_kept_so(
     until(lambda: not running.centre.desk.runs)
     del running.centre.runs.known[run_id]
     until(lambda: cell()["cause"] == "F6")
+
+
+def test_a_store_that_hangs_keeps_nobody_waiting_for_ever_and_loses_nothing(
+    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "READS", 1.0)
+    monkeypatch.setattr(bounded, "WRITES", 1.0)
+    with hanging(postgres.database(cluster)) as between, controller(tmp_path, database=between.url) as one:
+        keys = {name: Signing(enrolled(one.centre.store, name, name)) for name in ("firewall", "lb")}
+        by = {name: Reporter(name, at, 5) for at, name in enumerate(keys)}
+        sent = [by[name].report([], []) for name in ("firewall", "firewall", "lb", "firewall")]
+
+        def post(report: Report) -> int:
+            content, key = encode(report), keys[report.agent]
+            return httpx.post(f"{one.url}/agent/v1/reports", content=content, auth=key, timeout=30).status_code
+
+        assert post(sent[0]) == 200
+        between.flows.clear()
+        token = {"Authorization": "Bearer prb_0123456789ab.x"}
+        with ThreadPoolExecutor(40) as others:  # one agent's number is not known, many tokens aren't
+            waiting = [others.submit(post, report) for report in sent[1:]]
+            waiting += [
+                others.submit(lambda: httpx.get(f"{one.url}/metrics", headers=token, timeout=30).status_code)
+                for _ in range(20)
+            ]
+            began = time.monotonic()
+            assert httpx.get(f"{one.url}/livez", timeout=30).status_code == 200
+            assert time.monotonic() - began < 3.0
+            assert {future.result() for future in waiting} == {503}
+        between.flows.set()
+        assert [post(report) for report in sent] == [200] * 4
+        named = sorted((row.agent, row.sequence) for row in reports.recent_reports(one.centre.store, 0))
+    assert named == [("firewall", 1), ("firewall", 2), ("firewall", 3), ("lb", 1)]
