@@ -35,6 +35,14 @@ class Refused(ProberError):
     exit_code = 2
 
 
+class Unstorable(Refused):
+    """There is a value in it that fits no column: no other try would be taken, and the store is well."""
+
+    @property
+    def outward(self) -> str:
+        return "there is a value in this that the store can't hold; it is not taken, now or later"
+
+
 class StoreUnavailable(CannotMeasure):
     """The database does not answer or refused; what was not stored was not acknowledged, and can be sent again."""
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from prober.controller.stranger import decoded, strange
-from prober.errors import ProberError, StoreUnavailable
+from prober.errors import ProberError, StoreUnavailable, Unstorable
 from prober.report import Report
 from prober.store.reports import Gap
 
@@ -59,8 +59,10 @@ class Waiting:
     done: asyncio.Future[bool]
 
 
-Written = tuple[list[Waiting], Sequence[int] | ProberError]
-"""Reports, and each one's place (0 where it had been there), or why they are not on disk."""
+Came = int | ProberError
+"""A report's place (0 where it had been there), or why it is not on disk."""
+Written = tuple[list[Waiting], Sequence[Came]]
+"""Reports, and what came of each."""
 
 
 class Stored(NamedTuple):
@@ -146,22 +148,23 @@ class Intake:
             _settle(batch[place], why)
         return [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
 
-    def _write(self, batch: list[Waiting]) -> Sequence[int] | ProberError:
-        """One transaction for all, in a thread: their places, or why there are none."""
+    def _write(self, batch: list[Waiting]) -> Sequence[Came]:
+        """One transaction for all, in a thread; where one of them is what no store takes, one for each."""
         try:
             gaps = [gap for waiting in batch for gap in told_gaps(waiting.report, waiting.received_ns)]
             return self.write([waiting.row for waiting in batch], gaps)
+        except Unstorable as error:
+            return [self._write([waiting])[0] for waiting in batch] if len(batch) > 1 else [error]
         except Exception as error:  # noqa: BLE001  # each waiting agent hears of it and tries again
-            return _as_trouble(error)
+            return [_as_trouble(error)] * len(batch)
 
     def _finish(self, written: Written | None) -> None:
         """Whatever went wrong, nobody waits for ever and the next batch is taken."""
         batch, came = written or ([], [])
-        if isinstance(came, ProberError):
-            for waiting in batch:
-                _settle(waiting, came)
-            return
         for waiting, place in zip(batch, came, strict=True):
+            if isinstance(place, ProberError):
+                _settle(waiting, place)
+                continue
             if place:
                 self._join(waiting.report, place)
             _settle(waiting, place > 0)

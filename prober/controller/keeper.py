@@ -38,7 +38,8 @@ def keep(store: Store, day: Day) -> None:
 def _kept(judged: Judged) -> verdicts.Kept:
     o = judged.observation
     body = msgspec.msgpack.encode(o)
-    return verdicts.Kept(o.source, o.target, o.probe, int(judged.wall * 1e9), judged.verdict, o.run or None, body)
+    run = o.run[: verdicts.LONGEST_RUN] or None
+    return verdicts.Kept(o.source, o.target, o.probe, int(judged.wall * 1e9), judged.verdict, run, body)
 
 
 def keep_snapshot(store: Store, wall: float, document: dict[str, Any]) -> None:
@@ -86,7 +87,7 @@ def _ended(run: Run, document: dict[str, Any]) -> runs.Run:
 
 def stored_run(store: Store, run_id: str) -> dict[str, Any]:
     """A run of an earlier controller. Raises KeyError; one that was under way when it ended reads as cancelled."""
-    found = runs.get_run(store, run_id)
+    found = runs.get_run(store, run_id) if run_id.isalnum() else None  # PostgreSQL takes no NUL
     if found is None:
         raise KeyError(run_id)
     if found.body:

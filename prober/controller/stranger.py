@@ -5,7 +5,7 @@ Nothing of a report is taken before it has passed here; what refers to something
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -76,9 +76,18 @@ def _plain(report: Report) -> dict[str, bool]:
         "numbers that fit": 0 <= report.epoch < 2**63 and 0 < report.sequence < 2**63,
         "not too many rows": len(report.outcomes) <= MOST_ROWS * OUTCOME.itemsize,
         "times that fit": first >= 0 and last < 2**62 and 0 <= report.age_ns < 2**61,
+        "text without NUL": "\0" not in "".join(_texts(report)),
         "gaps that make sense": not report.gaps or all(map(_is_gap, report.gaps)),
         "a sighting for each frame": bool(report.sightings) or not report.frames,
     }
+
+
+def _texts(report: Report) -> Iterator[str]:
+    """Every word that may come to stand in the store: PostgreSQL's text takes no NUL (its manual, 8.3)."""
+    yield from (*report.interfaces, *report.targets, *report.runs, *report.notes, *report.counters, report.via)
+    yield from (gap.why for gap in report.gaps)
+    for one in (*report.answers, *report.halfopen):
+        yield from (value for value in msgspec.structs.astuple(one) if isinstance(value, str))
 
 
 def _lacks(report: Report, number: int) -> list[str]:

@@ -66,8 +66,8 @@ class Store:
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction that writes: committed when the block ends, rolled back when it raises.
 
-        Raises StoreUnavailable, or StoreFull, for everything the database says no to; Deposed behind a fence that
-        has fallen.
+        Raises StoreUnavailable, StoreFull or Unstorable for everything the database says no to; Deposed behind a
+        fence that has fallen.
         """
         with self._in_turn(), self._connected(writes=True) as connection, connection.begin():
             if self.fence is not None:

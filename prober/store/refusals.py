@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from sqlalchemy import exc
 
-from prober.errors import StoreFull, StoreUnavailable
+from prober.errors import StoreFull, StoreUnavailable, Unstorable
 from prober.store.dialects import BUSY_SECONDS
 
 FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
@@ -19,7 +19,7 @@ FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Whatever the database says no with becomes StoreUnavailable or StoreFull about the database `name`."""
+    """What the database `name` says no with becomes StoreUnavailable, StoreFull or Unstorable."""
     try:
         yield
     except exc.DBAPIError as error:
@@ -35,4 +35,6 @@ def _refuse(name: str, error: BaseException) -> NoReturn:
     said = " ".join(str(error).split()) or type(error).__name__
     if code in FULL:
         raise StoreFull(f"{name}: no room left to store anything ({said}); free some, nothing acknowledged is lost")
+    if any(kind.__name__ == "DataError" for kind in type(error).__mro__):  # PEP 249: the value's fault
+        raise Unstorable(f"{name}: {said}") from error
     raise StoreUnavailable(f"{name}: {said}") from error

@@ -12,6 +12,8 @@ from prober.store.engine import Store
 from prober.store.tables import verdicts
 from prober.verdict import Label, Verdict
 
+LONGEST_RUN = 64
+"""Characters of a run's name that are kept: an experiment's has its agent's name in it, and is longer."""
 _DAY_NS = 86_400_000_000_000
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from prober.report import MOST_ROWS, Gap, Report, encode
+from prober.report import MOST_ROWS, Gap, HalfOpen, Report, Route, encode
 
 
 def outcomes(**wrong: int) -> Callable[[Report], Report]:
@@ -56,6 +56,11 @@ SPOILT: dict[str, Callable[[Report], Report | bytes]] = {
     "an interface index too far": sightings(name=3),
     "half a row": lambda good: msgspec.structs.replace(good, outcomes=good.outcomes[:-1]),
     "a frame too few": lambda good: msgspec.structs.replace(good, frames=good.frames[:1]),
+    "a run with NUL": fields(runs=["", "x\0y"]),
+    "a note with NUL": fields(notes=["\0"]),
+    "a route with NUL": fields(answers=[Route(dst="10.0.0.1", via="10.0.0.2\0")]),
+    "a gap with NUL": fields(gaps=[Gap(1, 1, 1, 0, 0, why="\0")]),
+    "a half-open socket with NUL": fields(halfopen=[HalfOpen("10.0.0.1\0", 1, "10.0.0.2", 2, 0)]),
     "a huge epoch": fields(epoch=2**63),
     "sequence 0": fields(sequence=0),
     "a clock before 1970": fields(clock_ns=-1),

@@ -17,7 +17,7 @@ import structlog
 from bench.fleet.world import enrolled
 from prober.controller import access, intake
 from prober.controller.intake import Busy, Intake
-from prober.errors import ProberError, StoreFull, StoreUnavailable
+from prober.errors import ProberError, StoreFull, StoreUnavailable, Unstorable
 from prober.report import PLAN, Report, decode_orders, decode_report, encode
 from prober.report import Gap as ReportedGap
 from prober.store.reports import Gap, recent_reports
@@ -287,6 +287,20 @@ def test_what_could_not_be_written_is_not_acknowledged_and_the_writer_goes_on(er
     assert taken == []
     disk.error = None
     assert len(offered(disk, [by.answered()], taken)) == 1 == len(taken)
+
+
+def test_what_no_store_takes_is_one_agents_fault_and_not_the_others() -> None:
+    by, taken = Reporter("firewall"), list[Report]()
+
+    class Choosy(Disk):
+        def write(self, rows: Sequence[intake.Row], gaps: Sequence[Gap]) -> list[int]:
+            if any(row[2] == 2 for row in rows):
+                raise Unstorable("this fits no column")
+            return super().write(rows, gaps)
+
+    told = offered(Choosy(), [by.answered(), by.answered(), by.answered()], taken)
+    assert [isinstance(one, Unstorable) for one in told] == [False, True, False]
+    assert [one.sequence for one in taken] == [1, 3]
 
 
 def test_whatever_a_batch_is_stumbled_over_the_next_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

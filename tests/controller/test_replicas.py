@@ -162,3 +162,17 @@ def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[
     assert (closed["id"], closed["opened_at"]) == (opened["id"], opened["opened_at"])
     assert closed["closed_because"] == "healed"
     assert told(other, "") == [closed]
+
+
+def test_one_agent_that_lies_keeps_nobody_elses_record_from_being_written(both: tuple[Controller, Controller]) -> None:
+    one, _ = both
+    keys = {name: Signing(enrolled(one.centre.store, name, name)) for name in ("lb", "firewall")}
+    mean, honest = (Reporter(name, one.centre.number(name), 5) for name in keys)
+    for run, status in (("x\0y", 400), ("x" * 10_000, 200)):
+        answer = one.client.post("/agent/v1/reports", content=encode(failed(mean, run)), auth=keys["lb"])
+        assert answer.status_code == status
+        before = len(verdicts.history(one.centre.store, *PAIR))
+        post(one, keys["firewall"], failed(honest))
+        until(lambda before=before: len(verdicts.history(one.centre.store, *PAIR)) == before + 1)
+    assert one.client.get("/readyz").status_code == 200
+    assert one.client.get("/api/v1/runs/a%00b").status_code == 404

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from prober.errors import CannotMeasure, StoreUnavailable
+from prober.errors import CannotMeasure, StoreUnavailable, Unstorable
 from prober.store import engine, reports, schema, tables
-from prober.store.engine import Many, Store, open_store
+from prober.store.engine import Many, Store, connect, open_store
 
 
 def test_a_database_without_tables_is_refused_with_the_cure(url: str) -> None:
@@ -87,3 +87,14 @@ def test_writers_of_one_process_wait_for_each_other_and_not_for_ever(
     with opened.begin(), pytest.raises(StoreUnavailable, match="another write takes longer than 0.01 s; try again"):
         opened.fenced(1).begin().__enter__()
     opened.close()
+
+
+def test_a_value_that_fits_no_column_is_not_the_stores_fault(postgresql_url: str) -> None:
+    schema.upgrade(postgresql_url)
+    store = connect(postgresql_url)
+    for row in (("lb", 2**63, 1, 1, b""), ("l\0b", 1, 1, 1, b"")):
+        with pytest.raises(Unstorable), store.begin() as connection:
+            connection.execute(sa.insert(tables.reports), dict(zip(tables.reports.c.keys(), row, strict=True)))
+        with pytest.raises(Unstorable), store.begin() as connection:
+            store.put(connection, MANY, [row])
+    store.close()
