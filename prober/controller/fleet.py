@@ -15,6 +15,9 @@ from prober.controller.epochs import Epochs
 from prober.report import Held, Report
 from prober.store.engine import Store
 
+NOTES = 50
+"""Notes and gaps of one report that are said in the log: who writes a thousand must not keep the others waiting."""
+
 _log = structlog.get_logger("prober.controller")
 
 
@@ -30,12 +33,13 @@ class Fleet:
 
     def hear(self, report: Report) -> None:
         """A report that is new; what an operator should know is said."""
-        for note in report.notes:
+        for note in report.notes[:NOTES]:
             self._notes[report.agent] = note
             _log.warning("an agent says", agent=report.agent, note=note)
-        for gap in report.gaps:
+        lost = sum(gap.last - gap.first + 1 for gap in report.gaps)
+        self.let_go[report.agent] = self.let_go.get(report.agent, 0) + lost
+        for gap in report.gaps[:NOTES]:
             lost = gap.last - gap.first + 1
-            self.let_go[report.agent] = self.let_go.get(report.agent, 0) + lost
             _log.warning("an agent let reports go", agent=report.agent, reports=lost, failed=gap.failed, why=gap.why)
         self.detours.hear(report)
         if report.live:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from bench.fleet import postgres
 from bench.fleet.world import enrolled
@@ -20,7 +21,7 @@ from prober.controller.judged import Day
 from prober.errors import StoreUnavailable
 from prober.handshake import State
 from prober.probe import Kind
-from prober.report import Report, encode
+from prober.report import Gap, Report, encode
 from prober.segment import IN, OUT
 from prober.store import bounded, minutes, reports, runs
 from prober.store.engine import Store
@@ -202,3 +203,13 @@ def test_a_store_that_hangs_keeps_nobody_waiting_for_ever_and_loses_nothing(
         assert [post(report) for report in sent] == [200] * 4
         named = sorted((row.agent, row.sequence) for row in reports.recent_reports(one.centre.store, 0))
     assert named == [("firewall", 1), ("firewall", 2), ("firewall", 3), ("lb", 1)]
+
+
+def test_an_agent_that_writes_thousands_of_notes_does_not_fill_the_log(running: Controller) -> None:
+    gaps = [Gap(5, at, at, 0, 0) for at in range(1, 5001)]
+    report = Reporter("firewall").report([], [], notes=[f"note {n}" for n in range(5000)], gaps=gaps)
+    with structlog.testing.capture_logs() as logged:
+        running.centre._taken(report, running.centre.now(), 1, True)
+    said = [entry["event"] for entry in logged]
+    assert (said.count("an agent says"), said.count("an agent let reports go")) == (50, 50)
+    assert running.centre.gaps_total["firewall"] == 5000
