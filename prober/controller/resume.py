@@ -15,8 +15,6 @@ from prober.store import flips, minutes, reports
 from prober.store.engine import Store
 from prober.targets import Targets
 
-REJOIN = 15.0
-"""Seconds before the first report to be counted from which on reports are joined again: what they say belongs to it."""
 REJOIN_TURN = 0.25
 """Seconds between two looks at what can be judged while old reports are joined again."""
 
@@ -34,7 +32,7 @@ def rejoin(store: Store, desk: Desk, now: float, since: float | None = None) -> 
     with store.read() as connection:
         wall = store.now_ns(connection) / 1e9
     last = reports.last(store)
-    from_ns = min(until_ns, int((wall if since is None else since) * 1e9)) - int(REJOIN * 1e9)
+    from_ns = min(until_ns, int((wall if since is None else since) * 1e9)) - int(retention.REJOIN * 1e9)
     rows = [row for row in reports.recent_reports(store, from_ns) if row.body]
     desk.looking.bench.paused = True
     day = _judged_again(desk, rows, now, wall)

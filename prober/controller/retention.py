@@ -14,6 +14,9 @@ FINDINGS_KEPT = 3600.0
 MINUTES_KEPT = 3 * 86_400.0
 """Seconds for which an objective's minutes are kept at least: the longest window of the burn rates."""
 
+REJOIN = 15.0
+"""Seconds before the first report to be counted from which on reports are joined again: what they say belongs to it."""
+
 
 class Retention(NamedTuple):
     """Seconds for which raw reports, passing and failing verdicts and the matrix as it was are kept, for which
@@ -36,12 +39,19 @@ class Retention(NamedTuple):
 
 
 def prune(store: Store, wall: float, targets: Targets, kept: Retention) -> None:
-    """Let go of what is old."""
+    """Let go of what is old.
+
+    What the database stamped is as old as its clock says, whatever `wall` is here; and a report stays until it is
+    counted, and so long after that it can be judged again.
+    """
+    with store.read() as connection:
+        now_ns = store.now_ns(connection)
+    old_ns, counted_ns = now_ns - int(kept.reports * 1e9), minutes.counted_until(store) or 0
     minutes.roll_objective_minutes(store, int(wall - kept.minutes))
     minutes.prune_minutes(store, int(wall - longest(targets)))
-    reports.prune(store, int((wall - kept.reports) * 1e9))
-    errands.prune(store, int((wall - kept.reports) * 1e9))
-    findings.prune(store, int((wall - FINDINGS_KEPT) * 1e9))
+    reports.prune(store, min(old_ns, counted_ns - int(REJOIN * 1e9)))
+    errands.prune(store, old_ns)
+    findings.prune(store, now_ns - int(FINDINGS_KEPT * 1e9))
     snapshots.prune_snapshots(store, int((wall - kept.matrix) * 1e9))
     incidents.prune(store, int((wall - kept.incidents) * 1e9))
     alerts.prune(store, int((wall - kept.incidents) * 1e9))

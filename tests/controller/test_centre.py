@@ -212,4 +212,4 @@ def test_an_agent_that_writes_thousands_of_notes_does_not_fill_the_log(running: 
         running.centre._taken(report, running.centre.now(), 1, True)
     said = [entry["event"] for entry in logged]
     assert (said.count("an agent says"), said.count("an agent let reports go")) == (50, 50)
-    assert running.centre.gaps_total["firewall"] == 5000
+    assert running.centre.fleet.let_go["firewall"] == 5000
