@@ -10,6 +10,7 @@ Where the disk takes nothing, reports are kept in memory and the next one says s
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections import deque
@@ -37,6 +38,8 @@ GROUP = 0.01
 """Seconds for which a report waits for others to share its fsync."""
 DISK_AGAIN = 1.0
 """Seconds before a disk that took nothing is tried again."""
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""The host is short of something for a while: what could not be read is whole."""
 LIVE_NS = 10_000_000_000
 """What is older says nothing of now: it goes behind the live reports, oldest first."""
 
@@ -241,6 +244,9 @@ class Backlog:
                 try:
                     return entry, aged(self._body(entry), self._age_ns(entry.summary), entry.live)
                 except (OSError, ValueError, msgspec.MsgspecError) as error:
+                    if getattr(error, "errno", None) in SHORT:
+                        self.later(entry, now + DISK_AGAIN)
+                        continue
                     self._tell(f"a report in the outbox can't be read any more: {error}")
                     self._give_up(entry, gaps.SPOILT)
         return None
@@ -265,12 +271,18 @@ class Backlog:
         with self._lock:
             self._forget(entry)
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: Entry) -> bool:
+        """False where it is not waiting any more: while it was on its way a gap may have taken its place, and its name,
+        which tells of others too."""
         name = entry.summary.name
+        if self.entries.get(name) is not entry:
+            return False
         for waiting in (self._later, self._loose, self._live):
             waiting.pop(name, None)
-        if self.entries.pop(name, None) is not None and entry.segment is not None and self.folder is not None:
+        del self.entries[name]
+        if entry.segment is not None and self.folder is not None:
             self.folder.acknowledged(entry)
+        return True
 
     def refused(self, entry: Entry, why: str) -> None:
         """The controller will never take it: a gap goes in its place, and where that is refused too, nothing."""
@@ -278,8 +290,7 @@ class Backlog:
             self._give_up(entry, f"the controller refused it: {why}"[:200])
 
     def _give_up(self, entry: Entry, why: str) -> None:
-        self._forget(entry)
-        if not entry.summary.why:
+        if self._forget(entry) and not entry.summary.why:
             gap = self._gap(msgspec.structs.replace(entry.summary, why=why))
             self._loose[gap.summary.name] = gap
             self._exchange([], [gap])

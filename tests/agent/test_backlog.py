@@ -9,12 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from prober.agent import backlog, journal
 from prober.agent.folder import InUse
+from prober.agent.recovery import Entry
 from prober.report import Report, decode_report
 from tests.agent.boxes import SECOND, Clock, box, filled, names, report, taken
 
@@ -240,3 +242,41 @@ def test_threads_meet_and_nothing_is_lost(tmp_path: Path) -> None:
     waiting.flush()
     waiting.close()
     assert sorted(one.sequence for one in came) == list(range(1, 301))
+
+
+def test_a_host_without_descriptors_costs_no_report(tmp_path: Path) -> None:
+    filled(tmp_path / "box", *map(report, range(1, 6))).close()
+    waiting, taking = box(tmp_path / "box", epoch=2), list[int]()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taking.append(os.open(os.devnull, os.O_RDONLY))
+        assert waiting.next(1.0) is None
+    finally:
+        for one in taking:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    found = []
+    while (one := waiting.next(10.0)) is not None:
+        found.append(decode_report(one[1]))
+        waiting.done(one[0])
+    assert [(one.sequence, one.gaps) for one in found] == [(number, []) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_gap_that_took_the_place_of_a_report_on_its_way_is_told_all_the_same(refused: bool) -> None:
+    waiting, sent, number = box(None, memory=20_000), dict[tuple[int, int], Entry](), 0
+    while not (gone := [name for name, one in sent.items() if waiting.entries.get(name, one) is not one]):
+        number += 1
+        waiting.append(report(number, size=900))
+        waiting.write()
+        sent |= {name: one for name, one in waiting.entries.items() if not one.summary.why and name not in sent}
+    if refused:
+        waiting.refused(sent[gone[0]], "400: no report")
+    else:
+        waiting.done(sent[gone[0]])
+    came = taken(waiting)
+    spans = [n for one in came for gap in one.gaps for n in range(gap.first, gap.last + 1)]
+    assert sorted([*spans, *(one.sequence for one in came if not one.gaps)]) == list(range(1, number + 1))
