@@ -12,7 +12,10 @@ from prober.store.tables import flips
 
 
 def add_flips(store: Store, rows: Iterable[Flip]) -> list[int]:
-    """Keeps flips in one commit, their times to the microsecond; their ids, in the order given."""
+    """Keeps flips in one commit, their times to the microsecond; their ids, in the order given.
+
+    The last ones once more change nothing: whoever did not hear that they were kept tries again.
+    """
     values = [
         {
             "at_ns": round(row.at * 1e6) * 1000,
@@ -23,6 +26,9 @@ def add_flips(store: Store, rows: Iterable[Flip]) -> list[int]:
     if not values:
         return []
     with store.begin() as connection:
+        newest = connection.execute(sa.select(flips).order_by(flips.c.id.desc()).limit(len(values))).all()
+        if [{name: row._mapping[name] for name in values[0]} for row in reversed(newest)] == values:
+            return [row.id for row in reversed(newest)]
         made = sa.insert(flips).returning(flips.c.id, sort_by_parameter_order=True)
         return list(connection.execute(made, values).scalars())
 

@@ -18,6 +18,14 @@ def test_flips_come_back_as_they_were_told(store: Store) -> None:
     assert add_flips(store, []) == []
 
 
+def test_flips_that_are_kept_again_because_nobody_heard_that_they_were_are_there_once(store: Store) -> None:
+    add_flips(store, [FIRST])
+    numbers = add_flips(store, [BROKEN, HEALED])
+    assert add_flips(store, [BROKEN, HEALED]) == numbers
+    assert [flip for _, flip in list_flips(store)] == [FIRST, BROKEN, HEALED]
+    assert add_flips(store, [HEALED, FIRST])[0] > numbers[-1]
+
+
 def test_a_reader_goes_on_after_the_last_number_it_saw(store: Store) -> None:
     first, second, third = add_flips(store, [BROKEN, FIRST, HEALED])
     assert [number for number, _ in list_flips(store, after=first, limit=1)] == [second]
