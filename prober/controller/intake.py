@@ -35,6 +35,8 @@ AT_ONCE = 32
 """Reports of the past in one transaction at most, so that those of the present do not wait for many."""
 MOST_OF_ONE = 4
 """Requests of one agent at a time; an agent has one."""
+OF_ONE = LIMIT + LIMIT // 4
+"""Bytes of one agent's bodies at a time: who has a key must not be able to keep all others out."""
 
 _log = structlog.get_logger("prober.controller")
 
@@ -88,24 +90,27 @@ class Intake:
         self.faults = self.refused = 0
         self._filled = asyncio.Event()
         self._in_hand = 0
-        self._open: dict[str, int] = {}
+        self._open: dict[str, list[int]] = {}
 
     @contextmanager
     def admitted(self, agent: str, size: int, live: bool) -> Iterator[None]:
         """Room for a body of `size` bytes, taken before it is read. Raises `Busy`."""
         room = IN_HAND if live else IN_HAND // 2
         full = len(self.live) >= WAITING or (not live and len(self.behind) >= BEHIND)
-        if full or self._in_hand + size > room or self._open.get(agent, 0) >= MOST_OF_ONE:
+        mine = self._open.get(agent, [])
+        much = len(mine) >= MOST_OF_ONE or (mine and sum(mine) + size > OF_ONE)
+        if full or much or self._in_hand + size > room:
             self.refused += 1
             raise Busy("too many reports are waiting; try again in a second")
         self._in_hand += size
-        self._open[agent] = self._open.get(agent, 0) + 1
+        self._open[agent] = mine
+        mine.append(size)
         try:
             yield
         finally:
             self._in_hand -= size
-            self._open[agent] -= 1
-            if not self._open[agent]:
+            mine.remove(size)
+            if not mine:
                 del self._open[agent]
 
     async def take(self, body: bytes, agent: str, number: int, received_ns: int) -> Stored:
@@ -129,7 +134,7 @@ class Intake:
             written: Written | None = None
             while self.live or self.behind:
                 batch = self._next()
-                writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+                writing = asyncio.ensure_future(self._in_thread(batch))
                 self._finish(written)
                 written = batch, await writing
             self._finish(written)
@@ -147,6 +152,12 @@ class Intake:
         for place, why in none.items():
             _settle(batch[place], why)
         return [waiting for place, waiting in enumerate(batch) if place not in none] if none else batch
+
+    async def _in_thread(self, batch: list[Waiting]) -> Sequence[Came]:
+        try:
+            return await asyncio.to_thread(self._write, batch)
+        except RuntimeError as error:  # the host allows no more threads: the writer must outlive that
+            return [_as_trouble(error)] * len(batch)
 
     def _write(self, batch: list[Waiting]) -> Sequence[Came]:
         """One transaction for all, in a thread; where one of them is what no store takes, one for each."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -277,6 +278,25 @@ def test_room_is_taken_before_a_body_is_read_and_given_back(live: bool) -> None:
             pytest.fail("one agent has so many requests at a time")
         with one.admitted("b", 1, live):
             pass
+
+
+def test_one_agent_that_only_drips_does_not_keep_the_others_out(running: Controller, key: httpx.Auth) -> None:
+    with ExitStack() as open_ones:
+        for path, size in ((PATH, intake.LIMIT), ("/agent/v1/relayed", intake.LIMIT)):
+            for _ in range(intake.MOST_OF_ONE):
+                drips = open_ones.enter_context(
+                    socket.create_connection(("127.0.0.1", int(running.url[-5:].strip(":"))))
+                )
+                request = httpx.Request("POST", running.url + path, content=b"x" * size)
+                next(key.auth_flow(request))
+                lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+                drips.sendall(f"POST {path} HTTP/1.1\r\n{lines}\r\nx".encode())
+        until_taken = time.monotonic() + 5
+        while running.centre.intake._in_hand < 2 * intake.LIMIT and time.monotonic() < until_taken:
+            time.sleep(0.02)
+        other = Signing(enrolled(running.centre.store, "node2", "nodes"))
+        full = encode(Reporter("node2", running.centre.number("node2"), 7).report([], [], notes=["x" * (7 << 20)]))
+        assert [post(running, other, full).status_code for _ in range(2)] == [200, 200]
 
 
 @pytest.mark.parametrize("error", [StoreFull("no room"), StoreUnavailable("away"), RuntimeError("a fault of ours")])
