@@ -119,8 +119,12 @@ class Centre:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), LOOK_EVERY)
             self._told.clear()
-            with contextlib.suppress(StoreUnavailable):  # whoever writes says so
+            try:
                 await self._look()
+            except StoreUnavailable:
+                continue  # whoever writes says so
+            except Exception:  # noqa: BLE001  # the next look is taken, whatever this one stumbled over
+                _log.exception("a look at what other controllers do failed")
 
     async def _look(self) -> None:
         if await self.runs.look():

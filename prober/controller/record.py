@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import structlog
 
 from prober.controller import incidents, keeper, resume
 from prober.controller.behind import Behind
@@ -38,6 +39,9 @@ UNKEPT = 60.0
 """Seconds for which a controller without the lease remembers failures: a holder keeps them within moments."""
 
 
+_log = structlog.get_logger("prober.controller")
+
+
 class Found(msgspec.Struct):
     """What experiments found of a cell; the times in it are the database's seconds."""
 
@@ -45,6 +49,15 @@ class Found(msgspec.Struct):
     tried: dict[str, str]
     traces: dict[Side, Trace]
     told: Told | None = None
+
+
+def _found(key: tuple[str, str], body: bytes) -> Found | None:
+    """None for what a controller of another version wrote and this one can't read: the rest is learned."""
+    try:
+        return msgspec.msgpack.decode(body, type=Found)
+    except msgspec.MsgspecError as error:
+        _log.warning("what was found of a cell can't be read here", source=key[0], target=key[1], why=str(error))
+        return None
 
 
 class Record:
@@ -119,9 +132,8 @@ class Record:
         """What experiments of another controller found. Raises StoreUnavailable."""
         since_ns = self._learned_ns or self.tail.clock_ns() - int(FINDINGS_KEPT * 1e9)
         for key, at_ns, body in await asyncio.to_thread(findings.since, self.holding.plain, since_ns):
-            cell = self.desk.matrix.hold(key)
-            if cell is not None and at_ns >= self._learned_ns:
-                told = msgspec.msgpack.decode(body, type=Found)
+            cell, told = self.desk.matrix.hold(key), _found(key, body)
+            if cell is not None and told is not None and at_ns >= self._learned_ns:
                 cell.finding, cell.tried, cell.traces = told.finding, told.tried, told.traces
                 if told.finding:
                     cell.finding = msgspec.structs.replace(told.finding, upto=self.tail.here(told.finding.upto))

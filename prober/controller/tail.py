@@ -73,8 +73,12 @@ class Tail:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._more.wait(), LOOK)
             self._more.clear()
-            with contextlib.suppress(StoreUnavailable):  # whoever writes says so
+            try:
                 await self.catch_up()
+            except StoreUnavailable:
+                pass  # whoever writes says so
+            except Exception:  # noqa: BLE001  # the log is followed on, whatever this look stumbled over
+                _log.exception("the log of reports could not be followed")
             await asyncio.sleep(GATHER)
 
     async def catch_up(self) -> None:

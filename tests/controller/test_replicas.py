@@ -18,7 +18,7 @@ from prober.errors import Deposed, StoreUnavailable
 from prober.flows import Finding, Losses, Shape, Side
 from prober.handshake import State
 from prober.report import Orders, Report, decode_orders, encode
-from prober.store import runs, verdicts
+from prober.store import findings, runs, verdicts
 from prober.verdict import Confidence, Label, Verdict
 from tests.controller.centres import Controller, Signing, controller
 from tests.controller.reports import Reporter
@@ -176,3 +176,29 @@ def test_one_agent_that_lies_keeps_nobody_elses_record_from_being_written(both: 
         until(lambda before=before: len(verdicts.history(one.centre.store, *PAIR)) == before + 1)
     assert one.client.get("/readyz").status_code == 200
     assert one.client.get("/api/v1/runs/a%00b").status_code == 404
+
+
+def test_what_cannot_be_read_of_another_controllers_work_stops_nothing_else(
+    both: tuple[Controller, Controller], tmp_path: Path
+) -> None:
+    one, other = both
+    findings.keep(one.centre.store, [(PAIR, b"of a version that is not out yet")])
+    time.sleep(1.2)
+    run = one.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
+    until(lambda: run in other.centre.runs)
+    with controller(tmp_path, database=other.centre.settings.database_url) as third:
+        assert run in third.centre.runs
+
+
+def test_a_look_that_fails_is_not_the_last_one(
+    both: tuple[Controller, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = both
+    for what, name in ((other.centre.asked, "look"), (other.centre.tail, "_read")):
+        with monkeypatch.context() as broken:
+            broken.setattr(what, name, lambda *_: {}["nothing"])
+            time.sleep(1.5)
+    key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
+    post(one, key, Reporter("firewall", one.centre.number("firewall"), 5).answered())
+    run = one.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
+    until(lambda: run in other.centre.runs and other.centre.desk.matrix.cells[PAIR].sent == 1)
