@@ -122,6 +122,8 @@ MOST_ROWS = 50_000
 """Sightings, and outcomes, that one report may hold."""
 MOST_NAMES = 65_536
 """Names, answers, counters or notes of one report."""
+MOST_GAPS = 1000
+"""Gaps of one report; an agent tells one at a time, and each is written by itself."""
 Names = Annotated[list[str], msgspec.Meta(max_length=MOST_NAMES)]
 
 
@@ -180,7 +182,7 @@ class Report(msgspec.Struct):
     answers: Annotated[list[Route], msgspec.Meta(max_length=MOST_NAMES)] = []
     counters: Annotated[dict[str, int], msgspec.Meta(max_length=MOST_NAMES)] = {}
     notes: Names = []
-    gaps: Annotated[list[Gap], msgspec.Meta(max_length=MOST_NAMES)] = []
+    gaps: Annotated[list[Gap], msgspec.Meta(max_length=MOST_GAPS)] = []
     held: Held = Held()
     halfopen: Annotated[list[HalfOpen], msgspec.Meta(max_length=MOST_NAMES)] = []
     via: Annotated[str, msgspec.Meta(max_length=253)] = ""

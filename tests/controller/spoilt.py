@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from prober.report import MOST_ROWS, Gap, HalfOpen, Report, Route, encode
+from prober.report import MOST_GAPS, MOST_ROWS, Gap, HalfOpen, Report, Route, encode
 
 
 def outcomes(**wrong: int) -> Callable[[Report], Report]:
@@ -56,6 +56,7 @@ SPOILT: dict[str, Callable[[Report], Report | bytes]] = {
     "an interface index too far": sightings(name=3),
     "half a row": lambda good: msgspec.structs.replace(good, outcomes=good.outcomes[:-1]),
     "a frame too few": lambda good: msgspec.structs.replace(good, frames=good.frames[:1]),
+    "too many gaps": lambda good: encode(fields(gaps=[Gap(1, 1, 1, 0, 0)] * (MOST_GAPS + 1))(good)),
     "a run with NUL": fields(runs=["", "x\0y"]),
     "a note with NUL": fields(notes=["\0"]),
     "a route with NUL": fields(answers=[Route(dst="10.0.0.1", via="10.0.0.2\0")]),
