@@ -64,8 +64,13 @@ def past_matrix(store: Store, at: datetime) -> dict[str, Any] | None:
 
 
 def new_run(store: Store, run: Run, request: dict[str, Any], parts: Sequence[Errand]) -> bool:
-    """A run that begins now, with what its agents are to do; False where it had begun before."""
-    made = runs.Run(run.id, run.state, run.asked_by, int(run.created_wall * 1e9), request=request)
+    """A run that begins now, by the database's clock, with what its agents are to do; False where it had begun before.
+
+    By that clock runs are counted against the policy, and found by other controllers.
+    """
+    with store.read() as connection:
+        now_ns = store.now_ns(connection)
+    made = runs.Run(run.id, run.state, run.asked_by, now_ns, request=request)
     return runs.create_run(store, made, parts)
 
 

@@ -14,6 +14,8 @@ from bench.fleet import postgres
 from prober.controller import keeper
 from prober.controller.desk import Desk
 from prober.controller.judged import Day
+from prober.controller.rounds import new_run
+from prober.controller.runs import AN_HOUR, GOES_ON
 from prober.handshake import State
 from prober.ondisk import read_targets
 from prober.store import runs, verdicts
@@ -55,3 +57,13 @@ def test_a_failure_is_kept_however_long_the_name_of_its_experiment_is(cluster: s
         keeper.keep(store, Day([told]))
     assert [one.run for one in verdicts.run_verdicts(store, LONG[: verdicts.LONGEST_RUN])] == [LONG[:64]]
     store.close()
+
+
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0])
+def test_a_run_counts_and_is_found_whatever_the_clock_of_its_controller_shows(store: Store, ahead: float) -> None:
+    run = new_run("r1", read_targets(TARGETS), [], [], None, "me", 0.0, time.time() + ahead)
+    assert keeper.new_run(store, run, {"from": [], "to": [], "flows": None}, [])
+    assert runs.count_runs(store, AN_HOUR) == 1
+    assert [one.id for one in runs.open_runs(store, GOES_ON)] == ["r1"]
+    (made,) = runs.list_runs(store)
+    assert abs(made.created_ns / 1e9 - time.time()) < 5.0
