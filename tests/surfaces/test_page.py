@@ -202,6 +202,41 @@ def test_a_silent_controller_is_admitted(tab: Page, address: str, standin: Stand
     expect(tab.locator("#stale")).to_contain_text("what you see may be old")
 
 
+def test_what_was_heard_last_stays_when_the_controller_goes(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("#incidents tbody tr").first).to_contain_text("node19", timeout=8000)
+    expect(tab.locator("#agents li").first).to_have_text("8 of 8 agents report.")
+    standin.away = True
+    late = "This may be old: The controller is away"
+    for part in ("#incidents", "#objectives", "#flips", "#agents"):
+        expect(tab.locator(f"{part} .late")).to_have_text(late, timeout=8000)
+    expect(tab.locator("#incidents tbody tr").first).to_contain_text("node19")
+    expect(tab.locator(".objectives .missed")).to_contain_text(["firewall-to-ingress"])
+    expect(tab.locator("#flips")).to_contain_text("firewall → ingress")
+    expect(tab.locator("#agents li").first).to_have_text("8 of 8 agents report.")
+    standin.away = False
+    expect(tab.locator(".late")).to_have_count(0, timeout=8000)
+
+
+def test_a_controller_that_is_not_there_is_called_so(tab: Page, address: str) -> None:
+    tab.route("**/api/v1/agents", lambda route: route.abort("connectionrefused"))
+    tab.goto(address)
+    expect(tab.locator("#agents li")).to_have_text(["The controller does not answer"])
+
+
+def test_what_is_old_can_still_be_read(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.goto(address)
+    expect(tab.locator("h1")).to_have_text(INCIDENT)
+    where = geometry(tab)
+    inked = darkest(tab, where)
+    standin.away = True
+    expect(tab.locator("#stale")).to_be_visible(timeout=15_000)
+    assert corner_of(tab, "firewall", "ingress", where)[3] < 0xFF
+    assert darkest(tab, where) == inked
+
+
 def test_a_controller_that_comes_back_is_heard_again(tab: Page, address: str, standin: Standin) -> None:
     tab.goto(address)
     expect(tab.locator("h1")).to_have_text("All 65 paths are healthy")
@@ -216,6 +251,7 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(tab: Page, address: str, stand
     standin.token = "id.secret"
     tab.goto(address)
     expect(tab.locator("#token")).to_be_visible()
+    expect(tab.locator("#incidents")).to_have_text("")
     tab.get_by_label("Token").fill("wrong")
     tab.get_by_role("button", name="Use it").click()
     expect(tab.locator("#token-refused")).to_be_visible()
@@ -419,6 +455,15 @@ def geometry(tab: Page) -> tuple[float, float, float]:
     }"""
     size, left, top = tab.evaluate(script)
     return size, left, top
+
+
+def darkest(tab: Page, where: tuple[float, float, float]) -> int:
+    """How opaque the ink of the sources' names is at its strongest."""
+    script = """([x, y, width, height]) => Math.max(...document.querySelector('canvas').getContext('2d')
+      .getImageData(x, y, width, height).data.filter((_, index) => index % 4 === 3))"""
+    size, left, top = where
+    found: int = tab.evaluate(script, [0, top, left - 4, size * 8])
+    return found
 
 
 def click_cell(tab: Page, source: str, target: str) -> None:

@@ -47,11 +47,16 @@ async function reach(path, given = {}) {
   for (let again = false; ; again = true) {
     const token = sessionStorage.getItem(KEY);
     const headers = { Accept: "application/json", ...given.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-    const answer = await fetch(path, { ...given, headers, cache: "no-store" });
+    const answer = await fetch(path, { ...given, headers, cache: "no-store" }).catch(unreached);
     if (answer.ok) return answer;
     if (answer.status !== 401) throw new Error(await problem(answer));
     if (token === sessionStorage.getItem(KEY)) await fromReader(again || token !== null);
   }
+}
+
+/** Browsers each have words of their own for an address where nothing answers. */
+function unreached(error) {
+  throw error.name === "TypeError" ? new Error("The controller does not answer") : error;
 }
 
 async function problem(answer) {

@@ -90,9 +90,9 @@ export class Heatmap {
     this.canvas.style.height = `${Math.ceil(height)}px`;
     pen.scale(dense, dense);
     pen.font = `13px ${FONT}`; // sizing a canvas resets it
-    pen.globalAlpha = this.dim ? 0.35 : 1;
     this.ground = getComputedStyle(document.documentElement);
     this.names(pen);
+    pen.globalAlpha = this.dim ? 0.5 : 1;
     this.matrix.sources.forEach((source, row) =>
       this.matrix.targets.forEach((target, column) => this.tile(pen, source, target, row, column)),
     );

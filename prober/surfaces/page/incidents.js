@@ -19,7 +19,7 @@ export async function fetched() {
 /** The timeline in `holder`. `choose(id or null)` when a row is chosen, `mark(cells or null)` for the chosen one's. */
 export class Incidents {
   constructor(holder, { choose, mark }) {
-    Object.assign(this, { holder, choose, mark, list: [], now: 0, chosen: null, whole: null });
+    Object.assign(this, { holder, choose, mark, list: [], now: 0, chosen: null, whole: null, text: null });
     holder.addEventListener("keydown", (event) => this.pressed(event));
   }
 
@@ -56,7 +56,8 @@ export class Incidents {
   draw() {
     const focused = this.holder.contains(document.activeElement) ? document.activeElement.id : null;
     const rows = this.whole && !this.list.some((one) => one.id === this.whole.id) ? [...this.list, this.whole] : this.list;
-    if (!rows.length) return this.holder.replaceChildren(element("p", { class: "faint" }, "None has been told."));
+    const none = this.text === null ? [] : [element("p", { class: "faint" }, "None has been told.")];
+    if (!rows.length) return this.holder.replaceChildren(...none);
     const heads = HEADS.map(([name, kind]) => element("th", { scope: "col", class: kind }, name));
     const scale = element("th", { class: "lane", "aria-hidden": "true" }, element("span"), element("span", {}, "now"));
     const head = element("thead", {}, element("tr", {}, heads, scale));

@@ -98,16 +98,25 @@ function refresh() {
   if (!at("panel").hidden) route();
 }
 
-/** The incidents; an answer that can't be had is said in their place. */
+/** The incidents. */
 async function timeline() {
   try {
     const heard = await fetched();
     incidents.tick(matrix?.at ?? new Date().toISOString());
     incidents.show(heard);
+    renewed("incidents");
   } catch (error) {
-    incidents.text = null;
-    at("incidents").replaceChildren(element("p", { class: "refused" }, shown(error.message)));
+    renewed("incidents", error);
   }
+}
+
+/** What was heard last stays when no other answer can be had, and says so: an incident outlives its controller. */
+function renewed(id, error = null) {
+  const holder = at(id);
+  holder.querySelector(".late")?.remove();
+  if (!error) return;
+  const words = `${holder.children.length ? "This may be old: " : ""}${shown(error.message)}`;
+  holder.append(element(holder.matches("ul, ol") ? "li" : "p", { class: "refused late" }, words));
 }
 
 /** What changes slowly; only what changed is drawn anew, or the Tab key would lose its place. */
@@ -124,9 +133,9 @@ async function slow() {
       const text = JSON.stringify({ ...heard, at: null });
       if (slow[id] !== text) at(id).replaceChildren(...draw(heard));
       slow[id] = text;
+      renewed(id);
     } catch (error) {
-      slow[id] = null;
-      at(id).replaceChildren(element("span", { class: "refused" }, shown(error.message)));
+      renewed(id, error);
     }
   }
 }
