@@ -164,6 +164,17 @@ def test_the_table_says_what_the_heatmap_shows(tab: Page, address: str, standin:
     expect(tab.locator("#panel h2")).to_have_text("firewall → node1")
 
 
+def test_a_large_matrix_has_a_table_only_when_it_is_asked_for(tab: Page, address: str, standin: Standin) -> None:
+    large = documents.grid(60, 60)
+    standin.matrix = lambda: large
+    standin.streams = False
+    tab.goto(address)
+    expect(tab.locator("#table")).to_have_text(f"{len(large['cells'])} paths; the button “show as table” lists them.")
+    assert tab.locator("#table td").count() == 0
+    tab.get_by_role("button", name="show as table").click()
+    expect(tab.locator("#table tbody tr")).to_have_count(60)
+
+
 def test_the_heatmap_paints_the_labels_own_colour(tab: Page, address: str, standin: Standin) -> None:
     standin.break_it()
     tab.goto(address)

@@ -3,8 +3,17 @@ import { element, link, shown } from "./element.js";
 import { badge } from "./glyph.js";
 import { look } from "./labels.js";
 
-/** A table of `matrix`. While only screen readers meet it (`seen` false) its links are no stops of the Tab key. */
+/** Cells up to which a table stands unseen for screen readers. 40,000 hold a browser up for seconds at each change. */
+const UNSEEN = 2_500;
+
+/** A table of `matrix`, or where it is to be made first if it is too large to be made for nothing. */
 export function table(matrix, seen) {
+  if (seen || matrix.cells.length <= UNSEEN) return whole(matrix, seen);
+  return element("p", {}, `${matrix.cells.length} paths; the button “show as table” lists them.`);
+}
+
+/** While only screen readers meet it (`seen` false) its links are no stops of the Tab key. */
+function whole(matrix, seen) {
   const cells = new Map(matrix.cells.map((cell) => [JSON.stringify([cell.source, cell.target]), cell]));
   const heads = matrix.targets.map((name) => element("th", { scope: "col" }, shown(name)));
   const rows = matrix.sources.map((source) =>
