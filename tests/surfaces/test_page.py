@@ -405,6 +405,14 @@ def test_nothing_is_wider_than_the_window(tab: Page, address: str, standin: Stan
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
+def test_a_narrow_ladder_still_says_what_was_not_seen(tab: Page, address: str, standin: Standin) -> None:
+    standin.break_it()
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.goto(f"{address}/#/path/firewall/ingress")
+    expect(tab.locator(".ladder g.died > text:not(.time)")).to_have_text(["NIC in", "not seen"])
+    expect(tab.locator(".ladder g.unwatched > text:not(.label)").last).to_have_text("unwatched")
+
+
 @pytest.mark.parametrize("name", ["healthy", "incident", "every_label"])
 def test_the_page_shows_the_controllers_own_sentences(
     tab: Page, standin: Standin, address: str, name: str

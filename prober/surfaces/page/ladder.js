@@ -53,7 +53,7 @@ function packet(sketch, step) {
 function event(sketch, step) {
   const { x } = sketch.places.get(step.column);
   const mark = MARKS[step.state] ?? "unwatched";
-  const words = fitting(step, sketch.places.get(step.column).role, Math.floor((sketch.room - 14) / 6.4));
+  const [words, ...below] = fitting(step, sketch.places.get(step.column).role, Math.floor((sketch.room - 14) / 6.4));
   const y = sketch.y;
   const time = step.at_ms === null ? null : drawn("text", { x: 44, y: y + 4, class: "time" }, step.at_ms.toFixed(2));
   sketch.shapes.push(
@@ -64,16 +64,18 @@ function event(sketch, step) {
       time,
       mark === "died" ? cross(x, y) : drawn("circle", { cx: x, cy: y, r: 4.5 }),
       drawn("text", { x: x + 11, y: y + 4 }, words),
+      below.map((line) => drawn("text", { x: x + 11, y: y + 18 }, line)),
     ),
   );
-  sketch.y += 22;
+  sketch.y += 22 + 14 * below.length;
 }
 
-/** Place and interface (or state); where that is too long for the column, the place alone. */
+/** Place and interface (or state). In a column too narrow for both an interface goes; a state has a line of its own. */
 function fitting(step, role, most) {
   const note = step.state === "seen" ? step.interface : step.state.replace("not watched", "unwatched");
   const full = [where(step.place, role), note && shown(note)].filter(Boolean).join(" · ");
-  return full.length <= most ? full : cut(where(step.place, role), most);
+  if (full.length <= most) return [full];
+  return [cut(where(step.place, role), most), ...(step.state === "seen" ? [] : [note])];
 }
 
 function cross(x, y) {
