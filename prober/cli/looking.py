@@ -41,9 +41,7 @@ class Controller:
         try:
             answer = self._asked(method, path, **more)
         except httpx.HTTPError as error:
-            raise CannotMeasure(
-                f"no controller answers at {self.where} ({type(error).__name__}); is `prober controller` running?"
-            ) from error
+            raise CannotMeasure(f"no controller answers at {self.where}: {_unreached(error)}") from error
         if answer.status_code >= 400:
             raise _refusal(answer)
         return answer
@@ -67,6 +65,22 @@ class Controller:
         except ValueError:
             raise CannotMeasure(f"what answers at {self.where} is no controller: {path} is no JSON there") from None
         return document
+
+
+def _unreached(error: httpx.HTTPError) -> str:
+    """What stood in the way, and where to look: a name, a certificate and a closed port are mended in three places."""
+    import socket
+    import ssl
+
+    causes: list[BaseException] = [error]
+    while under := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(under)
+    said = str(error) or type(error).__name__
+    if any(isinstance(one, socket.gaierror) for one in causes):
+        return f"{said}; is the name in --controller right?"
+    if any(isinstance(one, ssl.SSLError) for one in causes):
+        return f"{said}; is it http:// there, or a certificate that this host does not trust?"
+    return f"{said}; is `prober controller` running there, and no firewall between?"
 
 
 def _refusal(answer: httpx.Response) -> Refused | CannotMeasure:
@@ -102,14 +116,21 @@ def matrix(
 
 
 def _watch(fetch: Callable[[], dict[str, Any]]) -> int:
+    from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
     from prober.surfaces import terminal
 
-    with Live(terminal.matrix(fetch()), console=output.out, auto_refresh=False, screen=output.out.is_terminal) as live:
+    shown = terminal.matrix(fetch())
+    with Live(shown, console=output.out, auto_refresh=False, screen=output.out.is_terminal) as live:
         while True:
             time.sleep(1.0)
-            live.update(terminal.matrix(fetch()), refresh=True)
+            try:
+                shown = terminal.matrix(fetch())
+                live.update(shown, refresh=True)
+            except CannotMeasure as error:  # who watches an incident keeps what was seen last
+                live.update(Group(Text(f"This may be old: {error}", style="bold"), shown), refresh=True)
 
 
 def run(

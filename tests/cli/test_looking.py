@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,6 +90,35 @@ def test_without_a_controller_nothing_is_measured(run: Run, words: tuple[str, ..
         assert f"no controller answers at {where}" in left.err
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("http://127.0.0.1:1", "Connection refused; is `prober controller` running there"),
+        ("unix:/nowhere/prober.sock", "No such file or directory; is `prober controller` running there"),
+    ],
+)
+def test_what_stood_in_the_way_of_a_controller_is_said(run: Run, where: str, why: str) -> None:
+    left = run("matrix", "--controller", where)
+    assert (left.code, left.err.count("\n")) == (3, 1)
+    assert why in left.err
+
+
+def test_a_name_that_is_not_found_is_told_apart(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    left = run("matrix", "--controller", "http://controller.example:8080")
+    assert left.code == 3
+    assert "Name or service not known; is the name in --controller right?" in left.err
+
+
+def test_http_where_tls_was_meant_is_told_apart(running: Controller, run: Run) -> None:
+    left = run("matrix", "--controller", running.url.replace("http:", "https:"))
+    assert left.code == 3
+    assert "is it http:// there" in left.err
+
+
 def test_of_several_controllers_the_first_that_is_reached_answers(running: Controller, run: Run) -> None:
     dead = "http://127.0.0.1:1"
     assert run("matrix", "--controller", f"{dead},{running.url}").code == 0
@@ -149,6 +179,23 @@ def test_a_watch_that_is_interrupted_leaves_with_130(running: Controller) -> Non
         one.wait()
     assert one.returncode == 130, err
     assert "Traceback" not in out + err
+
+
+def test_a_watch_outlives_its_controller(tmp_path: Path) -> None:
+    with controller(tmp_path) as gone:
+        gone.judge_all()
+        one = child(gone, "matrix", "--watch")
+        time.sleep(3.0)
+        assert one.poll() is None, one.communicate()
+    try:
+        time.sleep(3.0)
+        assert one.poll() is None, one.communicate()
+        one.send_signal(signal.SIGINT)
+        out, _ = one.communicate(timeout=10)
+    finally:
+        one.kill()
+        one.wait()
+    assert "This may be old: no controller answers at" in out
 
 
 def test_no_colour_goes_into_a_pipe(running: Controller) -> None:
