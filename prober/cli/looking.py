@@ -156,6 +156,7 @@ def run(
         output.data(document)
     else:
         output.out.print(terminal.matrix(document))
+        output.say(f"run {document['id']}; `prober diff {document['id']} ANOTHER` says what differs")
     if not any(cell["sent"] for cell in document["cells"]):
         raise CannotMeasure("no agent probed anything: are they running? `prober matrix` shows how old each cell is")
     return verdict_of(document)
@@ -197,7 +198,7 @@ def _quoted(name: str) -> str:
 
 
 def diff(before: str, after: str, as_json: AsJson = False, controller: Where = None) -> int:
-    """What differs between two runs: newly broken, healed."""
+    """What differs between two runs: newly broken, healed. A run says its id at its end; GET /api/v1/runs lists them."""
     from prober.flip import flips
 
     api = Controller(controller)
@@ -219,7 +220,7 @@ def diff(before: str, after: str, as_json: AsJson = False, controller: Where = N
 
 
 def slo(as_json: AsJson = False, controller: Where = None) -> int:
-    """Every objective: attainment, budget left, burn rates."""
+    """Every objective: attainment, budget left, burn rates. Leaves with 1 when one is missed, 3 when none is measured."""
     from prober.surfaces import terminal
 
     document = Controller(controller).get("/api/v1/slos")
@@ -227,9 +228,10 @@ def slo(as_json: AsJson = False, controller: Where = None) -> int:
         output.data(document)
     else:
         output.out.print(terminal.slo(document))
-    return int(
-        any(one["attainment"] is not None and one["attainment"] < one["availability"] for one in document["slos"])
-    )
+    measured = [one for one in document["slos"] if one["attainment"] is not None]
+    if document["slos"] and not measured:
+        return 3
+    return int(any(one["attainment"] < one["availability"] for one in measured))
 
 
 def verdict_of(document: dict[str, Any]) -> int:

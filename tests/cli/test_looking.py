@@ -145,6 +145,18 @@ def test_two_runs_that_say_the_same_do_not_differ(running: Controller, run: Run)
     assert json.loads(run("diff", *ids, "--json").out) == []
 
 
+def test_a_run_says_what_diff_is_to_be_given(run: Run) -> None:
+    said = [run("run", "--from", "remote", "--to", "pod2").err for _ in range(2)]
+    ids = [words[words.index("run") + 1].rstrip(";") for words in (one.split() for one in said)]
+    assert run("diff", *ids).out == "Nothing differs.\n"
+
+
+def test_objectives_of_which_none_was_measured_leave_with_3(run: Run) -> None:
+    left = run("slo", "--json")
+    assert {one["attainment"] for one in json.loads(left.out)["slos"]} == {None}
+    assert left.code == 3
+
+
 def test_objectives_are_listed(run: Run) -> None:
     assert "firewall-to-ingress" in run("slo").out
     assert len(json.loads(run("slo", "--json").out)["slos"]) == 5
