@@ -14,10 +14,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # prober does no linear alge
 
 def main() -> None:
     """The console script. Every error a person can mend is one sentence on stderr; nothing here prints a traceback."""
-    from prober.cli.commands import app
     from prober.errors import ProberError
 
     try:
+        from prober.cli.commands import app
+
         code = app(standalone_mode=False, prog_name="prober")
     except ProberError as error:
         print(error, file=sys.stderr)

@@ -32,6 +32,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return lambda *words: prober(monkeypatch, capsys, *words)
 
 
+def test_an_interrupt_before_anything_is_imported_shows_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "prober.cli.commands":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "prober.cli.commands", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    assert run("check").code == 130
+
+
 def test_an_agent_without_a_name_leaves_with_4(run: Run) -> None:
     left = run("agent")
     assert left.code == 4
