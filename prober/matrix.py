@@ -169,7 +169,7 @@ class Cell:
         if self.nameless:
             return self._nameless()
         missing = f"no judged probe from {self.source} to {self.target} {told}"
-        step = f"Is the agent {self.source} running? `prober why {self.source} {self.target}` shows what came last."
+        step = f"Is the agent {self.source} running, enrolled and allowed to probe? GET /api/v1/agents and its log say."
         sentence = f"{self.source} → {self.target}: nothing is known, {missing}."
         return Verdict(Label.UNKNOWN, Confidence.AMBIGUOUS, sentence, missing=(missing,), next_step=step)
 

@@ -198,7 +198,10 @@ def _quoted(name: str) -> str:
 
 
 def diff(before: str, after: str, as_json: AsJson = False, controller: Where = None) -> int:
-    """What differs between two runs: newly broken, healed. A run says its id at its end; GET /api/v1/runs lists them."""
+    """What differs between two runs: newly broken, healed.
+
+    A run says its id at its end; GET /api/v1/runs lists them.
+    """
     from prober.flip import flips
 
     api = Controller(controller)
@@ -220,7 +223,10 @@ def diff(before: str, after: str, as_json: AsJson = False, controller: Where = N
 
 
 def slo(as_json: AsJson = False, controller: Where = None) -> int:
-    """Every objective: attainment, budget left, burn rates. Leaves with 1 when one is missed, 3 when none is measured."""
+    """Every objective: attainment, budget left, burn rates.
+
+    Leaves with 1 when one is missed, with 3 when none was measured.
+    """
     from prober.surfaces import terminal
 
     document = Controller(controller).get("/api/v1/slos")

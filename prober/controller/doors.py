@@ -78,7 +78,8 @@ def needs(role: str) -> Callable[[Request], access.Identity]:
         if access.allows(identity.role, role):
             return identity
         if identity.token_id is None:
-            raise HTTPException(401, f"this needs a token: `prober token create --role {role}`")
+            made = f"`prober token create --role {role}` on the controller's host makes one"
+            raise HTTPException(401, f"this needs a token: {made}, and commands take it from PROBER_TOKEN_FILE")
         raise HTTPException(403, f"this needs the role {role}; the token's is {identity.role}")
 
     return checked

@@ -118,7 +118,7 @@ async def _run(request: Request, run_id: str) -> dict[str, Any]:
             return centre.views.run(run_id)
         return await asyncio.to_thread(centre.views.run, run_id)
     except KeyError:
-        raise HTTPException(404, f"there is no run {run_id[:100]}") from None
+        raise HTTPException(404, f"there is no run {run_id[:100]}; GET /api/v1/runs lists them") from None
 
 
 EVENTS: examples.Answers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -96,9 +97,18 @@ def _listen(where: str, listening: ExitStack) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(place)
     except OSError as error:
-        raise CannotMeasure(f"can't listen on {where}: {error.strerror}; is another controller running?") from error
+        raise CannotMeasure(f"can't listen on {where}: {error.strerror}; {_cure(error)}") from error
     bound.listen(2048)
     return bound
+
+
+def _cure(error: OSError) -> str:
+    """What to look at where an address can't be had."""
+    if error.errno == errno.EADDRINUSE:
+        return "is another controller running?"
+    if error.errno == errno.EACCES:
+        return "take a port above 1023, or a folder that this user may write to"
+    return "name an address of this host, as 127.0.0.1:8080 or 0.0.0.0:8080"
 
 
 def _listen_unix(path: Path) -> socket.socket:
@@ -107,7 +117,7 @@ def _listen_unix(path: Path) -> socket.socket:
     if path.is_socket():
         with socket.socket(socket.AF_UNIX) as trial:
             if trial.connect_ex(str(path)) == 0:
-                raise OSError(98, "another controller answers there")
+                raise OSError(errno.EADDRINUSE, "another controller answers there")
         path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o077)

@@ -63,4 +63,4 @@ def tell(what: str, say: Callable[[str], None]) -> int:
                 return 0
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended while we looked, or is somebody else's
-    raise CannotMeasure("no lab stands: start one with `prober lab up`")
+    raise CannotMeasure("no lab stands: start one with `prober lab up`; a demo takes commands once it has healed")

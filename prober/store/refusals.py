@@ -15,6 +15,8 @@ from prober.store.dialects import BUSY_SECONDS
 
 FULL = ("53100", sqlite3.SQLITE_FULL, errno.ENOSPC)
 """PostgreSQL's ``disk_full`` (appendix A of its manual) and SQLite's ``SQLITE_FULL``."""
+CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+"""SQLite's primary codes (the low byte, rescode.html) of a file that this user can't open or can't write."""
 
 
 @contextmanager
@@ -35,6 +37,10 @@ def _refuse(name: str, error: BaseException) -> NoReturn:
     said = " ".join(str(error).split()) or type(error).__name__
     if code in FULL:
         raise StoreFull(f"{name}: no room left to store anything ({said}); free some, nothing acknowledged is lost")
+    if isinstance(code, int) and code & 0xFF in CLOSED:
+        raise StoreUnavailable(
+            f"{name}: {said}; this user must be able to write to that file and its folder"
+        ) from error
     if any(kind.__name__ == "DataError" for kind in type(error).__mro__):  # PEP 249: the value's fault
         raise Unstorable(f"{name}: {said}") from error
     raise StoreUnavailable(f"{name}: {said}") from error

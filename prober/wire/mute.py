@@ -41,7 +41,10 @@ class Mute:
         self.ports: tuple[int, ...] = tuple(held)
         if not held:
             reason = next(iter([*self.taken.values(), *self.absent.values()]), "no ports were given")
-            raise CannotMeasure(f"No source port for probes could be reserved on {', '.join(wanted)}: {reason}.")
+            raise CannotMeasure(
+                f"No source port for probes could be reserved on {', '.join(wanted)} ({reason}); is another agent "
+                "running on this host? One is enough for it: `addresses` in targets.yaml may list several"
+            )
 
     def _hold(self, addresses: tuple[str, ...], port: int) -> bool:
         """Reserve one port on every address this host has, or on none."""

@@ -68,7 +68,7 @@ def test_why_says_the_sentence_and_leaves_by_it(running: Controller, run: Run) -
         (("why", "nowhere", "ingress"), "no declared pair"), (("why", "..", "ingress"), ""),
         (("why", "a/b?c#d", "ingress"), ""), (("why", "", ""), ""), (("matrix", "--source", "nowhere"), "nowhere"),
         (("run", "--from", "nowhere"), "nowhere"), (("run", "--flows", "0"), "flows"),
-        (("diff", "one", "two"), "there is no run one"),
+        (("diff", "one", "two"), "there is no run one; GET /api/v1/runs lists them"),
     ],
 )  # fmt: skip
 def test_a_name_that_means_nothing_leaves_with_2_and_the_controllers_sentence(
@@ -166,6 +166,7 @@ def test_the_audit_log_asks_for_an_admins_token(running: Controller, run: Run, m
     left = run("audit", "log")
     assert left.code == 3
     assert "--role admin" in left.err
+    assert "PROBER_TOKEN_FILE" in left.err
     running.client.delete(running.client.post("/api/v1/runs", json={"from": ["vm"]}).headers["location"])
     monkeypatch.setenv("PROBER_TOKEN", access.create(running.centre.store, "admin"))
     assert "anonymous operator" in run("audit", "log", "--limit", "5").out

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from bench.fleet.world import enrolled
 from prober.agent.line import client
+from prober.controller import serve
+from prober.errors import CannotMeasure
 from prober.report import encode
 from prober.store.engine import open_store
 from prober.store.schema import upgrade
@@ -104,6 +109,25 @@ def test_a_taken_port_or_socket_is_one_sentence_and_takes_nothing_away(tmp_path:
             assert "Traceback" not in other.stderr
             assert not (tmp_path / "other.sock").exists()
         assert one.http.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "cure"),
+    [
+        (OSError(errno.EADDRINUSE, ""), "is another controller running?"),
+        (OSError(errno.EADDRNOTAVAIL, ""), "name an address of this host"),
+        (OSError(errno.EACCES, ""), "take a port above 1023"),
+        (socket.gaierror(socket.EAI_NONAME, ""), "name an address of this host"),
+    ],
+)
+def test_each_way_not_to_listen_has_its_own_cure(failure: OSError, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(serve, "_listen_unix", refuse)
+    monkeypatch.setattr(serve, "listener", lambda _: Path("none"))
+    with ExitStack() as stack, pytest.raises(CannotMeasure, match=re.escape(cure)):
+        serve._listen("unix:none", stack)
 
 
 def test_after_a_kill_it_starts_over_the_stale_socket_and_judges_what_was_acknowledged(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
         open_store(f"sqlite:///{file}")
 
 
+def test_a_file_that_this_user_may_not_open_says_what_would_be_right(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreUnavailable, match="unable to open .* must be able to write to that file and its folder"):
+        schema.upgrade(f"sqlite:///{tmp_path / 'folder'}")
+
+
 def test_a_full_disk_says_so_and_reading_goes_on(sqlite_url: str) -> None:
     schema.upgrade(sqlite_url)
     store = open_store(sqlite_url)

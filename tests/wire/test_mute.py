@@ -62,7 +62,8 @@ def test_with_no_port_left_nothing_can_be_measured(cable):
     with a.do(Mute), pytest.raises(CannotMeasure) as said:
         a.do(Mute)
     assert str(said.value) == (
-        "No source port for probes could be reserved on 0.0.0.0, ::: port 20480 on 0.0.0.0: Address already in use."
+        "No source port for probes could be reserved on 0.0.0.0, :: (port 20480 on 0.0.0.0: Address already in use); "
+        "is another agent running on this host? One is enough for it: `addresses` in targets.yaml may list several"
     )
 
 
