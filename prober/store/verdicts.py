@@ -14,7 +14,8 @@ from prober.verdict import Label, Verdict
 
 LONGEST_RUN = 64
 """Characters of a run's name that are kept: an experiment's has its agent's name in it, and is longer."""
-_DAY_NS = 86_400_000_000_000
+_SAME_NS = 900_000_000_000
+"""Within a quarter of an hour an id is the same probe's; it comes back after a million probes (`probe.SERIAL_BITS`)."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ def keep_verdicts(store: Store, rows: Iterable[Kept]) -> list[int]:
 
 
 Identity = tuple[str, str, str | None, int, int]
-"""Source, target, run, probe, revision: what was said once is not said again within a day."""
+"""Source, target, run, probe, revision: what was said once of a probe is not said again."""
 
 _AT_ONCE = 500
 
@@ -55,15 +56,17 @@ def identity(row: Kept) -> Identity:
 
 
 def known(store: Store, rows: Sequence[Kept]) -> set[Identity]:
-    """The identities of those that are in the store already, from within a day of each other."""
-    names = [verdicts.c[name] for name in ("source", "target", "run", "probe", "revision")]
-    found: set[Identity] = set()
+    """The identities of those that are in the store already."""
+    names = [verdicts.c[name] for name in ("at_ns", "source", "target", "run", "probe", "revision")]
+    moments, found = {identity(row): row.at_ns for row in rows}, set[Identity]()
     with store.read() as connection:
         for start in range(0, len(rows), _AT_ONCE):
             some = rows[start : start + _AT_ONCE]
             mine = verdicts.c.probe.in_([row.probe for row in some])
-            recent = verdicts.c.at_ns > min(row.at_ns for row in some) - _DAY_NS
-            found |= {tuple(row) for row in connection.execute(sa.select(*names).where(mine, recent))}
+            recent = verdicts.c.at_ns > min(row.at_ns for row in some) - _SAME_NS
+            for at_ns, *name in connection.execute(sa.select(*names).where(mine, recent)):
+                if abs(moments.get(one := (*name,), -_SAME_NS) - at_ns) < _SAME_NS:
+                    found.add(one)
     return found
 
 
@@ -101,11 +104,11 @@ def history(store: Store, source: str, target: str, limit: int = 50, *, before_i
 
 
 def _last_word() -> sa.ColumnElement[bool]:
-    """No later revision of the same probe. An id comes back after a million probes: only a day counts as the same."""
+    """No later revision of the same probe."""
     later = verdicts.alias()
     same = [later.c[name] == verdicts.c[name] for name in ("source", "target", "probe")]
     same.append(later.c.run.is_not_distinct_from(verdicts.c.run))
-    near = later.c.at_ns - verdicts.c.at_ns < _DAY_NS
+    near = later.c.at_ns - verdicts.c.at_ns < _SAME_NS
     return ~sa.exists().where(*same, later.c.id > verdicts.c.id, later.c.revision > verdicts.c.revision, near)
 
 

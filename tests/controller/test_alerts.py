@@ -155,7 +155,7 @@ def test_one_that_is_away_is_told_how_it_stands_now_and_not_what_it_missed(tmp_p
         breaks(one)
         until(lambda: one.centre.alerts.couriers[0].trouble)
         heals(one)
-        until(lambda: not one.client.get("/api/v1/incidents", params={"open": True}).json()["incidents"])
+        until(lambda: all(row.closed_ns for row in kept.since(one.centre.store, 0)), why="the alert is not over")
         with server(port=port) as hook:
             (only,) = hook.wait(1)
     assert only.document["data"]["state"] == "resolved"

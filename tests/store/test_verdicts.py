@@ -6,8 +6,10 @@ from prober.store.engine import Store
 from prober.store.verdicts import (
     Kept,
     history,
+    identity,
     keep_verdict,
     keep_verdicts,
+    known,
     latest_verdicts,
     prune_verdicts,
     run_verdicts,
@@ -26,7 +28,7 @@ MISROUTE = Verdict(
     evidence=("B's NIC out", "witness node19"),
 )
 HEALTHY = Verdict(Label.HEALTHY, Confidence.PROVEN, "fine")
-DAY = 86_400_000_000_000
+SECOND = 1_000_000_000
 
 
 def kept(
@@ -71,10 +73,13 @@ def test_a_revision_takes_the_place_of_what_was_said_before(store: Store) -> Non
     ]
 
 
-def test_an_id_that_comes_back_days_later_is_another_probe(store: Store) -> None:
-    revised = Verdict(Label.TARGET, Confidence.LIKELY, "another", revision=1)
-    keep_verdicts(store, [kept(1, HEALTHY, 0), kept(1, revised, 2 * DAY)])
+def test_an_id_that_comes_back_later_is_another_probe(store: Store) -> None:
+    revised, again = Verdict(Label.TARGET, Confidence.LIKELY, "another", revision=1), 1200 * SECOND
+    keep_verdicts(store, [kept(1, HEALTHY, 0), kept(1, revised, again)])
     assert len(history(store, "firewall", "ingress")) == 2
+    assert known(store, [kept(1, HEALTHY, again), kept(1, revised, 0), kept(2, HEALTHY, 0)]) == set()
+    said = [kept(1, HEALTHY, 60 * SECOND), kept(1, revised, again - 60 * SECOND)]
+    assert known(store, said) == {identity(one) for one in said}
 
 
 def test_a_run_is_no_part_of_the_history(store: Store) -> None:
