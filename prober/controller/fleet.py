@@ -22,19 +22,20 @@ _log = structlog.get_logger("prober.controller")
 
 
 class Fleet:
-    """``held``: what each agent's outbox holds; ``let_go``: how many reports it let go. `now` is monotonic seconds."""
+    """``held``: what each agent's outbox holds; ``let_go``: how many reports it let go; ``notes``: what it said last of
+    itself. `now` is monotonic seconds."""
 
     def __init__(self, store: Store, desk: Desk, secret: bytes, now: Callable[[], float]) -> None:
         self.store, self.desk, self.now = store, desk, now
         self.epochs, self.detours = Epochs(), Detours(secret)
         self.held: dict[str, Held] = {}
         self.let_go: dict[str, int] = {}
-        self._notes: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
 
     def hear(self, report: Report) -> None:
         """A report that is new; what an operator should know is said."""
         for note in report.notes[:NOTES]:
-            self._notes[report.agent] = note
+            self.notes[report.agent] = note
             _log.warning("an agent says", agent=report.agent, note=note)
         lost = sum(gap.last - gap.first + 1 for gap in report.gaps)
         self.let_go[report.agent] = self.let_go.get(report.agent, 0) + lost
@@ -53,7 +54,7 @@ class Fleet:
         return [
             {
                 "name": agent.name, "zone": agent.zone, "addresses": [str(a) for a in agent.addresses],
-                "pods": [str(p) for p in agent.pods], "note": self._notes.get(agent.name),
+                "pods": [str(p) for p in agent.pods], "note": self.notes.get(agent.name),
                 "age_seconds": round(now - vantages[agent.name].heard, 1) if agent.name in vantages else None,
                 "alarm": self.epochs.sentence(agent.name, now),
                 "via": self.detours.via.get(agent.name), "detour": self.detours.sentence(agent.name),

@@ -11,25 +11,31 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from prober import beside, ladder, pcapng
 from prober.controller import history, keeper
 from prober.controller.desk import Desk
 from prober.controller.incidents import zones
 from prober.controller.rounds import Run
 from prober.flows import Side
+from prober.matrix import Cell
 from prober.slo import alerts
 from prober.store.engine import Store
 from prober.surfaces import compact, findings
 from prober.surfaces.stamps import stamp
+from prober.verdict import Verdict
 
 
 class Views:
-    """`runs` are those that this controller follows. `now` is monotonic seconds, `wall` Unix seconds."""
+    """`runs` are those that this controller follows, `notes` what agents said last of themselves. `now` is monotonic
+    seconds, `wall` Unix seconds."""
 
     def __init__(
-        self, store: Store, desk: Desk, runs: Mapping[str, Run], now: Callable[[], float], wall: Callable[[], float]
-    ) -> None:
-        self.store, self.desk, self.runs, self.now, self.wall = store, desk, runs, now, wall
+        self, store: Store, desk: Desk, runs: Mapping[str, Run], notes: Mapping[str, str], now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.store, self.desk, self.runs, self.notes, self.now, self.wall = store, desk, runs, notes, now, wall
 
     def matrix(self, sources: list[str] | None = None, targets: list[str] | None = None) -> dict[str, Any]:
         """The matrix, of these names of zones, agents and targets. Raises `Refused` for a name that means nothing."""
@@ -70,7 +76,7 @@ class Views:
         cell = self.desk.matrix.cells[source, target]
         cell = dataclasses.replace(cell, recent=cell.recent.copy())  # the judge goes on while this is read
         judged = self.desk.evidence.get((source, target))
-        shown = cell.verdict(self.now())
+        shown = self._with_note(cell, cell.verdict(self.now()))
         link = f"/api/v1/paths/{quote(source, safe='')}/{quote(target, safe='')}.pcapng"
         document: dict[str, Any] = {
             "cell": cell.document(self.now()), "verdict": ladder.verdict_document(shown),
@@ -83,6 +89,14 @@ class Views:
             document["ladder"] = {"columns": ladder.columns(o), "steps": ladder.steps(o)}
             document["evidence"], document["judged_at"] = ladder.evidence(o), stamp(judged.wall)
         return document
+
+    def _with_note(self, cell: Cell, said: Verdict) -> Verdict:
+        """Of a cell that is not probed, what its agent says of itself, where that is heard of."""
+        note, now = self.notes.get(cell.source), self.now()
+        if note is None or not cell.stale(now) or not self.desk.joiner.is_alive(cell.source, now):
+            return said
+        heard = f"agent {cell.source} reports, and said last: {note}"
+        return msgspec.structs.replace(said, missing=(*said.missing, heard))
 
     def _experiments(self, source: str, target: str) -> list[dict[str, str]]:
         """What is being tried for a cell, and what came of what was tried before."""
