@@ -42,6 +42,7 @@ app.command()(looking.matrix)
 app.command(short_help="A pair's ladder: which packet was seen where; the verdict.")(looking.why)
 app.command()(looking.diff)
 app.command()(looking.slo)
+app.command(short_help="Who reports, who is silent, and what agents say of themselves.")(looking.agents)
 app.command()(labs.replay)
 app.command(short_help="What this host lacks for an agent, a controller or a lab.")(processes.doctor)
 

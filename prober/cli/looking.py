@@ -222,6 +222,18 @@ def diff(before: str, after: str, as_json: AsJson = False, controller: Where = N
     return int(any(change.after not in ("healthy", "detour") for change in changes))
 
 
+def agents(as_json: AsJson = False, controller: Where = None) -> int:
+    """Every agent: when it was heard last, and what it says of itself. Leaves with 1 when one is silent."""
+    from prober.surfaces import terminal_agents
+
+    document = Controller(controller).get("/api/v1/agents")
+    if as_json:
+        output.data(document)
+    else:
+        output.out.print(terminal_agents.draw(document))
+    return int(any(map(terminal_agents.is_silent, document["agents"])))
+
+
 def slo(as_json: AsJson = False, controller: Where = None) -> int:
     """Every objective: attainment, budget left, burn rates.
 

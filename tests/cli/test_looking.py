@@ -17,6 +17,7 @@ import pytest
 from prober.controller import access
 from tests.cli.prober_command import Left, prober
 from tests.controller.centres import Controller, controller
+from tests.controller.reports import Reporter
 
 Run = Callable[..., Left]
 
@@ -81,7 +82,7 @@ def test_a_name_that_means_nothing_leaves_with_2_and_the_controllers_sentence(
 
 
 @pytest.mark.parametrize(
-    "words", [("matrix",), ("run",), ("why", "a", "b"), ("slo",), ("audit", "log"), ("diff", "a", "b")]
+    "words", [("matrix",), ("run",), ("why", "a", "b"), ("slo",), ("agents",), ("audit", "log"), ("diff", "a", "b")]
 )
 def test_without_a_controller_nothing_is_measured(run: Run, words: tuple[str, ...], tmp_path: Path) -> None:
     for where in ("http://127.0.0.1:1", f"unix:{tmp_path / 'none.sock'}"):
@@ -155,6 +156,15 @@ def test_objectives_of_which_none_was_measured_leave_with_3(run: Run) -> None:
     left = run("slo", "--json")
     assert {one["attainment"] for one in json.loads(left.out)["slos"]} == {None}
     assert left.code == 3
+
+
+def test_agents_leaves_with_1_while_one_is_silent(running: Controller, run: Run) -> None:
+    left = run("agents")
+    assert left.code == 1 and "never" in left.out and "firewall" in left.out
+    for agent in running.centre.desk.targets.agents:
+        running.centre.desk.take(Reporter(agent.name).report([], []), running.centre.now())
+    left = run("agents", "--json")
+    assert left.code == 0 and len(json.loads(left.out)["agents"]) == 8
 
 
 def test_objectives_are_listed(run: Run) -> None:
