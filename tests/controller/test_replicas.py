@@ -167,7 +167,7 @@ def test_an_incident_is_the_same_on_both_and_outlives_who_opened_it(both: tuple[
 def test_one_agent_that_lies_keeps_nobody_elses_record_from_being_written(both: tuple[Controller, Controller]) -> None:
     one, _ = both
     keys = {name: Signing(enrolled(one.centre.store, name, name)) for name in ("lb", "firewall")}
-    mean, honest = (Reporter(name, one.centre.number(name), 5) for name in keys)
+    mean, honest = (Reporter(name, one.centre.dispatch.number(name), 5) for name in keys)
     for run, status in (("x\0y", 400), ("x" * 10_000, 200)):
         answer = one.client.post("/agent/v1/reports", content=encode(failed(mean, run)), auth=keys["lb"])
         assert answer.status_code == status
@@ -185,20 +185,20 @@ def test_what_cannot_be_read_of_another_controllers_work_stops_nothing_else(
     findings.keep(one.centre.store, [(PAIR, b"of a version that is not out yet")])
     time.sleep(1.2)
     run = one.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
-    until(lambda: run in other.centre.runs)
+    until(lambda: run in other.centre.runs.known)
     with controller(tmp_path, database=other.centre.settings.database_url) as third:
-        assert run in third.centre.runs
+        assert run in third.centre.runs.known
 
 
 def test_a_look_that_fails_is_not_the_last_one(
     both: tuple[Controller, Controller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = both
-    for what, name in ((other.centre.asked, "look"), (other.centre.tail, "_read")):
+    for what, name in ((other.centre.runs, "look"), (other.centre.tail, "_read")):
         with monkeypatch.context() as broken:
             broken.setattr(what, name, lambda *_: {}["nothing"])
             time.sleep(1.5)
     key = Signing(enrolled(one.centre.store, "firewall", "firewall"))
-    post(one, key, Reporter("firewall", one.centre.number("firewall"), 5).answered())
+    post(one, key, Reporter("firewall", one.centre.dispatch.number("firewall"), 5).answered())
     run = one.client.post("/api/v1/runs", json={"from": ["firewall"], "to": ["ingress"]}).json()["id"]
-    until(lambda: run in other.centre.runs and other.centre.desk.matrix.cells[PAIR].sent == 1)
+    until(lambda: run in other.centre.runs.known and other.centre.desk.matrix.cells[PAIR].sent == 1)
