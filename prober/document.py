@@ -116,7 +116,7 @@ def load(text: str, filename: str) -> tuple[Node | None, list[Mistake]]:
         wrong = broken
     except MarkedYAMLError as error:
         wrong = _syntax(error)
-    except (YAMLError, ValueError) as error:  # ruamel: a number too big for int() in an escape, a bad %YAML version
+    except (YAMLError, ValueError, AssertionError) as error:  # ruamel: too big for int(), a bad %YAML version
         wrong = Broken(1, 1, "(document)", f"is not YAML: {shown(str(error).splitlines()[0])}", "write plain YAML 1.2")
     mistakes.append(Mistake(filename, wrong.line, wrong.column, wrong.path, wrong.what, wrong.right))
     return None, mistakes

@@ -295,7 +295,9 @@ def test_one_agent_that_only_drips_does_not_keep_the_others_out(running: Control
         while running.centre.intake._in_hand < 2 * intake.LIMIT and time.monotonic() < until_taken:
             time.sleep(0.02)
         other = Signing(enrolled(running.centre.store, "node2", "nodes"))
-        full = encode(Reporter("node2", running.centre.dispatch.number("node2"), 7).report([], [], notes=["x" * (7 << 20)]))
+        full = encode(
+            Reporter("node2", running.centre.dispatch.number("node2"), 7).report([], [], notes=["x" * (7 << 20)])
+        )
         assert [post(running, other, full).status_code for _ in range(2)] == [200, 200]
 
 
