@@ -39,7 +39,7 @@ soak: $(VENV)/test.stamp  ## a thousand kills of controllers and agents on each 
 
 fuzz: $(VENV)/test.stamp  ## packets, reports, chat and targets.yaml spoilt at random, each operation of the API asked by each role; an hour
 	@$(BIN)/python -m bench.fuzz --seconds 600
-	PROBER_EXAMPLES=1000 $(BIN)/pytest tests/controller/test_app.py -k no_input
+	PROBER_EXAMPLES=1000 $(BIN)/pytest --timeout 0 tests/controller/test_app.py -k no_input
 
 bench: $(VENV)/runtime.stamp  ## beside its peers, in turns: docs/performance.md, bench/figures.json (half an hour; WORKS="sweep start": those alone; QUICK=1: minutes, nothing written)
 	@PYTHON=$(PYTHON) .ci/packages bench
