@@ -8,7 +8,7 @@ monotonic seconds, handed in.
 from __future__ import annotations
 
 import ipaddress
-from collections import deque
+from collections import deque, namedtuple
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -26,7 +26,7 @@ from prober.pending import Pending
 from prober.places import Beside
 from prober.probe import Kind
 from prober.questions import early, questions
-from prober.report import BYWAY, CONNECT, OFTEN, Question, Report, report_every
+from prober.report import BYWAY, CONNECT, OFTEN, OUTCOME, Question, Report, report_every
 from prober.segment import IN, Batch
 from prober.sighting import SIGHTING, Where
 from prober.targets import Targets
@@ -46,6 +46,7 @@ MOST_UNCLAIMED = 50_000
 """Probes with sightings and no outcome; beyond that the oldest go, and are not known any more."""
 MOST_ECHOES = 4096
 """Sightings of copied answers that wait to be looked at; the oldest go."""
+_outcome: Any = namedtuple("_Outcome", OUTCOME.names or ())._make  # type: ignore[attr-defined]  # noqa: PYI024  # the array's names
 _PROBE, _NAME, _TIME, _KIND = (SIGHTING.names.index(n) for n in ("probe", "name", "time_ns", "kind"))  # type: ignore[union-attr]
 
 
@@ -89,7 +90,7 @@ class Joiner:
         """One report. Taking it again changes nothing but the time at which the agent was last heard."""
         vantage = self.vantages.setdefault(report.agent, Vantage())
         vantage.hear(report, received)
-        for row in report.outcome_rows():
+        for row in map(_outcome, report.outcome_rows().tolist()):
             self._outcome(report, row, vantage, received)
         rows = report.sighting_rows().tolist()
         for row, frame in zip(rows, report.frames or [b""] * len(rows), strict=True):
@@ -134,21 +135,21 @@ class Joiner:
         return known
 
     def _outcome(self, report: Report, row: Any, vantage: Vantage, received: float) -> None:
-        number = int(row["probe"])
+        number = row.probe
         probe = self._probe(number, received)
         if probe.asked is not None:
             return
         self._waiting.pop(number, None)
-        probe.source, probe.target = report.agent, report.targets[int(row["target"])]
-        probe.run = report.runs[int(row["run"])] if report.runs else ""
+        probe.source, probe.target = report.agent, report.targets[row.target]
+        probe.run = report.runs[row.run] if report.runs else ""
         probe.asked = Asked(
-            src=segment.address_text(row["src_hi"], row["src_lo"]),
-            dst=segment.address_text(row["dst_hi"], row["dst_lo"]), sport=int(row["sport"]), dport=int(row["dport"]),
-            state=State(int(row["state"])), error=int(row["error"]), rtt_ms=int(row["rtt_ns"]) / 1e6 or None,
+            src=segment.address_text(row.src_hi, row.src_lo), dst=segment.address_text(row.dst_hi, row.dst_lo),
+            sport=row.sport, dport=row.dport, state=State(row.state), error=row.error,
+            rtt_ms=row.rtt_ns / 1e6 or None,
         )  # fmt: skip
         # Nothing ends after it was told: a clock set meanwhile must not make a probe the newest for an hour.
-        probe.sent = min((int(row["sent_ns"]) + vantage.offset_ns) / 1e9, received)
-        probe.done = min((int(row["done_ns"]) + vantage.offset_ns) / 1e9, received)
+        probe.sent = min((row.sent_ns + vantage.offset_ns) / 1e9, received)
+        probe.done = min((row.done_ns + vantage.offset_ns) / 1e9, received)
         probe.known = received
         self._latest[flow_of(probe.asked)] = number
         if probe.asked.state == State.ANSWERED:

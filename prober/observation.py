@@ -6,6 +6,7 @@ next year. Nothing in it depends on what any agent's clock shows, only on how lo
 
 from __future__ import annotations
 
+from collections import namedtuple
 from enum import StrEnum
 from typing import Any
 
@@ -204,25 +205,19 @@ class Observation(msgspec.Struct, frozen=True):
 ANSWERS = (Kind.SYN_ACK, Kind.REFUSAL)
 
 
-_INDEX = {name: index for index, name in enumerate(SIGHTING.names or ())}
+_of: Any = namedtuple("_Sighting", SIGHTING.names or ())._make  # type: ignore[attr-defined]  # noqa: PYI024  # the array's names
 
 
 def seen(agent: str, row: tuple[Any, ...], interface: str, frame: bytes, after_ms: float) -> Seen:
     """One row of a `SIGHTING` array (as ``tolist`` gives it) in words."""
-
-    def column(name: str) -> int:
-        return int(row[_INDEX[name]])
-
-    def address(name: str) -> str:
-        return segment.address_text(column(f"{name}_hi"), column(f"{name}_lo"))
-
-    icmp, wrapped = column("icmp_type"), bool(column("outer_hi") or column("outer_lo"))
+    one = _of(row)
+    wrapped, text = bool(one.outer_hi or one.outer_lo), segment.address_text
     return Seen(
-        agent=agent, kind=Kind(column("kind")), where=Where(column("where")), way=column("way"), interface=interface,
-        src=address("src"), dst=address("dst"), sport=column("sport"), dport=column("dport"),
-        flags=column("flags"), ttl=column("ttl"), seq=column("seq"), ack=column("ack"),
-        neighbour=segment.mac_text(column("neighbour")), sealed=bool(column("sealed")), icmp_type=icmp,
-        icmp_code=column("icmp_code"), icmp_from=address("icmp") if icmp else "", after_ms=round(after_ms, 3),
-        frame=frame, outer_src=address("outer_src") if wrapped else "", outer=address("outer") if wrapped else "",
-        vni=column("vni"),
+        agent=agent, kind=Kind(one.kind), where=Where(one.where), way=one.way, interface=interface,
+        src=text(one.src_hi, one.src_lo), dst=text(one.dst_hi, one.dst_lo), sport=one.sport, dport=one.dport,
+        flags=one.flags, ttl=one.ttl, seq=one.seq, ack=one.ack, neighbour=segment.mac_text(one.neighbour),
+        sealed=one.sealed, icmp_type=one.icmp_type, icmp_code=one.icmp_code,
+        icmp_from=text(one.icmp_hi, one.icmp_lo) if one.icmp_type else "", after_ms=round(after_ms, 3), frame=frame,
+        outer_src=text(one.outer_src_hi, one.outer_src_lo) if wrapped else "",
+        outer=text(one.outer_hi, one.outer_lo) if wrapped else "", vni=one.vni,
     )  # fmt: skip

@@ -118,6 +118,7 @@ def wrapped(batch: Batch) -> Batch:
     return result
 
 
+@lru_cache(maxsize=65_536)
 def mac_text(value: int) -> str:
     """A link-layer address as people write it, or '' for none."""
     return ":".join(f"{int(value):012x}"[i : i + 2] for i in range(0, 12, 2)) if value else ""
