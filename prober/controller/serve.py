@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ from prober.store.engine import open_store
 SELDOM = (20_000, 20, 20)
 """After how many more objects cycles among them are looked for, and so on (Python's library reference, gc): while that
 goes on nobody is answered. With Python's own 700 it was an eighth of all that the reports of a large fleet cost."""
+SWITCH = 0.001
+"""Seconds after which a thread that computes lets another go on (Python's own: 0.005). A write to PostgreSQL waits for
+its server ten times, and each time for the interpreter as well while the judge is at work."""
 
 _log = structlog.get_logger("prober.controller")
 
@@ -61,6 +65,7 @@ async def _run(centre: Centre, sockets: list[socket.socket]) -> None:
         server_header=False, timeout_keep_alive=30,
     )  # fmt: skip
     server = _Server(config)
+    sys.setswitchinterval(SWITCH)
     gc.set_threshold(*SELDOM)
     gc.collect()
     gc.freeze()  # what stays for the process' life is not looked through again and again while reports wait
