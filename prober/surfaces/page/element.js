@@ -47,3 +47,9 @@ export function ago(seconds) {
 
 /** The hash of a path's deep link. */
 export const link = (source, target) => `#/path/${encodeURIComponent(source)}/${encodeURIComponent(target)}`;
+
+/** The hash of a pair of zones. */
+export const pairLink = (source, target) => `#/zones/${encodeURIComponent(source)}/${encodeURIComponent(target)}`;
+
+/** The hash of a finding: its first path's ladder, and all of its cells marked. */
+export const findingLink = (source, target) => `#/finding/${encodeURIComponent(source)}/${encodeURIComponent(target)}`;

@@ -1,46 +1,50 @@
-// The matrix on a canvas of its own: a tile and a glyph for each cell, by mouse, by touch and by keyboard.
-import { ago, element, shown } from "./element.js";
-import { colours, look, onGround } from "./labels.js";
-import { glyph } from "./glyph.js";
+// The heatmap of a sheet on a canvas of its own, by mouse, by touch and by keyboard.
+import { element } from "./element.js";
+import { onGround } from "./labels.js";
+import { capacity, layout, placeAt } from "./layout.js";
+import { Painter } from "./painter.js";
 
-const FONT = "system-ui, sans-serif";
-const STEEP = (-50 * Math.PI) / 180;
-const LONGEST = 170;
-
-/** The heatmap inside `holder`. `open(cell)` on click or Enter, `point(cell, x, y)` on what is pointed at (or null). */
+/**
+ * The heatmap inside `holder`. `open(tile)` on click or Enter, `leave()` on Escape, `point(tile, x, y)` on what is
+ * pointed at (or null), `say(text)` for what the keyboard reaches, `resized()` when there is another width.
+ */
 export class Heatmap {
-  constructor(holder, { open, point, say }) {
-    Object.assign(this, { holder, open, point, say, matrix: null, cells: new Map() });
+  constructor(holder, { open, leave, point, say, resized }) {
+    Object.assign(this, { holder, open, leave, point, say, resized, sheet: null, at: null });
     Object.assign(this, { hover: null, focus: { row: 0, column: 0 }, selected: null, marked: null, dim: false });
     this.canvas = element("canvas", {
       tabindex: "0",
       role: "application",
       "aria-roledescription": "heatmap",
-      "aria-label": "Matrix of paths, sources down and targets across. Arrow keys move, Enter opens a path.",
+      "aria-label": LABELS.cells,
     });
     holder.append(this.canvas);
+    this.painter = new Painter(this.canvas);
     this.listen();
   }
 
-  /** A new document; the keyboard's place and the selection stay. */
-  show(matrix) {
-    this.matrix = matrix;
-    this.cells = new Map(matrix.cells.map((cell) => [key(cell.source, cell.target), cell]));
+  /** A sheet to draw, in which the tiles with these keys stand out (null: all alike); the keyboard keeps its names. */
+  show(sheet, marked) {
+    const [source, target] = this.sheet ? this.names(this.focus) : (this.selected ?? []);
+    const hovered = this.hover && this.names(this.hover);
+    Object.assign(this, { sheet, marked });
+    this.focus = this.find(source, target) ?? { row: 0, column: 0 };
+    this.hover = hovered && this.find(...hovered);
+    this.canvas.setAttribute("aria-label", LABELS[sheet.kind]);
     this.draw();
   }
 
-  /** Marks the cell whose ladder is open; null for none. */
-  select(source, target) {
-    this.selected = source === null ? null : key(source, target);
-    if (!this.matrix || source === null) return this.draw();
-    const [row, column] = [this.matrix.sources.indexOf(source), this.matrix.targets.indexOf(target)];
-    if (row >= 0 && column >= 0) this.focus = { row, column };
-    return this.draw();
+  /** How many rows and columns of `sheet` fit; null while there is no room at all, as behind the table. */
+  room(sheet) {
+    const width = this.holder.clientWidth;
+    return width ? capacity(this.painter.pen, sheet, width) : null;
   }
 
-  /** The cells of an incident stand out; null for all alike. */
-  mark(cells) {
-    this.marked = cells && new Set(cells.map((cell) => key(cell.source, cell.target)));
+  /** Marks the tile of these names, whose ladder is open, and takes the keyboard there; null for none. */
+  select(source, target) {
+    const same = this.selected?.[0] === source && this.selected?.[1] === target;
+    this.selected = source === null ? null : [source, target];
+    if (!same) this.focusAt(source, target);
     this.draw();
   }
 
@@ -53,140 +57,90 @@ export class Heatmap {
     this.canvas.focus();
   }
 
+  /** The keyboard goes to the tile of these names, if it is drawn. */
+  focusAt(source, target) {
+    this.focus = (this.sheet && this.find(source, target)) ?? this.focus;
+  }
+
   listen() {
     const canvas = this.canvas;
     canvas.addEventListener("pointermove", (event) => this.pointed(event));
     canvas.addEventListener("pointerleave", () => this.left());
     canvas.addEventListener("click", (event) => this.chosen(this.place(event)));
     canvas.addEventListener("keydown", (event) => this.pressed(event));
-    canvas.addEventListener("focus", () => this.draw());
+    canvas.addEventListener("focus", () => this.relight());
     canvas.addEventListener("blur", () => this.left());
-    new ResizeObserver(() => this.draw()).observe(this.holder);
+    new ResizeObserver(() => this.resized()).observe(this.holder);
     onGround(() => this.draw());
   }
 
-  /** Sizes in CSS pixels from the width there is. */
-  layout(pen) {
-    const { sources, targets } = this.matrix;
-    pen.font = `13px ${FONT}`;
-    const widest = (names) => Math.min(LONGEST, Math.max(0, ...names.map((name) => pen.measureText(shown(name)).width)));
-    const [left, tall] = [Math.ceil(widest(sources)) + 12, Math.ceil(widest(targets) * Math.sin(-STEEP)) + 18];
-    const last = targets.length ? pen.measureText(shown(targets.at(-1))).width : 0;
-    const over = Math.min(LONGEST, last) * Math.cos(STEEP);
-    const side = Math.floor((this.holder.clientWidth - left - over - 12) / Math.max(1, targets.length - 0.5));
-    const size = Math.max(18, Math.min(46, side));
-    const width = left + Math.max(size * targets.length, size * (targets.length - 0.5) + over + 10) + 2;
-    return { left, top: tall, size, width, height: tall + size * sources.length + 4 };
-  }
-
   draw() {
-    if (!this.matrix || !this.holder.clientWidth) return;
-    const pen = this.canvas.getContext("2d");
-    this.at = this.layout(pen);
-    const [dense, { width, height }] = [window.devicePixelRatio || 1, this.at];
-    this.canvas.width = Math.ceil(width * dense);
-    this.canvas.height = Math.ceil(height * dense);
-    this.canvas.style.width = `${Math.ceil(width)}px`;
-    this.canvas.style.height = `${Math.ceil(height)}px`;
-    pen.scale(dense, dense);
-    pen.font = `13px ${FONT}`; // sizing a canvas resets it
-    this.ground = getComputedStyle(document.documentElement);
-    this.names(pen);
-    pen.globalAlpha = this.dim ? 0.5 : 1;
-    this.matrix.sources.forEach((source, row) =>
-      this.matrix.targets.forEach((target, column) => this.tile(pen, source, target, row, column)),
-    );
-    this.rings(pen);
+    if (!this.sheet || !this.holder.clientWidth) return;
+    this.at = layout(this.painter.pen, this.sheet, this.holder.clientWidth);
+    this.marks = this.marking();
+    this.painter.paint(this.sheet, this.at, this.marks);
   }
 
-  names(pen) {
-    const { left, top, size } = this.at;
-    const pointed = this.hover ?? (document.activeElement === this.canvas ? this.focus : null);
-    const ink = (strong) => this.ground.getPropertyValue(strong ? "--text" : "--soft");
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    this.matrix.sources.forEach((name, row) => {
-      pen.fillStyle = ink(pointed?.row === row);
-      pen.fillText(fit(pen, shown(name)), left - 8, top + size * (row + 0.5));
-    });
-    pen.textAlign = "left";
-    this.matrix.targets.forEach((name, column) => {
-      pen.save();
-      pen.translate(left + size * (column + 0.5), top - 6);
-      pen.rotate(STEEP);
-      pen.fillStyle = ink(pointed?.column === column);
-      pen.fillText(fit(pen, shown(name)), 0, 0);
-      pen.restore();
-    });
+  /** The pointer or the keyboard is elsewhere: only what it left and what it reached is painted. */
+  relight() {
+    if (!this.at || !this.marks) return;
+    const [before, now] = [this.marks, this.marking()];
+    const moved = LIT.filter((one) => JSON.stringify(before[one]) !== JSON.stringify(now[one]));
+    this.marks = now;
+    if (moved.length) this.painter.repaint(now, moved.flatMap((one) => [before[one], now[one]]).filter(Boolean));
   }
 
-  tile(pen, source, target, row, column) {
-    const cell = this.cells.get(key(source, target));
-    const { left, top, size } = this.at;
-    const [x, y, side] = [left + column * size + 1, top + row * size + 1, size - 2];
-    const [fill, ink] = cell ? colours(look(cell.label)) : [this.ground.getPropertyValue("--hollow"), null];
-    const full = pen.globalAlpha;
-    if (this.marked && !this.marked.has(key(source, target))) pen.globalAlpha = full * 0.25;
-    pen.fillStyle = fill;
-    pen.beginPath();
-    pen.roundRect(x, y, side, side, 3);
-    pen.fill();
-    if (cell) glyph(pen, look(cell.label).label, ink, x, y, side);
-    pen.globalAlpha = full;
-  }
-
-  rings(pen) {
-    const ring = (row, column, colour, width) => {
-      const { left, top, size } = this.at;
-      pen.strokeStyle = this.ground.getPropertyValue(colour);
-      pen.lineWidth = width;
-      pen.beginPath();
-      pen.roundRect(left + column * size + 0.5, top + row * size + 0.5, size - 1, size - 1, 4);
-      pen.stroke();
+  marking() {
+    const held = document.activeElement === this.canvas && this.sheet.rows.length > 0 && this.sheet.columns.length > 0;
+    return {
+      hover: this.hover,
+      focus: held ? this.focus : null,
+      ringed: held && this.canvas.matches(":focus-visible") ? this.focus : null,
+      selected: this.selected && this.find(...this.selected),
+      marked: this.marked,
+      dim: this.dim,
     };
-    const { sources, targets } = this.matrix;
-    sources.forEach((source, row) =>
-      targets.forEach((target, column) => key(source, target) === this.selected && ring(row, column, "--text", 2)),
-    );
-    if (this.hover) ring(this.hover.row, this.hover.column, "--soft", 1.5);
-    if (this.canvas.matches(":focus-visible")) ring(this.focus.row, this.focus.column, "--focus", 3);
+  }
+
+  find(source, target) {
+    const place = { row: this.sheet.rows.indexOf(source), column: this.sheet.columns.indexOf(target) };
+    return place.row < 0 || place.column < 0 ? null : place;
+  }
+
+  names({ row, column }) {
+    return [this.sheet.rows[row], this.sheet.columns[column]];
   }
 
   /** The row and column under a pointer, or null. */
   place({ offsetX, offsetY }) {
-    if (!this.at) return null;
-    const { left, top, size } = this.at;
-    const [column, row] = [Math.floor((offsetX - left) / size), Math.floor((offsetY - top) / size)];
-    return this.cell({ row, column }) ? { row, column } : null;
-  }
-
-  cell({ row, column }) {
-    return this.cells.get(key(this.matrix?.sources[row], this.matrix?.targets[column]));
+    return this.at && placeAt(this.at, this.sheet, offsetX, offsetY);
   }
 
   pointed(event) {
     this.hover = this.place(event);
     this.canvas.classList.toggle("pointing", this.hover !== null);
-    this.point(this.hover && this.cell(this.hover), event.clientX, event.clientY);
-    this.draw();
+    this.point(this.hover && this.sheet.at(this.hover), event.clientX, event.clientY);
+    this.relight();
   }
 
   left() {
     this.hover = null;
     this.point(null);
-    this.draw();
+    this.relight();
   }
 
   chosen(place) {
     if (!place) return;
     this.focus = place;
-    this.open(this.cell(place));
+    this.open(this.sheet.at(place));
   }
 
   pressed(event) {
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    if (event.key === "Enter" || event.key === " ") this.chosen(this.cell(this.focus) ? this.focus : null);
+    if (!this.sheet) return;
+    if (event.key === "Enter" || event.key === " ") this.chosen(this.sheet.at(this.focus) ? this.focus : null);
     else if (event.key === "Home" || event.key === "End") this.move(0, event.key === "Home" ? -1e6 : 1e6);
+    else if (event.key === "Escape") this.leave();
     else if (moves[event.key]) this.move(...moves[event.key]);
     else return;
     event.preventDefault();
@@ -195,26 +149,14 @@ export class Heatmap {
   move(rows, columns) {
     const within = (value, list) => Math.max(0, Math.min(list.length - 1, value));
     const { row, column } = this.focus;
-    this.focus = { row: within(row + rows, this.matrix.sources), column: within(column + columns, this.matrix.targets) };
-    this.draw();
-    const [source, target] = [this.matrix.sources[this.focus.row], this.matrix.targets[this.focus.column]];
-    const cell = this.cell(this.focus);
-    this.say(cell ? summary(cell) : `${shown(source)} to ${shown(target)}: not probed`);
+    this.focus = { row: within(row + rows, this.sheet.rows), column: within(column + columns, this.sheet.columns) };
+    this.relight();
+    this.say(this.sheet.line(...this.names(this.focus)));
   }
 }
 
-/** A cell in a line, for tooltip and screen reader. */
-export function summary(cell) {
-  const parts = [look(cell.label).word, cell.confidence, `${cell.answered} of ${cell.sent} answered`];
-  if (cell.rtt_ms !== null && cell.rtt_ms !== undefined) parts.push(`${cell.rtt_ms.toFixed(2)} ms`);
-  return `${shown(cell.source)} → ${shown(cell.target)}: ${parts.filter(Boolean).join(" · ")} · ${cell.age_seconds === null ? "never judged" : `${ago(cell.age_seconds)} old`}`;
-}
-
-const key = (source, target) => JSON.stringify([source, target]);
-
-function fit(pen, text) {
-  if (pen.measureText(text).width <= LONGEST) return text;
-  let short = text;
-  while (short && pen.measureText(`${short}…`).width > LONGEST) short = short.slice(0, -1);
-  return `${short}…`;
-}
+const LIT = ["hover", "focus", "ringed"];
+const LABELS = {
+  cells: "Matrix of paths, sources down and targets across. Arrow keys move, Enter opens a path.",
+  zones: "Matrix of zones, sources down and targets across. Arrow keys move, Enter opens the paths of two zones.",
+};

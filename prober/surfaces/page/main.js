@@ -1,34 +1,40 @@
 // The page: hears the matrix, hands it to each part, and keeps the address bar's path open in the panel.
+import { named } from "./address.js";
 import { agents } from "./agents.js";
 import { ask } from "./api.js";
-import { ago, at, clock, element, link, shown } from "./element.js";
-import { findings, sentence } from "./findings.js";
+import { ago, at, clock, element, findingLink, link, pairLink, shown } from "./element.js";
+import { counts, findings, sentence } from "./findings.js";
 import { flips } from "./flips.js";
 import { badge } from "./glyph.js";
-import { Heatmap, summary } from "./heatmap.js";
+import { Heatmap } from "./heatmap.js";
 import { Incidents, fetched } from "./incidents.js";
 import { look, onGround } from "./labels.js";
 import { live } from "./live.js";
 import { objectives } from "./objectives.js";
 import { Panel } from "./panel.js";
 import { run } from "./runs.js";
-import { table } from "./table.js";
+import { said, table } from "./table.js";
+import { View } from "./view.js";
 
 const SLOW = 5_000;
 let matrix = null;
 let asTable = false;
 
+const say = (text) => (at("spoken").textContent = text);
 const heatmap = new Heatmap(at("heatmap"), {
-  open: (cell) => (location.hash = link(cell.source, cell.target)),
+  open: (tile) => (location.hash = view.pairs ? pairLink(tile.source, tile.target) : link(tile.source, tile.target)),
+  leave: () => view.up(),
   point: tooltip,
-  say: (text) => (at("spoken").textContent = text),
+  say,
+  resized: () => view.draw(),
 });
+const view = new View({ heatmap, place: at("place"), rest: at("rest"), say, drawn: tabled });
 const incidents = new Incidents(at("incidents"), {
   choose: (id) => (location.hash = id ? `#/incident/${encodeURIComponent(id)}` : "#/"),
-  mark: (cells) => heatmap.mark(cells),
+  mark: (cells) => view.mark(cells),
 });
 const panel = new Panel(at("panel"), () => {
-  location.hash = "#/";
+  location.hash = view.home();
   heatmap.focusOn();
 });
 
@@ -39,7 +45,7 @@ function show(heard) {
   matrix = heard;
   const ages = heard.cells.map((cell) => cell.age_seconds).filter((age) => age !== null && age !== undefined);
   at("age").textContent = `${clock(heard.at)} UTC${ages.length ? ` · oldest cell ${ago(Math.max(...ages))}` : ""}`;
-  heatmap.show(heard);
+  view.show(heard);
   incidents.tick(heard.at);
   if (changed) words();
   if (changed) slow();
@@ -49,53 +55,53 @@ function show(heard) {
 /** Whatever says the matrix in words; only when it changed, so that nobody's reading place is lost. */
 function words() {
   const found = findings(matrix);
-  const worst = found[0]?.look ?? look(matrix.cells.length ? "healthy" : "unknown");
+  const worst = found[0]?.look ?? look(counts(matrix).size ? "healthy" : "unknown");
   const failing = found.some((one) => one.look.fails);
   at("sentence").replaceChildren(badge(worst, 22), sentence(matrix));
   document.title = `${failing ? "✗ " : ""}${shown(sentence(matrix))} · prober`;
   document.body.classList.toggle("failing", failing);
   at("legend").replaceChildren(...legend());
   at("findings").replaceChildren(...(found.length ? found.map(finding) : [element("li", { class: "faint" }, "None.")]));
-  at("table").replaceChildren(table(matrix, asTable));
+}
+
+/** The same as a table; made anew only where it says something else, as `words`. */
+function tabled(sheet) {
+  const text = said(sheet, asTable);
+  if (tabled.text !== text) at("table").replaceChildren(table(sheet, asTable));
+  tabled.text = text;
 }
 
 function legend() {
-  const counts = new Map();
-  for (const cell of matrix.cells) counts.set(cell.label, (counts.get(cell.label) ?? 0) + 1);
-  const present = [...counts].sort(([a], [b]) => look(a).rank - look(b).rank);
+  const present = [...counts(matrix)].sort(([a], [b]) => look(a).rank - look(b).rank);
   return present.map(([label, count]) => element("li", {}, badge(look(label), 16), `${shown(look(label).word)} ${count}`));
 }
 
 function finding(one) {
-  return element("li", {}, badge(one.look), element("a", { href: link(one.source, one.target) }, one.line));
+  return element("li", {}, badge(one.look), element("a", { href: findingLink(one.source, one.target) }, one.line));
 }
 
-function tooltip(cell, x = 0, y = 0) {
+function tooltip(tile, x = 0, y = 0) {
   const tip = at("tooltip");
-  tip.hidden = !cell;
-  if (!cell) return;
-  tip.replaceChildren(element("strong", {}, summary(cell)), element("span", {}, shown(cell.culprit ?? cell.sentence)));
+  tip.hidden = !tile;
+  if (!tile) return;
+  const line = heatmap.sheet.line(tile.source, tile.target);
+  tip.replaceChildren(element("strong", {}, line), element("span", {}, shown(tile.culprit ?? tile.sentence)));
   tip.style.left = `${Math.max(8, Math.min(x + 14, window.innerWidth - tip.offsetWidth - 8))}px`;
   tip.style.top = `${y + 18 + tip.offsetHeight > window.innerHeight ? y - tip.offsetHeight - 10 : y + 18}px`;
 }
 
 function route() {
-  const parts = /^#\/path\/([^/]+)\/([^/]+)$/.exec(location.hash)?.slice(1).map(decoded);
-  document.body.classList.toggle("with-panel", Boolean(parts));
-  heatmap.select(...(parts ?? [null, null]));
-  if (!parts) incidents.select(/^#\/incident\/([^/]+)$/.exec(location.hash)?.slice(1).map(decoded)[0] ?? null);
-  if (!parts) return panel.close();
-  return panel.open(...parts);
-}
-
-/** A hand-typed link may hold a stray percent sign; it then names what it says. */
-function decoded(part) {
-  return /%(?![0-9a-f]{2})/i.test(part) ? part : decodeURIComponent(part);
+  const { path, finding, pair, incident } = named(location.hash);
+  document.body.classList.toggle("with-panel", path !== null);
+  if (!path || finding) incidents.select(incident);
+  view.follow({ path, finding, pair });
+  if (!path) return panel.close();
+  return panel.open(...path);
 }
 
 /** The open path again; its evidence may have grown. */
 function refresh() {
-  if (!at("panel").hidden) route();
+  if (!at("panel").hidden) panel.open(...named(location.hash).path);
 }
 
 /** The incidents. */
@@ -154,12 +160,15 @@ function toggle() {
   at("as-table").textContent = asTable ? "show as heatmap" : "show as table";
   at("heatmap").hidden = asTable;
   at("table").classList.toggle("unseen", !asTable);
-  if (matrix) at("table").replaceChildren(table(matrix, asTable));
+  at("rest").classList.toggle("unseen", asTable);
+  view.draw();
 }
 
 window.addEventListener("hashchange", route);
 at("run").addEventListener("click", run);
 at("as-table").addEventListener("click", toggle);
+at("up").addEventListener("click", () => view.up());
+at("all").addEventListener("click", () => view.showAll());
 onGround(() => {
   if (matrix) words();
   incidents.draw();
