@@ -149,7 +149,7 @@ def _step(packet: str, column: str, place: str, at_ms: float | None, interface: 
 
 def _steps(one: Document) -> list[Document]:
     a, b = str(one["source"]), NODE_OF.get(str(one["target"]), str(one["target"]))
-    source, target = f"{ADDRESS[a]}:61440", f"{ADDRESS[one['target']]}:8080"
+    source, target = (f"{ADDRESS.get(name, '192.0.2.1')}:{port}" for name, port in ((a, 61440), (one["target"], 8080)))
     syn, syn_ack = f"SYN {source} > {target} ttl 64", f"SYN-ACK {target} > {source} ttl 64"
     if one["label"] == "ingress-drop":
         return [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from prober.surfaces import page as the_page
 from prober.surfaces.findings import findings, sentence
@@ -17,21 +17,7 @@ from prober.surfaces.strokes import SOLID, STROKES
 from tests.surfaces import documents
 from tests.surfaces.standin import Standin, serving
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
 INCIDENT = "6 of 65 paths fail: return-path misroute, firewall → node1, node2, ingress, pod2 and 2 other paths"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the file."""
-    if not CHROMIUM.exists():
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as tools:
-        chromium = tools.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -45,20 +31,6 @@ def address(standin: Standin) -> Iterator[str]:
     """Where it listens."""
     with serving(standin) as url:
         yield url
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    """A fresh tab; an exception in the page, or a broken content policy, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark", accept_downloads=True)
-    context.set_default_timeout(5000)
-    tab = context.new_page()
-    wrong: list[str] = []
-    tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
-    yield tab
-    context.close()
-    assert wrong == []
 
 
 def test_all_healthy_is_said_in_one_sentence(tab: Page, address: str) -> None:

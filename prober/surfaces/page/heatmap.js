@@ -30,6 +30,7 @@ export class Heatmap {
     Object.assign(this, { sheet, marked });
     this.focus = this.find(source, target) ?? { row: 0, column: 0 };
     this.hover = hovered && this.find(...hovered);
+    if (hovered && !this.hover) this.point(null);
     this.canvas.setAttribute("aria-label", LABELS[sheet.kind]);
     this.draw();
   }
@@ -151,7 +152,17 @@ export class Heatmap {
     const { row, column } = this.focus;
     this.focus = { row: within(row + rows, this.sheet.rows), column: within(column + columns, this.sheet.columns) };
     this.relight();
+    this.reveal(this.focus);
     this.say(this.sheet.line(...this.names(this.focus)));
+  }
+
+  /** Scrolls to a tile, where the sheet is larger than the panel or the window. */
+  reveal({ row, column }) {
+    const { left, top, wide, high } = this.at;
+    const [x, y] = [left + column * wide, top + row * high + this.canvas.getBoundingClientRect().top];
+    const { scrollLeft, clientWidth } = this.holder;
+    this.holder.scrollLeft = Math.min(x - wide, Math.max(scrollLeft, x + 2 * wide - clientWidth));
+    window.scrollBy(0, Math.min(y - high, 0) + Math.max(y + 2 * high - window.innerHeight, 0));
   }
 }
 

@@ -39,11 +39,13 @@ const panel = new Panel(at("panel"), () => {
 });
 
 function show(heard) {
-  const text = JSON.stringify(heard.cells.map((cell) => [cell.source, cell.target, cell.label, cell.culprit, cell.confidence]));
+  const cells = heard.cells.map((cell) => [cell.source, cell.target, cell.label, cell.culprit, cell.confidence]);
+  const text = JSON.stringify([cells, heard.left_out, heard.zones]);
   const changed = show.text !== text;
   show.text = text;
   matrix = heard;
-  const ages = heard.cells.map((cell) => cell.age_seconds).filter((age) => age !== null && age !== undefined);
+  const aged = [...heard.cells, ...(heard.zone_pairs ?? [])];
+  const ages = aged.map((one) => one.age_seconds).filter((age) => age !== null && age !== undefined);
   at("age").textContent = `${clock(heard.at)} UTC${ages.length ? ` · oldest cell ${ago(Math.max(...ages))}` : ""}`;
   view.show(heard);
   incidents.tick(heard.at);
