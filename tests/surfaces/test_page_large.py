@@ -135,6 +135,7 @@ def test_a_chosen_finding_opens_its_pair_and_marks_its_cells(tab: Page, address:
     tab.locator("#findings a").nth(1).click()
     expect(tab.locator("#place")).to_contain_text("fw → nodes: 12 of 480 paths fail, ingress drop")
     expect(tab.locator("#panel h2")).to_have_text("fw-000 → nodes-000")
+    expect(tab.locator("#rest")).to_contain_text("87 of the 99 marked paths lie in other pairs of zones")
     assert tuple(DROP) in opaque(tab) and tuple(HEALTHY) not in opaque(tab)
     tab.locator("#panel").press("Escape")
     expect(tab.locator("#panel")).to_be_hidden()

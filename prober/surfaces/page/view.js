@@ -99,11 +99,10 @@ export class View {
   /** Which pair is open: the one asked for, that of the open path, that of most marked cells, the only one, or none. */
   opened() {
     const known = (pair) => (pair && this.zones.tile(...pair) ? pair : null);
-    const zones = (cell) => [cell.source, cell.target].map((name) => zoneOf(this.matrix, name));
     if (!this.many) return [...this.zones.tiles.values()].map((tile) => [tile.source, tile.target])[0] ?? null;
     if (this.wanted) return known(this.wanted);
-    if (this.path) return known(zones({ source: this.path[0], target: this.path[1] }));
-    return this.standing ? known(most(this.standing.map(zones))) : null;
+    if (this.path) return known(this.zonesOf({ source: this.path[0], target: this.path[1] }));
+    return this.standing ? known(most(this.standing.map((cell) => this.zonesOf(cell)))) : null;
   }
 
   /** What is drawn: the whole, the zones, or the cells of the open pair, as far as they fit; `table` is all of it. */
@@ -130,11 +129,24 @@ export class View {
   words(left, unlisted) {
     this.place.hidden = !(this.pair && this.many);
     if (!this.place.hidden) this.place.querySelector("span").textContent = this.title();
-    const [text, more] = [leftOut(left, unlisted), this.rest.querySelector("button")];
+    const text = [leftOut(left, unlisted), this.elsewhere()].filter(Boolean).join(" · ");
+    const more = this.rest.querySelector("button");
     this.rest.hidden = !text && !this.all;
     this.rest.querySelector("span").textContent = text;
     more.textContent = this.all ? "show only what is wrong" : "show all";
     more.hidden = !this.all && !leftOut(left);
+  }
+
+  /** How many of the marked cells the open pair does not hold, in words. */
+  elsewhere() {
+    if (!this.pair || !this.standing) return "";
+    const here = key(...this.pair);
+    const away = this.standing.filter((cell) => key(...this.zonesOf(cell)) !== here).length;
+    return away && `${away} of the ${this.standing.length} marked paths lie in other pairs of zones`;
+  }
+
+  zonesOf(cell) {
+    return [cell.source, cell.target].map((name) => zoneOf(this.matrix, name));
   }
 
   title() {
