@@ -234,14 +234,18 @@ class Targets:
         ]
         return max(blocks, key=lambda block: block[0])[1] if blocks else None
 
-    def responders(self, target_name: str) -> tuple[Agent, ...]:
-        """The agents at the target's side: the one that covers its address, or those of its backends."""
+    def responders(self, target_name: str, dialled: Address | None = None) -> tuple[Agent, ...]:
+        """The agents at the target's side: the one that covers its address, or those of its backends.
+
+        `dialled`: the address at which it was asked, where that may not be the one that it has now.
+        """
         found: dict[str, Agent] = {}
         waiting, seen = [target_name], set[str]()
         while waiting:
             name = waiting.pop(0)
             target = self.target(name)
-            agent = None if target.backends or target.address is None else self.covering(target.address)
+            address = dialled if dialled is not None and name == target_name else target.address
+            agent = None if target.backends or address is None else self.covering(address)
             if agent:
                 found[agent.name] = agent
             waiting.extend(one for one in target.backends if one not in seen)

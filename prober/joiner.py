@@ -10,12 +10,14 @@ from __future__ import annotations
 import ipaddress
 from collections import deque, namedtuple
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from prober import baseline, places, segment
 from prober import observation as ob
+from prober.address import Address
 from prober.halfopen import Tables
 from prober.handshake import State
 from prober.inquiry import Inquiry
@@ -228,19 +230,19 @@ class Joiner:
 
     def _concerned(self, probe: Pending) -> list[str]:
         """Whose word decides most, and who saw anything; in a large fleet the others' only revises."""
-        near = [probe.source, *(agent.name for agent in self.targets.responders(probe.target))]
+        near = [probe.source, *(agent.name for agent in self.targets.responders(probe.target, _dialled(probe)))]
         nodes = [self._nodes[name] for name in near if name in self._nodes]
         return [*dict.fromkeys([*near, *nodes, *(agent for agent, _ in probe.rows)])]
 
     def _observe(self, number: int, probe: Pending, now: float) -> Observation:
         asked = probe.asked
         assert asked is not None
-        agents = self.targets.responders(probe.target)
+        dialled = _dialled(probe)
+        agents = self.targets.responders(probe.target, dialled)
         answering = tuple(agent.name for agent in agents)
         node = self._nodes.get(answering[0], "") if len(answering) == 1 else ""
         inner, responders = (answering[0], (node, *answering)) if node else ("", answering)
-        target = self.targets.target(probe.target)
-        cover = self.targets.covering(target.address) if target.address else None
+        cover = self.targets.covering(dialled) if dialled else None
         through = (cover.name,) if cover and cover.name not in responders else ()
         watching = self._watching(probe)
         untapped, tables = self._untapped(probe, responders, bool(through))
@@ -334,6 +336,14 @@ class Joiner:
                 yield f"more packets came than can be kept: what {name} saw of this probe is not known"
             elif name not in watching:
                 yield f"agent {name} was not capturing throughout this probe"
+
+
+_address = lru_cache(maxsize=65_536)(ipaddress.ip_address)
+
+
+def _dialled(probe: Pending) -> Address | None:
+    """Where its SYN went: a host name may have been given another address since, or have none yet after a start."""
+    return _address(probe.asked.dst) if probe.asked else None
 
 
 def _answering(seen: tuple[Seen, ...], responders: tuple[str, ...]) -> str:

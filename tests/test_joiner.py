@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prober import hostnames, segment
 from prober import joiner as module
-from prober import segment
 from prober.classify import classify
 from prober.handshake import State
 from prober.joiner import Joiner
@@ -35,6 +37,17 @@ def test_the_incident_is_proven_and_judged_once_the_routes_are_told():
     assert (verdict.label, verdict.cause, verdict.confidence) == (Label.RETURN_PATH_MISROUTE, "R1b", Confidence.PROVEN)
     assert classify(first).culprit == verdict.culprit, "it waited for the routing tables"
     assert {route.agent for route in first.routes} == {"firewall", "node1", "node19"}
+
+
+@pytest.mark.parametrize("now", [[], ["10.5.76.34"]], ids=["not resolved after a start", "moved to node2"])
+def test_a_probe_is_judged_where_it_was_sent_whatever_address_its_targets_name_has_now(now):
+    text = (Path(__file__).parent.parent / "targets.yaml").read_text()
+    declared = parse(text.replace("address: 10.4.76.34", "hostname: ingress.example.org"))
+    found = {"ingress.example.org": [ipaddress.ip_address(one) for one in now]}
+    pinned, _ = hostnames.pin(declared, found)
+    verdict = last_words(play([*incident(), Agent("node2")], joiner=Joiner(pinned)))[PROBE]
+    assert verdict == last_words(play([*incident(), Agent("node2")]))[PROBE]
+    assert (verdict.cause, verdict.confidence) == ("R1b", Confidence.PROVEN)
 
 
 def test_a_busy_hosts_routing_table_is_waited_for():
