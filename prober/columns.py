@@ -50,11 +50,14 @@ NEVER, NOBODY = -np.inf, np.inf
 class Columns(Matrix):
     """Cells source x target; ``every[s, t]`` is infinite where a pair is not declared. Times: controller's seconds.
 
+    `unresolved` are the targets whose host name has no address yet.
     The numbers are those of the plain cells alone; whoever sums them adds the held ones.
     """
 
-    def __init__(self, sources: list[str], targets: list[str], every: Batch) -> None:
-        self.sources, self.targets, self.every = sources, targets, every
+    def __init__(
+        self, sources: list[str], targets: list[str], every: Batch, unresolved: Container[str] = ()
+    ) -> None:  # fmt: skip
+        self.sources, self.targets, self.every, self._unresolved = sources, targets, every, unresolved
         self._row, self._column = ({name: at for at, name in enumerate(side)} for side in (sources, targets))
         self.declared = np.isfinite(every)
         self._patience = np.maximum(STALE_LEAST, STALE_PERIODS * every).astype(np.float64)
@@ -85,7 +88,7 @@ class Columns(Matrix):
         key = (self.sources[row], self.targets[column])
         if key in self.held:
             return self.held[key]
-        cell = Cell(*key, float(self.every[row, column]))
+        cell = Cell(*key, float(self.every[row, column]), nameless=key[1] in self._unresolved)
         cell.sent, cell.answered = int(self.sent[row, column]), int(self.answered[row, column])
         if np.isfinite(newest := self.newest[row, column]):
             known = [one for one in self.rtts[row, column].tolist() if not isnan(one)]

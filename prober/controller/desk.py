@@ -311,4 +311,5 @@ def _counts_nowhere(o: Observation) -> bool:
 
 
 def _matrix(targets: Targets) -> Matrix:
-    return Columns(*periods(targets)) if whole(targets) > 1 else Matrix(cells(targets), unresolved(targets))
+    waiting = frozenset(unresolved(targets))
+    return Columns(*periods(targets), waiting) if whole(targets) > 1 else Matrix(cells(targets), waiting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,15 @@ def large(declared, small, monkeypatch) -> Desk:
     desk = Desk(declared)
     assert isinstance(desk.matrix, Columns) and desk.plain.whole > 1_000_000
     return desk
+
+
+def test_a_cell_whose_target_has_no_address_yet_says_so_in_a_large_fleet_too(declared, large):
+    targets = [replace(one, address=None, hostname="ingress.example.org") for one in declared.targets]
+    large.adopt(replace(declared, targets=tuple(targets)))
+    waiting = large.matrix.cells[PAIR].verdict(5.0)
+    assert waiting.missing == ("the host name of ingress has not been resolved",)
+    large.adopt(declared)
+    assert large.matrix.hold(PAIR).verdict(5.0).missing != waiting.missing
 
 
 def told(reporter: Reporter, names: list[str], states: list[State], ago_ms: int = 200, **given) -> Report:
