@@ -24,7 +24,7 @@ from prober.controller.fleet import Fleet
 from prober.controller.incidents import Reader
 from prober.controller.intake import Intake
 from prober.controller.judged import Day, Judged
-from prober.controller.pins import Pins
+from prober.controller.pins import AT_START, Pins
 from prober.controller.record import Record
 from prober.controller.retention import Retention
 from prober.controller.runs import Runs
@@ -89,6 +89,9 @@ class Centre:
         """What is known is read from the log; who has the lease goes on from there, who has not follows."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "work"))
         self.desk.looking.bench.paused = True
+        found = (_from_threads(self._pinned),)
+        threading.Thread(target=self.pins.follow, args=found, name="pins", daemon=True).start()
+        await asyncio.to_thread(self.pins.looked.wait, AT_START)
         day, place, ahead = resume.rejoin(self.store, self.desk, self.now(), self.runs.adopt())
         self.tail.begin(place, ahead)
         self._keep(day)
@@ -101,8 +104,6 @@ class Centre:
         self._tasks = [asyncio.create_task(work) for work in works]
         words = (self.store, _from_threads(self._heard), self._ended)
         threading.Thread(target=notices.listen, args=words, name="notices", daemon=True).start()
-        found = (_from_threads(self._pinned),)
-        threading.Thread(target=self.pins.follow, args=found, name="pins", daemon=True).start()
 
     def _heard(self, word: str) -> None:
         """Another controller says that there is something new."""

@@ -16,12 +16,15 @@ from prober.address import Address
 from prober.targets import Targets
 
 AGAIN = 60.0
+AT_START = 1.0
+"""Seconds for which a controller that starts waits for the first look: what was under way goes on with its names."""
 
 _log = structlog.get_logger("prober.controller")
 
 
 class Pins:
-    """``targets`` is the document with every name pinned that was found; ``declared`` is as it was written.
+    """``targets`` is the document with every name pinned that was found; ``declared`` is as it was written; ``looked``
+    is set after the first look, whatever it brought.
 
     `declare` and `settle` are called by the loop, `follow` by the thread, which writes nothing that the loop reads.
     """
@@ -31,6 +34,7 @@ class Pins:
         self.found: dict[str, list[Address]] = {}
         self._told: set[str] = set()
         self._wanted, self._ended = threading.Event(), False
+        self.looked = threading.Event()
 
     def declare(self, declared: Targets) -> Targets:
         """Another document, pinned as far as its names are known; they are looked up anew meanwhile."""
@@ -60,6 +64,7 @@ class Pins:
             found, wrong = _looked_up(wanted)
             if wanted:
                 settled(found, wrong)
+            self.looked.set()
             self._wanted.wait(AGAIN if wrong else None)
             self._wanted.clear()
 

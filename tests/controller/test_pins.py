@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from prober.address import Address
 from prober.controller import access
 from prober.controller.pins import Pins
 from prober.controller.rounds import plan_for
+from prober.store import runs
+from prober.store.engine import open_store
+from prober.store.schema import upgrade
 from prober.targets import Targets, parse
 from tests.controller.centres import TARGETS, Controller, controller
 from tests.receiving import until
@@ -67,6 +71,18 @@ def test_nothing_waits_for_a_resolver_and_what_it_says_is_probed(running: Contro
     until(lambda: tasks(running) == {str(ADDRESS)})
     assert "resolved" not in running.client.get("/api/v1/paths/firewall/ingress").json()["verdict"]["sentence"]
     assert resolver.asked == 1
+
+
+def test_a_run_under_way_goes_on_with_all_its_pairs_after_a_start(tmp_path: Path, resolver: Resolver) -> None:
+    document = tmp_path / "targets.yaml"
+    document.write_text(text())
+    upgrade(url := f"sqlite:///{tmp_path / 'prober.sqlite'}")
+    store = open_store(url)
+    request = {"from": ["firewall"], "to": ["ingress", "pod2"], "flows": None}
+    runs.create_run(store, runs.Run("r1", "running", "me", time.time_ns(), request=request))
+    store.close()
+    with controller(tmp_path, targets=document) as one:
+        assert set(one.centre.desk.runs["r1"].cells) == {("firewall", "ingress"), ("firewall", "pod2")}
 
 
 def test_a_reload_asks_anew_and_keeps_what_it_has_meanwhile(running: Controller, resolver: Resolver) -> None:
