@@ -270,7 +270,8 @@ def _crossed(
 def _nothing(targets: Targets, sources: tuple[str, ...], names: tuple[str, ...]) -> str:
     waiting = set(unresolved(targets)) & set(targets.expand_targets(names or ("all",)))
     if waiting:
-        return f"the host name of {', '.join(sorted(waiting))} has not been resolved, so there is nothing to ask"
+        what = f"the host name of {', '.join(sorted(waiting))} has not been resolved, so there is nothing to ask"
+        return f"{what}; the controller's log says what its resolver answers"
     who, whom = ", ".join(sources) or "all", ", ".join(names) or "all"
     if sources and names:
         return f"no pair from {who} to {whom} is left to ask: an agent does not ask itself, nor outside policy"
