@@ -245,11 +245,17 @@ class Backlog:
                     return entry, aged(self._body(entry), self._age_ns(entry.summary), entry.live)
                 except (OSError, ValueError, msgspec.MsgspecError) as error:
                     if getattr(error, "errno", None) in SHORT:
-                        self.later(entry, now + DISK_AGAIN)
+                        self._read_later(now + DISK_AGAIN)
                         continue
                     self._tell(f"a report in the outbox can't be read any more: {error}")
                     self._give_up(entry, gaps.SPOILT)
         return None
+
+    def _read_later(self, until: float) -> None:
+        """No report is read before: to try each of thousands would keep the writer from its lock for seconds."""
+        for entry in self.entries.values():
+            if not entry.body:
+                self.later(entry, until)
 
     def _choose(self, now: float, behind: bool) -> Entry | None:
         clock = self.clock()

@@ -244,6 +244,25 @@ def test_threads_meet_and_nothing_is_lost(tmp_path: Path) -> None:
     assert sorted(one.sequence for one in came) == list(range(1, 301))
 
 
+def test_where_nothing_can_be_read_not_each_of_thousands_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, tried = filled(tmp_path / "box", *map(report, range(1, 51))), list[Entry]()
+
+    def short(entry: Entry) -> bytes:
+        tried.append(entry)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    assert waiting.folder is not None
+    monkeypatch.setattr(waiting.folder, "read", short)
+    (newest, _) = waiting.next(1.0) or (None, b"")
+    assert newest is not None and not tried, "it is in memory"
+    waiting.done(newest)
+    assert waiting.next(1.0) is None and len(tried) == 1
+    monkeypatch.undo()
+    assert waiting.next(1.0 + backlog.DISK_AGAIN) is not None and len(waiting.entries) == 49
+
+
 def test_a_host_without_descriptors_costs_no_report(tmp_path: Path) -> None:
     filled(tmp_path / "box", *map(report, range(1, 6))).close()
     waiting, taking = box(tmp_path / "box", epoch=2), list[int]()
