@@ -24,7 +24,7 @@ TOGETHER = 128
 """Rows in one of SQLite's statements: for as long as it runs this process' other threads go on (sqlite3 lets go of the
 interpreter for each step), and taking it back for every row is to wait for them every time."""
 FORGET = 2000
-"""Rows that one transaction deletes at most."""
+"""Rows that one transaction of `Store.in_parts` changes at most."""
 
 CHANNEL = "prober"
 """Where controllers on one PostgreSQL tell each other that there is something new."""
@@ -135,16 +135,23 @@ class Store:
             raw_of(connection).patience = float("inf")
 
     def forget(self, table: sa.Table, old: sa.ColumnElement[bool]) -> int:
-        """Deletes the rows that are `old`, a part in a transaction, so that nobody waits for many. How many went."""
-        keys, gone = list(table.primary_key.columns), 0
-        some = sa.delete(table).where(sa.tuple_(*keys).in_(sa.select(*keys).where(old).limit(FORGET)))
+        """Deletes the rows that are `old`. How many went."""
+        return self.in_parts(table, old, sa.delete(table))
+
+    def in_parts(self, table: sa.Table, old: sa.ColumnElement[bool], change: sa.Delete | sa.Update) -> int:
+        """Does this to the rows that are `old`, and are not any more then. How many they were.
+
+        A part in a transaction, so that nobody waits for many.
+        """
+        keys, done = list(table.primary_key.columns), 0
+        some = change.where(sa.tuple_(*keys).in_(sa.select(*keys).where(old).limit(FORGET)))
         while True:
             with self.begin() as connection:
                 self.alone(connection, table)
                 went = connection.execute(some).rowcount
-            gone += went
+            done += went
             if went < FORGET:
-                return gone
+                return done
 
     def now_ns(self, connection: sa.Connection) -> int:
         """The database's clock, in Unix nanoseconds: one for all controllers. SQLite has this machine's."""

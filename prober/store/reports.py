@@ -207,10 +207,8 @@ def prune(store: Store, before_ns: int) -> int:
         watermarks.c.agent == reports.c.agent, watermarks.c.epoch == reports.c.epoch
     )
     gone = store.forget(reports, sa.and_(old, reports.c.sequence <= reached.scalar_subquery()))
-    with store.begin() as connection:
-        store.alone(connection, reports)
-        emptied = sa.update(reports).where(old, reports.c.body != b"").values(body=b"")
-        return gone + connection.execute(emptied).rowcount
+    full = sa.and_(old, reports.c.body != b"")
+    return gone + store.in_parts(reports, full, sa.update(reports).values(body=b""))
 
 
 def _move_mark(store: Store, connection: sa.Connection, agent: str, epoch: int) -> None:

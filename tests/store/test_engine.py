@@ -64,6 +64,16 @@ def test_what_is_old_goes_a_part_at_a_time(store: Store, monkeypatch: pytest.Mon
     assert [row.epoch for row in reports.recent_reports(store, 0)] == list(range(26, 36))
 
 
+def test_what_is_behind_a_gap_is_emptied_a_part_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "FORGET", 10)
+    begun, begin = list[bool](), Store.begin
+    reports.take_many(store, [("lb", 1, sequence, sequence, b"x") for sequence in range(2, 37)])
+    monkeypatch.setattr(Store, "begin", lambda one: begun.append(True) or begin(one))  # type: ignore[func-returns-value]
+    reports.prune(store, 26)
+    assert [row.sequence for row in reports.recent_reports(store, 0) if row.body] == list(range(26, 37))
+    assert len(begun) == 5, "the mark, nothing that goes, and three parts"
+
+
 def test_writers_of_one_process_wait_for_each_other_and_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
