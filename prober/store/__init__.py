@@ -10,7 +10,8 @@ tables    what is kept; the migrations build exactly this
 reports   the intake log: what was acknowledged is here, once
 verdicts  what was said of each probe, with its evidence
 minutes   counts a pair and an objective, by the minute
-flips     changes worth telling
+flips     changes worth telling; incidents what they have in common; alerts who was told
+snapshots the matrix as it was shown
 runs      on-demand matrix runs
 errands   what agents are to do once
 findings  what experiments found
